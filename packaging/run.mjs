@@ -1,0 +1,27 @@
+// Runs one of the project's tasks under the pinned Node.js, installing what is missing first. Plain JavaScript: any Node ≥ 20 starts it.
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { ensureInstalled, root, runtime } from './install.mjs'
+
+const tasks = {
+  test: (rest) => [['vitest', 'run', '--config', 'test/vitest.config.ts', ...rest]],
+  check: () => [['tsc', '-p', '.'], ['biome', 'check', '.']],
+  format: () => [['biome', 'check', '--write', '.']],
+}
+
+const [task, ...rest] = process.argv.slice(2)
+const steps = tasks[task]?.(rest)
+if (steps === undefined) {
+  console.error(`No task named ${task}; there are: ${Object.keys(tasks).join(', ')}.`)
+  process.exit(2)
+}
+ensureInstalled()
+const tools = {
+  vitest: ['node_modules/vitest/vitest.mjs'],
+  tsc: ['node_modules/typescript/bin/tsc'],
+  biome: ['node_modules/@biomejs/biome/bin/biome'],
+}
+for (const [tool, ...args] of steps) {
+  const ended = spawnSync(runtime(), [...tools[tool].map((part) => join(root, part)), ...args], { stdio: 'inherit', cwd: root })
+  if (ended.status !== 0) process.exit(ended.status ?? 1)
+}

@@ -1,0 +1,58 @@
+/**
+ * Extents: immutable runs of bytes, erasure-coded over one set. Written once, then only read, rebuilt or removed. Used by every thread at once.
+ * Format: docs/formats.md#extent. Implementation: sharded-extents.ts.
+ */
+import type { Result } from '../result.ts'
+import type { Disk, DiskFault } from './disk.ts'
+import type { ExtentPlace } from './geometry.ts'
+
+/** The disks of the sets as one thread sees them now. */
+export interface SetDisks {
+  /** By position; undefined where the disk is out. `writeOnly`: it is healing, so reads should not count on it. */
+  disks(set: number): readonly (SetDisk | undefined)[]
+  /** Tells whoever decides about the pool that a disk failed an operation. Never throws; may be called often. */
+  reportFault(set: number, position: number, fault: DiskFault): void
+  /** Tells that a shard is missing or bad on a disk that works, so that it is rebuilt. */
+  reportBadShard(place: ExtentPlace, shard: number): void
+}
+export type SetDisk = { readonly disk: Disk; readonly writeOnly: boolean }
+
+export type ExtentFault =
+  /** Fewer than k shards can be had, now. */
+  | 'too-few-disks'
+  /** Enough disks are there, but fewer than k shards are intact. */
+  | 'damaged'
+  | 'full'
+
+export type WrittenExtent = {
+  readonly place: ExtentPlace
+  /** Bit s is set if shard s is durable (its file and its folder). */
+  readonly durable: number
+}
+
+export interface ExtentWriter {
+  /** Takes bytes (unchanged until `finish`); wait for the promise, if any. Memory: at most two stripes. Never rejects. */
+  write(chunk: Uint8Array): Promise<void> | undefined
+  /** Durable: files and folder synced on every disk that took part to the end. */
+  finish(): Promise<Result<WrittenExtent, ExtentFault>>
+  /** Gives up and removes what was written. */
+  abort(): Promise<void>
+}
+
+export interface ExtentReader {
+  /** The next bytes (at most a stripe), each unit checked; lost units are rebuilt from the others. Undefined at the end. */
+  read(): Promise<Result<Uint8Array | undefined, ExtentFault>>
+  close(): void
+}
+
+export interface ExtentStore {
+  create(set: number, start: number, counter: number): ExtentWriter
+  /** Bytes `from` to `to` (exclusive). */
+  open(place: ExtentPlace, from: number, to: number): ExtentReader
+  /** Rebuilds one shard from the others onto the disk at its position, durably, and reads it back. */
+  rebuild(place: ExtentPlace, shard: number): Promise<Result<void, ExtentFault | DiskFault>>
+  /** Reads one shard through: every unit and the header. */
+  verify(place: ExtentPlace, shard: number): Promise<Result<void, DiskFault | 'damaged'>>
+  /** Removes the files from every disk that is reachable. Faults are ignored: leftovers are found by the scrub. */
+  remove(place: ExtentPlace): Promise<void>
+}

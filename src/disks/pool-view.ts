@@ -1,0 +1,35 @@
+/** What every thread knows of the pool: who is in. Plain values, sent between threads. */
+import type { Geometry } from './geometry.ts'
+
+/**
+ * - in: holds all it should, counts.
+ * - healing: gets new writes, but counts as lost until everything it should hold was read back.
+ * - out: not used.
+ */
+export type DiskState = 'in' | 'healing' | 'out'
+
+export type DiskSlot = {
+  readonly set: number
+  /** Place within the set, 0 to n − 1. */
+  readonly position: number
+  /** 32 hexadecimal digits. Changes when the disk is replaced. */
+  readonly diskId: string
+  readonly directory: string
+  readonly state: DiskState
+  /** Why it is out or healing, in words. */
+  readonly reason?: string
+  /** While healing. */
+  readonly healed?: { readonly doneBytes: number; readonly totalBytes: number }
+}
+
+export type PoolSet = Geometry & { readonly disks: readonly DiskSlot[] }
+
+export type PoolView = {
+  /** 32 hexadecimal digits. */
+  readonly poolId: string
+  /** Grows with every change of who is in. */
+  readonly generation: number
+  readonly sets: readonly PoolSet[]
+  /** Set when the pool may not be written: the sentence says which disks are missing and what to do. */
+  readonly readOnly?: string
+}
