@@ -5,7 +5,11 @@ import { ensureInstalled, root, runtime } from './install.mjs'
 
 const tasks = {
   test: (rest) => [['vitest', 'run', '--config', 'test/vitest.config.ts', ...rest]],
-  check: () => [['tsc', '-p', '.'], ['biome', 'check', '.']],
+  kernels: (rest) => [['kernels', ...rest]],
+  check: () => [
+    ['tsc', '-p', '.'],
+    ['biome', 'check', '.'],
+  ],
   format: () => [['biome', 'check', '--write', '.']],
 }
 
@@ -19,6 +23,7 @@ ensureInstalled()
 const tools = {
   vitest: ['node_modules/vitest/vitest.mjs'],
   tsc: ['node_modules/typescript/bin/tsc'],
+  kernels: ['packaging/kernels.mjs'],
   biome: ['node_modules/@biomejs/biome/bin/biome'],
 }
 for (const [tool, ...args] of steps) {
