@@ -4,13 +4,17 @@
  */
 import type { Clock, Random } from '../environment.ts'
 import type { HttpRequest, ReplySource } from '../http/exchange.ts'
-import type { Result } from '../result.ts'
+import { ok, type Result } from '../result.ts'
 import type { Store } from '../store/store.ts'
 import type { Bucket, BucketName } from '../store/terms.ts'
 import type { S3Failure } from './errors.ts'
 import type { Payload } from './payload.ts'
 
-export type Caller = { readonly accessKeyId: string; /** Canonical id, 64 hexadecimal digits. */ readonly id: string; readonly displayName: string }
+export type Caller = {
+  readonly accessKeyId: string /** Canonical id, 64 hexadecimal digits. */
+  readonly id: string
+  readonly displayName: string
+}
 
 export type S3Request = {
   readonly id: string
@@ -26,7 +30,7 @@ export type S3Request = {
 
 export type Context = {
   readonly store: Store
-  /** Present for operations on a bucket or object: looked up before the operation runs (NoSuchBucket is answered by the road). */
+  /** Of operations on a bucket or object: looked up before the operation runs (NoSuchBucket is answered by the road). Others must not touch it: it throws. */
   readonly bucket: Bucket
   readonly caller: Caller
   readonly region: string
@@ -68,4 +72,26 @@ export type S3Reply = {
     | { readonly kind: 'xml'; readonly text: string }
     | { readonly kind: 'head'; readonly bytes: number }
     | { readonly kind: 'stream'; readonly bytes: number; readonly source: ReplySource }
+}
+
+/** An operation with its input and output types closed over: what the table holds and the road drives. */
+export type AnyOperation = Omit<OperationDefinition<unknown, unknown>, 'parse' | 'run' | 'render'> & {
+  /** Parses now; the function given runs and renders. */
+  prepare(request: S3Request): Result<(context: Context) => Promise<Result<S3Reply, S3Failure>>, S3Failure>
+}
+
+/** Closes over the types of a definition, so that operations of all shapes fit in one table. */
+export function define<Input, Output>(definition: OperationDefinition<Input, Output>): AnyOperation {
+  const { parse, run, render, ...facts } = definition
+  return {
+    ...facts,
+    prepare(request) {
+      const input = parse(request)
+      if (!input.ok) return input
+      return ok(async (context) => {
+        const output = await run(context, input.value)
+        return output.ok ? ok(render(output.value, request)) : output
+      })
+    },
+  }
 }
