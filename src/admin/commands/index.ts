@@ -1,0 +1,22 @@
+import type { AdminCommand } from '../command.ts'
+import { bundleAcknowledge, bundleExport, bundleImport, bundleInspect, bundleVerify } from './bundles.ts'
+import { diskReplace } from './disk-replace.ts'
+import { peerAdd, peerList, siteIdentity } from './peers.ts'
+import { diskStatusCommand, status } from './status.ts'
+
+/** Every admin command by its name. */
+export const ADMIN_COMMANDS: ReadonlyMap<string, AdminCommand> = new Map(
+  [
+    status,
+    diskStatusCommand,
+    diskReplace,
+    siteIdentity,
+    peerAdd,
+    peerList,
+    bundleExport,
+    bundleImport,
+    bundleVerify,
+    bundleInspect,
+    bundleAcknowledge,
+  ].map((command) => [command.name, command]),
+)

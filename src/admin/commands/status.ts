@@ -1,0 +1,92 @@
+import type { DiskSlot, PoolSet, PoolView } from '../../disks/pool-view.ts'
+import { ok } from '../../result.ts'
+import type { AdminCommand } from '../command.ts'
+
+export type DiskStatus = {
+  readonly path: string
+  readonly state: 'in' | 'out' | 'healing'
+  readonly set: number
+  readonly position: number
+  readonly id: string
+  readonly reason?: string
+  readonly healed?: { readonly doneBytes: number; readonly totalBytes: number }
+}
+
+export type SiteStatus = {
+  readonly name: string
+  readonly site: string
+  readonly state: 'healthy' | 'degraded' | 'healing' | 'read-only'
+  /** Why, when it is not healthy. */
+  readonly sentence: string
+  /** How many more disks may be lost in the weakest set, without losing anything. */
+  readonly survives: number
+  readonly dataShards: number
+  readonly parityShards: number
+  readonly generation: number
+  readonly sequence: number
+  readonly shardsToRepair: number
+  readonly buckets: number
+  readonly disks: readonly DiskStatus[]
+}
+
+/** The state of the whole site. */
+export const status: AdminCommand<SiteStatus> = {
+  name: 'status',
+  async run(site) {
+    const { pool, sequence, shardsToRepair } = await site.control.status()
+    const weakest = pool.sets.reduce((least, set) => Math.min(least, survives(set)), 32)
+    const disks = pool.sets.flatMap((set) => set.disks.map(diskStatus))
+    return ok({
+      name: site.name,
+      site: site.store.federation.siteId,
+      ...condition(pool, shardsToRepair),
+      survives: Math.max(0, weakest),
+      dataShards: pool.sets[0]?.dataShards ?? 0,
+      parityShards: pool.sets[0]?.parityShards ?? 0,
+      generation: pool.generation,
+      sequence,
+      shardsToRepair,
+      buckets: (await site.store.listBuckets()).length,
+      disks,
+    })
+  },
+}
+
+/** The state of the disks alone, as scripts read it. */
+export const diskStatusCommand: AdminCommand<{ readonly disks: readonly DiskStatus[] }> = {
+  name: 'disk/status',
+  async run(site) {
+    const { pool } = await site.control.status()
+    return ok({ disks: pool.sets.flatMap((set) => set.disks.map(diskStatus)) })
+  },
+}
+
+const survives = (set: PoolSet): number => set.parityShards - set.disks.filter((disk) => disk.state !== 'in').length
+
+function diskStatus(slot: DiskSlot): DiskStatus {
+  return {
+    path: slot.directory,
+    state: slot.state,
+    set: slot.set,
+    position: slot.position,
+    id: slot.diskId,
+    ...(slot.reason === undefined ? {} : { reason: slot.reason }),
+    ...(slot.healed === undefined ? {} : { healed: slot.healed }),
+  }
+}
+
+function condition(pool: PoolView, shardsToRepair: number): Pick<SiteStatus, 'state' | 'sentence'> {
+  const disks = pool.sets.flatMap((set) => set.disks)
+  const lost = disks.filter((disk) => disk.state === 'out')
+  if (pool.readOnly !== undefined) return { state: 'read-only', sentence: pool.readOnly }
+  if (lost.length > 0) {
+    const named = lost.map((disk) => disk.directory).join(', ')
+    return { state: 'degraded', sentence: `Out: ${named}. Replace with: holdfast disk replace SITE OLD-DIR NEW-DIR.` }
+  }
+  if (disks.some((disk) => disk.state === 'healing')) return { state: 'healing', sentence: 'A disk is being filled; it counts as lost until that is done.' }
+  if (shardsToRepair > 0) return { state: 'healing', sentence: `${shardsToRepair} damaged shards are being rebuilt.` }
+  const parity = Math.min(...pool.sets.map((set) => set.parityShards))
+  return parity === 0
+    ? { state: 'healthy', sentence: 'All disks are in. There is no parity: the loss of any disk loses data.' }
+    : { state: 'healthy', sentence: 'All disks are in.' }
+}

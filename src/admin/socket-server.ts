@@ -1,0 +1,82 @@
+/**
+ * The admin socket: HTTP/1.1 over SITE/admin.sock, which only the owner of the site may open (0600). A request is
+ * `POST /v1/COMMAND` with a JSON body; the reply is JSON Lines: any number of {"progress": …}, then one {"result": …} or {"failure": …}.
+ */
+import { chmodSync, rmSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { type AdminCommand, type AdminSite, type CommandFailure } from './command.ts'
+
+const REQUEST_BYTES_MAX = 1024 * 1024
+const PROGRESS_INTERVAL_MS = 100
+
+export type AdminServer = { stop(): Promise<void> }
+
+/** Serves until stopped. Rejects if the socket cannot be made (the path is too long, or the folder is not writable). */
+export async function serveAdminSocket(path: string, site: AdminSite, commands: ReadonlyMap<string, AdminCommand>): Promise<AdminServer> {
+  const server = createServer((request, response) => {
+    void answer(request, response, site, commands)
+  })
+  rmSync(path, { force: true }) // The caller holds the site's lock: a socket that is there is a leftover.
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(path, resolve)
+  })
+  chmodSync(path, 0o600)
+  return {
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+        rmSync(path, { force: true })
+      }),
+  }
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, site: AdminSite, commands: ReadonlyMap<string, AdminCommand>): Promise<void> {
+  response.on('error', () => undefined)
+  const command = commands.get((request.url ?? '').replace(/^\/v1\//, ''))
+  if (request.method !== 'POST' || command === undefined) {
+    response.writeHead(404).end(line({ failure: { exit: 2, sentence: `The server knows no command ${request.url}; is it an older release?` } }))
+    return
+  }
+  const input = await readJson(request)
+  if (input === undefined) {
+    response.writeHead(400).end(line({ failure: { exit: 2, sentence: 'The request is not JSON of at most 1 MiB.' } }))
+    return
+  }
+  response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+  let lastProgressMs = 0
+  try {
+    const result = await command.run(site, input.value, (step) => {
+      if (site.clock.nowMs() - lastProgressMs < PROGRESS_INTERVAL_MS) return
+      lastProgressMs = site.clock.nowMs()
+      response.write(line({ progress: step }))
+    })
+    response.end(line(result.ok ? { result: result.value } : { failure: result.error }))
+  } catch (error) {
+    response.end(line({ failure: unforeseen(error) }))
+  }
+}
+
+/** What nobody foresaw, as a failure that can be reported. */
+export function unforeseen(error: unknown): CommandFailure {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return { exit: 1, sentence: `Something unforeseen went wrong: ${text}` }
+}
+
+const line = (value: unknown): string => `${JSON.stringify(value)}\n`
+
+async function readJson(request: IncomingMessage): Promise<{ value: unknown } | undefined> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      bytes += chunk.length
+      if (bytes > REQUEST_BYTES_MAX) return undefined
+      chunks.push(chunk)
+    }
+    return { value: JSON.parse(Buffer.concat(chunks).toString('utf8')) }
+  } catch {
+    return undefined
+  }
+}
