@@ -31,7 +31,12 @@ export type CommandFailure = {
   readonly details?: unknown
 }
 
-export type Progress = (step: { readonly what: string; readonly done: number; readonly total: number; readonly unit: 'bytes' | 'items' }) => void
+export type Progress = (step: {
+  readonly what: string
+  readonly done: number
+  readonly total: number
+  readonly unit: 'bytes' | 'items'
+}) => void
 
 /** A site that is open, as a command sees it. */
 export type AdminSite = {

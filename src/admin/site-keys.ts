@@ -25,7 +25,8 @@ export function checkRootKeys(keys: RootKeys): Result<void, string> {
   if (!/^[A-Za-z0-9._-]{3,128}$/.test(keys.accessKeyId)) {
     return fail('HOLDFAST_ROOT_ACCESS_KEY must have 3 to 128 letters, digits, dots, dashes or underscores.')
   }
-  if (keys.secretAccessKey.length < 8 || keys.secretAccessKey.length > 256) return fail('HOLDFAST_ROOT_SECRET_KEY must have 8 to 256 characters.')
+  if (keys.secretAccessKey.length < 8 || keys.secretAccessKey.length > 256)
+    return fail('HOLDFAST_ROOT_SECRET_KEY must have 8 to 256 characters.')
   return ok(undefined)
 }
 
@@ -49,7 +50,8 @@ export function readRootKeys(siteDirectory: string): Result<RootKeys, string> {
 }
 
 /** The canonical id of the root user: 64 hexadecimal digits, the same for the same access key. */
-export const canonicalId = (accessKeyId: string): string => createHash('sha256').update(`holdfast canonical id\0${accessKeyId}`).digest('hex')
+export const canonicalId = (accessKeyId: string): string =>
+  createHash('sha256').update(`holdfast canonical id\0${accessKeyId}`).digest('hex')
 
 /** Writes a file that only its owner may read: whole or not at all, and durable. */
 export function writeSecretFile(file: string, content: string | Uint8Array): void {

@@ -5,19 +5,30 @@ import { fail, ok, type Result } from '../result.ts'
 import type { CommandFailure, Progress } from './command.ts'
 
 /** Runs a command through the admin socket at `path`; 'not-served' if nobody answers there. */
-export function askSite(path: string, command: string, input: unknown, progress: Progress): Promise<Result<unknown, CommandFailure | 'not-served'>> {
+export function askSite(
+  path: string,
+  command: string,
+  input: unknown,
+  progress: Progress,
+): Promise<Result<unknown, CommandFailure | 'not-served'>> {
   return new Promise((resolve) => {
-    const asked = request({ socketPath: path, method: 'POST', path: `/v1/${command}`, headers: { 'content-type': 'application/json' } }, (reply) => {
-      let outcome: Result<unknown, CommandFailure> = fail({ exit: 1, sentence: 'The server ended before the command was done; see its log, then run the command again.' })
-      const lines = createInterface({ input: reply })
-      lines.on('line', (text) => {
-        const message = JSON.parse(text) as { progress?: Parameters<Progress>[0]; result?: unknown; failure?: CommandFailure }
-        if (message.progress !== undefined) progress(message.progress)
-        else outcome = message.failure === undefined ? ok(message.result) : fail(message.failure)
-      })
-      lines.on('close', () => resolve(outcome))
-      reply.on('error', () => lines.close())
-    })
+    const asked = request(
+      { socketPath: path, method: 'POST', path: `/v1/${command}`, headers: { 'content-type': 'application/json' } },
+      (reply) => {
+        let outcome: Result<unknown, CommandFailure> = fail({
+          exit: 1,
+          sentence: 'The server ended before the command was done; see its log, then run the command again.',
+        })
+        const lines = createInterface({ input: reply })
+        lines.on('line', (text) => {
+          const message = JSON.parse(text) as { progress?: Parameters<Progress>[0]; result?: unknown; failure?: CommandFailure }
+          if (message.progress !== undefined) progress(message.progress)
+          else outcome = message.failure === undefined ? ok(message.result) : fail(message.failure)
+        })
+        lines.on('close', () => resolve(outcome))
+        reply.on('error', () => lines.close())
+      },
+    )
     asked.on('error', () => resolve(fail('not-served')))
     asked.end(JSON.stringify(input))
   })

@@ -4,7 +4,7 @@
  */
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { type AdminCommand, type AdminSite, type CommandFailure } from './command.ts'
+import type { AdminCommand, AdminSite, CommandFailure } from './command.ts'
 
 const REQUEST_BYTES_MAX = 1024 * 1024
 const PROGRESS_INTERVAL_MS = 100
@@ -32,11 +32,18 @@ export async function serveAdminSocket(path: string, site: AdminSite, commands: 
   }
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, site: AdminSite, commands: ReadonlyMap<string, AdminCommand>): Promise<void> {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  site: AdminSite,
+  commands: ReadonlyMap<string, AdminCommand>,
+): Promise<void> {
   response.on('error', () => undefined)
   const command = commands.get((request.url ?? '').replace(/^\/v1\//, ''))
   if (request.method !== 'POST' || command === undefined) {
-    response.writeHead(404).end(line({ failure: { exit: 2, sentence: `The server knows no command ${request.url}; is it an older release?` } }))
+    response
+      .writeHead(404)
+      .end(line({ failure: { exit: 2, sentence: `The server knows no command ${request.url}; is it an older release?` } }))
     return
   }
   const input = await readJson(request)

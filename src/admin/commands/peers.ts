@@ -1,5 +1,5 @@
-import { addPeer, listPeers } from '../../federation/peers.ts'
 import { fingerprint, publicIdentityText } from '../../bundles/identity.ts'
+import { addPeer, listPeers } from '../../federation/peers.ts'
 import { fail, ok } from '../../result.ts'
 import { type AdminCommand, stringField } from '../command.ts'
 

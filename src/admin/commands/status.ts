@@ -83,7 +83,8 @@ function condition(pool: PoolView, shardsToRepair: number): Pick<SiteStatus, 'st
     const named = lost.map((disk) => disk.directory).join(', ')
     return { state: 'degraded', sentence: `Out: ${named}. Replace with: holdfast disk replace SITE OLD-DIR NEW-DIR.` }
   }
-  if (disks.some((disk) => disk.state === 'healing')) return { state: 'healing', sentence: 'A disk is being filled; it counts as lost until that is done.' }
+  if (disks.some((disk) => disk.state === 'healing'))
+    return { state: 'healing', sentence: 'A disk is being filled; it counts as lost until that is done.' }
   if (shardsToRepair > 0) return { state: 'healing', sentence: `${shardsToRepair} damaged shards are being rebuilt.` }
   const parity = Math.min(...pool.sets.map((set) => set.parityShards))
   return parity === 0

@@ -1,0 +1,124 @@
+import type { Command } from 'commander'
+import { asCommand, type ExportRequest, type ImportRequest } from '../admin/commands/bundles.ts'
+import { inspectWithoutSite, verifyWithSigner } from '../federation/verify.ts'
+import { absolute, type Cli, CommandEnd, end, onSite } from './cli.ts'
+import { parseBytes } from './output.ts'
+import { readTextFile } from './peer.ts'
+import type { MakeCli } from './program.ts'
+
+type Report = { readonly sentence: string }
+const collect = (value: string, before: string[]): string[] => [...before, value]
+
+export function addBundleCommands(program: Command, makeCli: MakeCli): void {
+  const bundle = program.command('bundle').description('Carry contents between sites that share no network.')
+  addExport(bundle, makeCli)
+  addLook(bundle, makeCli, 'verify', 'Check every byte of a bundle, and who signed it. Names all damage. Needs no decryption key.')
+  addLook(
+    bundle,
+    makeCli,
+    'inspect',
+    'Show what a bundle is: its sender, times, volumes and damage; with the recipient’s site also its contents.',
+  )
+  addImport(bundle, makeCli)
+  bundle
+    .command('acknowledge')
+    .argument('<SITE>', 'the directory of the site that exported')
+    .argument('<RECEIPT-FILE>', 'what the import wrote at the other site')
+    .description('Take note of what a peer has received, so that it is not sent again.')
+    .option('--json', 'print JSON')
+    .action(async (site: string, file: string, _flags: unknown, command: Command) => {
+      const cli = makeCli(command)
+      show(cli, await onSite<Report>(cli, site, 'bundle/acknowledge', { receiptText: readTextFile(cli, file) }))
+    })
+}
+
+type ExportFlags = { to: string; out: string; bucket: string[]; prefix?: string; volumeSize: string; parity: string; full?: boolean }
+
+function addExport(bundle: Command, makeCli: MakeCli): void {
+  bundle
+    .command('export')
+    .argument('<SITE>', 'the directory of the site')
+    .requiredOption('--to <PEER>', 'the peer that it is for')
+    .requiredOption('--out <DIR>', 'where to write it; the same again to go on after an interruption')
+    .option('--bucket <B>', 'only this bucket; may be repeated', collect, [])
+    .option('--prefix <P>', 'only keys that begin so')
+    .option('--volume-size <SIZE>', 'at most so large a file: 50MB, 4GB, 25GB', '4GB')
+    .option('--parity <N>', 'so many volumes may be lost', '0')
+    .option('--full', 'everything, although the peer acknowledged some')
+    .description('Write a signed and encrypted bundle of what the peer does not hold.')
+    .option('--json', 'print JSON')
+    .action(async (site: string, flags: ExportFlags, command: Command) => {
+      const cli = makeCli(command)
+      const volumeBytes = parseBytes(flags.volumeSize)
+      if (volumeBytes === undefined) return end(2, `--volume-size "${flags.volumeSize}" is no size: write 50MB or 4GB.`)
+      const parityVolumes = Number(flags.parity)
+      if (!Number.isInteger(parityVolumes) || parityVolumes < 0 || parityVolumes > 50)
+        return end(2, '--parity is a whole number from 0 to 50.')
+      const input: ExportRequest = {
+        peer: flags.to,
+        out: absolute(cli, flags.out),
+        ...(flags.bucket.length === 0 ? {} : { buckets: flags.bucket }),
+        ...(flags.prefix === undefined ? {} : { prefix: flags.prefix }),
+        volumeBytes,
+        parityVolumes,
+        full: flags.full === true,
+      }
+      show(cli, await onSite<Report>(cli, site, 'bundle/export', input))
+    })
+}
+
+function addLook(bundle: Command, makeCli: MakeCli, name: 'verify' | 'inspect', description: string): void {
+  bundle
+    .command(name)
+    .argument('<DIR...>', 'the folders with its files')
+    .option('--site <SITE>', 'whose peers to trust')
+    .option('--signer <IDENTITY-FILE>', 'trust this identity')
+    .description(description)
+    .option('--json', 'print JSON')
+    .action(async (dirs: string[], flags: { site?: string; signer?: string }, command: Command) => {
+      const cli = makeCli(command)
+      if (flags.site !== undefined && flags.signer !== undefined) return end(2, 'Give --site or --signer, not both.')
+      const paths = dirs.map((dir) => absolute(cli, dir))
+      if (flags.site !== undefined) return show(cli, await onSite<Report>(cli, flags.site, `bundle/${name}`, { dirs: paths }))
+      const signer = flags.signer === undefined ? undefined : readTextFile(cli, flags.signer)
+      const looked = asCommand(
+        await (name === 'verify' ? verifyWithSigner(paths, signer, cli.clock) : inspectWithoutSite(paths, signer, cli.clock)),
+      )
+      if (!looked.ok) throw new CommandEnd(looked.error)
+      show(cli, looked.value)
+    })
+}
+
+type ImportFlags = { dryRun?: boolean; map: string[]; merge: string[]; receipt?: string }
+
+function addImport(bundle: Command, makeCli: MakeCli): void {
+  bundle
+    .command('import')
+    .argument('<SITE>', 'the directory of the site')
+    .argument('<DIR...>', 'the folders with its files')
+    .option('--dry-run', 'say what would change, and change nothing')
+    .option('--map <REMOTE=LOCAL>', 'let bucket REMOTE go into bucket LOCAL here', collect, [])
+    .option('--merge <BUCKET>', 'merge with the bucket of the same name that was made here', collect, [])
+    .option('--receipt <FILE>', 'write the receipt there')
+    .description('Verify a bundle and apply it.')
+    .option('--json', 'print JSON')
+    .action(async (site: string, dirs: string[], flags: ImportFlags, command: Command) => {
+      const cli = makeCli(command)
+      const map: Record<string, string> = {}
+      for (const pair of flags.map) {
+        const [remote, local, ...rest] = pair.split('=')
+        if (!remote || !local || rest.length > 0) return end(2, `--map takes REMOTE=LOCAL; "${pair}" is none.`)
+        map[remote] = local
+      }
+      const input: ImportRequest = {
+        dirs: dirs.map((dir) => absolute(cli, dir)),
+        dryRun: flags.dryRun === true,
+        map,
+        merge: flags.merge,
+        ...(flags.receipt === undefined ? {} : { receiptFile: absolute(cli, flags.receipt) }),
+      }
+      show(cli, await onSite<Report>(cli, site, 'bundle/import', input))
+    })
+}
+
+const show = (cli: Cli, report: Report): void => cli.output.result(report, report.sentence)

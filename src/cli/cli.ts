@@ -1,0 +1,65 @@
+/** What every command of the command line gets, and how it ends: a command throws CommandEnd, and main.ts turns that into the exit code. */
+import { isAbsolute, join, resolve } from 'node:path'
+import type { CommandFailure, Progress } from '../admin/command.ts'
+import { ADMIN_SOCKET } from '../admin/site-files.ts'
+import { askSite } from '../admin/socket-client.ts'
+import type { Clock } from '../environment.ts'
+import { fail, type Result } from '../result.ts'
+import type { Output } from './output.ts'
+
+export type Cli = {
+  readonly output: Output
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly clock: Clock
+  /** Where relative paths start. */
+  readonly workingDirectory: string
+  /** Starts the server and resolves when it has ended. */
+  readonly serve: typeof import('../server.ts').serve
+  /** Opens a site that nobody serves, in this process. */
+  readonly openSite: typeof import('../server.ts').openSiteOffline
+}
+
+export class CommandEnd extends Error {
+  readonly failure: CommandFailure
+  constructor(failure: CommandFailure) {
+    super(failure.sentence)
+    this.failure = failure
+  }
+}
+
+export const end = (exit: CommandFailure['exit'], sentence: string): never => {
+  throw new CommandEnd({ exit, sentence })
+}
+
+export const absolute = (cli: Cli, path: string): string => (isAbsolute(path) ? path : resolve(cli.workingDirectory, path))
+
+/** Runs an admin command on a site: through its socket where it is served, else in this process. Throws CommandEnd if it fails. */
+export async function onSite<T>(cli: Cli, site: string, command: string, input: unknown): Promise<T> {
+  const directory = absolute(cli, site)
+  const asked = await askSite(join(directory, ADMIN_SOCKET), command, input, cli.output.progress)
+  const result: Result<unknown, CommandFailure> =
+    asked.ok || asked.error !== 'not-served'
+      ? (asked as Result<unknown, CommandFailure>)
+      : await offline(cli, directory, command, input, cli.output.progress)
+  if (!result.ok) throw new CommandEnd(result.error)
+  return result.value as T
+}
+
+async function offline(
+  cli: Cli,
+  directory: string,
+  command: string,
+  input: unknown,
+  progress: Progress,
+): Promise<Result<unknown, CommandFailure>> {
+  const opened = await cli.openSite(directory)
+  if (!opened.ok) return opened
+  try {
+    const found = opened.value.commands.get(command)
+    return found === undefined
+      ? fail({ exit: 2, sentence: `There is no command ${command}.` })
+      : await found.run(opened.value.site, input, progress)
+  } finally {
+    await opened.value.close()
+  }
+}

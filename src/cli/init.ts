@@ -1,0 +1,73 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { checkRootKeys, makeRootKeys } from '../admin/site-keys.ts'
+import { DISKS_PER_SET_MAX, defaultParity } from '../disks/geometry.ts'
+import { initSiteDirectory } from '../server.ts'
+import { absolute, end } from './cli.ts'
+import type { MakeCli } from './program.ts'
+
+const DISKS_BY_DEFAULT = 4
+
+const collect = (value: string, before: string[]): string[] => [...before, value]
+
+export function addInitCommand(program: Command, makeCli: MakeCli): void {
+  program
+    .command('init')
+    .argument('<SITE>', 'the directory to make')
+    .description('Make a site: its keys, its index and its disks.')
+    .option('--disk <DIR>', `a directory or mount point, once per disk (default: ${DISKS_BY_DEFAULT} directories below SITE)`, collect, [])
+    .option('--parity <M>', 'how many disks may be lost (default: 0 for one disk, 1 up to three, 2 up to six, 3 up to ten, 4 from eleven)')
+    .option('--name <NAME>', 'what people call the site (default: the name of its directory)')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      '\nThe root keys come from HOLDFAST_ROOT_ACCESS_KEY and HOLDFAST_ROOT_SECRET_KEY, else they are made and printed once.\nCopy SITE/keys away: it is the one thing that the disks cannot bring back.',
+    )
+    .action(async (siteArgument: string, options: { disk: string[]; parity?: string; name?: string }, command: Command) => {
+      const cli = makeCli(command)
+      const site = absolute(cli, siteArgument)
+      const disks =
+        options.disk.length > 0
+          ? options.disk.map((disk) => absolute(cli, disk))
+          : Array.from({ length: DISKS_BY_DEFAULT }, (_, index) => join(site, `disk${index + 1}`))
+      const parity = options.parity === undefined ? defaultParity(disks.length) : Number(options.parity)
+      if (disks.length > DISKS_PER_SET_MAX) end(2, `A set has at most ${DISKS_PER_SET_MAX} disks; ${disks.length} were given.`)
+      if (new Set(disks).size !== disks.length) end(2, 'A disk was given twice.')
+      if (!Number.isInteger(parity) || parity < 0 || parity >= disks.length) {
+        end(2, `--parity must be a whole number from 0 to ${disks.length - 1}, one less than the number of disks.`)
+      }
+      if (existsSync(site) && readdirSync(site).some((name) => !disks.includes(join(site, name)))) {
+        end(5, `${site} is not empty: choose another directory, or serve the site that is there.`)
+      }
+      const given = {
+        accessKeyId: cli.environment['HOLDFAST_ROOT_ACCESS_KEY'] ?? '',
+        secretAccessKey: cli.environment['HOLDFAST_ROOT_SECRET_KEY'] ?? '',
+      }
+      const fromEnvironment = given.accessKeyId !== '' || given.secretAccessKey !== ''
+      const keys = fromEnvironment ? given : makeRootKeys()
+      const checked = checkRootKeys(keys)
+      if (!checked.ok) end(2, checked.error)
+      const name = options.name ?? site.split('/').at(-1) ?? 'site'
+      const made = await initSiteDirectory({ site, disks, parity, name, keys })
+      if (!made.ok) return end(5, made.error)
+      const data = disks.length - parity
+      const lines = [
+        `Made site "${name}" in ${site}: ${disks.length} disks, ${data} for data + ${parity} for parity.`,
+        parity === 0
+          ? 'WARNING: there is no parity. The loss of any disk loses data.'
+          : `Any ${parity} of the disks may be lost without losing anything.`,
+        `Fingerprint: ${made.value.fingerprint}`,
+        ...(fromEnvironment
+          ? []
+          : ['', 'The root keys, shown once:', `  access key  ${keys.accessKeyId}`, `  secret key  ${keys.secretAccessKey}`]),
+        '',
+        `Copy ${join(site, 'keys')} to a safe place now: it is the one thing that the disks cannot bring back.`,
+        `Serve it with: holdfast serve ${siteArgument}`,
+      ]
+      cli.output.result(
+        { site, name, disks, dataShards: data, parityShards: parity, ...made.value, ...(fromEnvironment ? {} : { rootKeys: keys }) },
+        lines.join('\n'),
+      )
+    })
+}

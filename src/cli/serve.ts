@@ -1,0 +1,64 @@
+import { availableParallelism } from 'node:os'
+import type { Command } from 'commander'
+import { absolute, CommandEnd, end } from './cli.ts'
+import type { MakeCli } from './program.ts'
+
+type ServeFlags = {
+  listen: string
+  http?: string
+  threads?: string
+  region: string
+  domain: string[]
+  tlsCert?: string
+  tlsKey?: string
+  acceptOlder?: boolean
+}
+
+export function addServeCommand(program: Command, makeCli: MakeCli): void {
+  program
+    .command('serve')
+    .argument('<SITE>', 'the directory of the site')
+    .description('Serve the S3 API until SIGTERM or SIGINT.')
+    .option('--listen <HOST:PORT>', 'where to listen', '127.0.0.1:9000')
+    .option('--http <ADAPTER>', '"uws" (the fast one; without TLS) or "node" (default: uws, or node with TLS)')
+    .option('--threads <N>', 'gateway threads (default: one per core)')
+    .option('--region <REGION>', 'the region that clients sign for', 'us-east-1')
+    .option(
+      '--domain <DOMAIN>',
+      'also answer BUCKET.DOMAIN, once per domain',
+      (value: string, before: string[]) => [...before, value],
+      [] as string[],
+    )
+    .option('--tls-cert <FILE>', 'certificate chain, PEM; read again on SIGHUP')
+    .option('--tls-key <FILE>', 'its private key, PEM')
+    .option('--accept-older', 'serve although the disks lack what the site has seen later (what was newer is given up)')
+    .action(async (siteArgument: string, flags: ServeFlags, command: Command) => {
+      const cli = makeCli(command)
+      const listen = /^(.*):(\d{1,5})$/.exec(flags.listen)
+      const port = Number(listen?.[2])
+      if (listen === null || port > 65535) return end(2, `--listen takes HOST:PORT, as in 127.0.0.1:9000; "${flags.listen}" is none.`)
+      const tls = flags.tlsCert !== undefined || flags.tlsKey !== undefined
+      if (tls && (flags.tlsCert === undefined || flags.tlsKey === undefined)) return end(2, 'TLS needs both --tls-cert and --tls-key.')
+      const http = flags.http ?? (tls ? 'node' : 'uws')
+      if (http !== 'uws' && http !== 'node') return end(2, `--http is "uws" or "node", not "${http}".`)
+      if (tls && http === 'uws') return end(2, 'With TLS the node adapter serves: leave out --http, or say --http node.')
+      const threads = flags.threads === undefined ? availableParallelism() : Number(flags.threads)
+      if (!Number.isInteger(threads) || threads < 1 || threads > 64) return end(2, '--threads is a whole number from 1 to 64.')
+      if (!/^[a-z0-9-]{1,64}$/.test(flags.region)) return end(2, `--region "${flags.region}" is not the name of a region.`)
+      const served = await cli.serve({
+        site: absolute(cli, siteArgument),
+        host: (listen[1] ?? '').replace(/^\[(.*)\]$/, '$1') || '127.0.0.1',
+        port,
+        http,
+        threads,
+        region: flags.region,
+        domains: flags.domain,
+        ...(flags.tlsCert !== undefined && flags.tlsKey !== undefined
+          ? { tls: { certFile: absolute(cli, flags.tlsCert), keyFile: absolute(cli, flags.tlsKey) } }
+          : {}),
+        acceptOlder: flags.acceptOlder === true,
+        announce: (text) => cli.output.result({ serving: text }, text),
+      })
+      if (!served.ok) throw new CommandEnd(served.error)
+    })
+}

@@ -1,0 +1,17 @@
+import type { Command } from 'commander'
+import { onSite } from './cli.ts'
+import type { MakeCli } from './program.ts'
+
+export function addSiteCommands(program: Command, makeCli: MakeCli): void {
+  const site = program.command('site').description('The site itself.')
+  site
+    .command('identity')
+    .argument('<SITE>', 'the directory of the site')
+    .description('Print the public identity, to be given to peers: holdfast site identity SITE > site.identity')
+    .option('--json', 'print JSON')
+    .action(async (directory: string, _flags: unknown, command: Command) => {
+      const cli = makeCli(command)
+      const shown = await onSite<{ identity: string; fingerprint: string }>(cli, directory, 'site/identity', {})
+      cli.output.result(shown, shown.identity)
+    })
+}
