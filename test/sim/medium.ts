@@ -1,0 +1,187 @@
+/**
+ * What a simulated disk holds: files and folders as programs see them (the kernel's cache), and what of it would survive a power cut.
+ * Both are kept as the cached state plus, for everything not yet synced, what is durable instead.
+ *
+ * A power cut chooses per sector of 512 bytes, per file size and per directory entry, each for itself, whether the cached or the durable
+ * state stays; at times all stays or all is lost.
+ */
+import type { Chance } from './chance.ts'
+
+const PAGE = 4096
+const SECTOR = 512
+
+export type Dirty = { readonly pages: readonly number[]; readonly size: number }
+
+export class FileNode {
+  bytes = new Uint8Array(0)
+  size = 0
+  #durableSize = 0
+  /** Durable content of the pages that have unsynced writes. */
+  readonly #durablePages = new Map<number, Uint8Array>()
+
+  read(offset: number, bytes: number): Uint8Array | undefined {
+    return offset + bytes > this.size ? undefined : this.bytes.slice(offset, offset + bytes)
+  }
+
+  write(offset: number, content: Uint8Array, durably: boolean): void {
+    const end = offset + content.length
+    this.#grow(end)
+    for (let page = Math.floor(offset / PAGE); page * PAGE < end; page++) {
+      const durable = this.#durablePages.get(page)
+      if (!durably && durable === undefined) this.#durablePages.set(page, this.bytes.slice(page * PAGE, (page + 1) * PAGE))
+      if (durably && durable !== undefined) {
+        const from = Math.max(offset, page * PAGE)
+        durable.set(content.subarray(from - offset, Math.min(end, (page + 1) * PAGE) - offset), from - page * PAGE)
+      }
+    }
+    this.bytes.set(content, offset)
+    this.size = Math.max(this.size, end)
+    if (durably) this.#durableSize = Math.max(this.#durableSize, end)
+  }
+
+  /** What is not synced now. */
+  dirty(): Dirty {
+    return { pages: [...this.#durablePages.keys()], size: this.size }
+  }
+
+  sync({ pages, size }: Dirty): void {
+    for (const page of pages) this.#durablePages.delete(page)
+    this.#durableSize = Math.max(this.#durableSize, size)
+  }
+
+  /** Inverts a bit of what is there, cached and durable. */
+  flip(offset: number, bit: number): void {
+    this.bytes[offset]! ^= 1 << bit
+    const durable = this.#durablePages.get(Math.floor(offset / PAGE))
+    if (durable !== undefined) durable[offset % PAGE]! ^= 1 << bit
+  }
+
+  powerCut(chance: Chance): void {
+    const mode = chance.below(3)
+    const loses = (): boolean => mode === 0 || (mode === 2 && chance.oneIn(2))
+    for (const [page, durable] of this.#durablePages) {
+      for (let at = 0; at < PAGE; at += SECTOR) {
+        if (loses()) this.bytes.set(durable.subarray(at, at + SECTOR), page * PAGE + at)
+      }
+    }
+    if (this.size !== this.#durableSize && loses()) this.size = this.#durableSize
+    this.bytes.fill(0, this.size)
+    this.#durablePages.clear()
+    this.#durableSize = this.size
+  }
+
+  clone(): FileNode {
+    const copy = new FileNode()
+    copy.bytes = this.bytes.slice()
+    copy.size = this.size
+    copy.#durableSize = this.#durableSize
+    for (const [page, durable] of this.#durablePages) copy.#durablePages.set(page, durable.slice())
+    return copy
+  }
+
+  #grow(end: number): void {
+    if (end <= this.bytes.length) return
+    const grown = new Uint8Array(Math.max(Math.ceil(end / PAGE) * PAGE, this.bytes.length * 2))
+    grown.set(this.bytes)
+    this.bytes = grown
+  }
+}
+
+export type Node = FileNode | FolderNode
+
+export class FolderNode {
+  readonly entries = new Map<string, Node>()
+  /** What the names that changed since the last sync durably stand for; undefined: nothing. */
+  readonly #durable = new Map<string, Node | undefined>()
+
+  set(name: string, node: Node | undefined): void {
+    if (!this.#durable.has(name)) this.#durable.set(name, this.entries.get(name))
+    if (node === undefined) this.entries.delete(name)
+    else this.entries.set(name, node)
+  }
+
+  setDurably(name: string, node: Node): void {
+    this.entries.set(name, node)
+    this.#durable.delete(name)
+  }
+
+  dirty(): string[] {
+    return [...this.#durable.keys()]
+  }
+
+  sync(names: Iterable<string>): void {
+    for (const name of names) this.#durable.delete(name)
+  }
+
+  powerCut(chance: Chance): void {
+    const mode = chance.below(3)
+    for (const [name, node] of this.#durable) {
+      if (mode === 1 || (mode === 2 && chance.oneIn(2))) continue
+      if (node === undefined) this.entries.delete(name)
+      else this.entries.set(name, node)
+    }
+    this.#durable.clear()
+    for (const node of this.entries.values()) node.powerCut(chance)
+  }
+
+  clone(): FolderNode {
+    const copy = new FolderNode()
+    for (const [name, node] of this.entries) copy.entries.set(name, node.clone())
+    return copy
+  }
+
+  *files(prefix = ''): Generator<[path: string, file: FileNode]> {
+    for (const [name, node] of this.entries) {
+      if (node instanceof FileNode) yield [prefix + name, node]
+      else yield* node.files(`${prefix}${name}/`)
+    }
+  }
+}
+
+/** One physical disk. Its faults belong to it, whoever has opened it. */
+export class Medium {
+  root: FolderNode | undefined = new FolderNode()
+  /** Grows when the directory becomes another one, or the power of this disk fails. */
+  incarnation = 0
+  capacityBytes: number
+  usedBytes = 0
+  hangs = false
+  nextFault: 'io' | 'lost-write' | 'misdirected-write' | undefined
+
+  constructor(capacityBytes: number) {
+    this.capacityBytes = capacityBytes
+  }
+
+  find(path: string): Node | undefined {
+    let node: Node | undefined = this.root
+    if (path === '') return node
+    for (const part of path.split('/')) node = node instanceof FolderNode ? node.entries.get(part) : undefined
+    return node
+  }
+
+  file(path: string): FileNode | undefined {
+    const node = this.find(path)
+    return node instanceof FileNode ? node : undefined
+  }
+
+  folder(path: string): FolderNode | undefined {
+    const node = this.find(path)
+    return node instanceof FolderNode ? node : undefined
+  }
+
+  powerCut(chance: Chance): void {
+    this.root?.powerCut(chance)
+    this.recount()
+  }
+
+  recount(): void {
+    this.usedBytes = 0
+    for (const [, file] of this.root?.files() ?? []) this.usedBytes += file.size
+  }
+}
+
+/** The folder that a path lies in, and its last part. */
+export function split(path: string): [folder: string, name: string] {
+  const at = path.lastIndexOf('/')
+  return at < 0 ? ['', path] : [path.slice(0, at), path.slice(at + 1)]
+}
