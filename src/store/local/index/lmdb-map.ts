@@ -1,0 +1,106 @@
+/**
+ * The index on disk: LMDB, one environment with one table of binary keys and values.
+ *
+ * The facts it rests on were measured (docs/architecture.md#index): a read transaction is renewed by a timer, so `reader()` resets it and the next
+ * read begins a new one; a callback of transactionSync that returns a promise would commit later, so ours returns nothing. Syncs overlap with the
+ * commits that follow: after a power cut the newest commits may be gone, and the journal redoes them.
+ */
+import { type Database, open } from 'lmdb'
+import { done, fail, ok, type Result } from '../../../result.ts'
+import { type Entry, type IndexReader, type IndexTransaction, type OrderedMap, type PendingChange, PendingTransaction } from './ordered-map.ts'
+
+/** Virtual: the file grows as it is filled. */
+const MAP_BYTES = 2 ** 40
+
+export class LmdbMap implements OrderedMap {
+  readonly #database: Database<Buffer, Uint8Array>
+  readonly #reader: IndexReader
+
+  private constructor(database: Database<Buffer, Uint8Array>) {
+    this.#database = database
+    this.#reader = { get: this.#get, range: this.#range, rangeBack: this.#rangeBack }
+  }
+
+  /** `directory` must be there. 'failed' if it does not open: no index of ours, or damaged. Many threads may open it; one of them writes. */
+  static open(directory: string): Result<LmdbMap, 'failed'> {
+    try {
+      const database = open<Buffer, Uint8Array>({
+        path: directory,
+        // A path with a dot in it would be taken for a file's.
+        noSubdir: false,
+        keyEncoding: 'binary',
+        encoding: 'binary',
+        mapSize: MAP_BYTES,
+        overlappingSync: true,
+        cache: false,
+        compression: false,
+        // One environment for each thread and one read transaction in each; some room for tools.
+        maxReaders: 250,
+      })
+      return ok(new LmdbMap(database))
+    } catch {
+      return fail('failed')
+    }
+  }
+
+  reader(): IndexReader {
+    this.#database.resetReadTxn()
+    return this.#reader
+  }
+
+  begin(): IndexTransaction {
+    return new PendingTransaction(this.reader(), (changes) => this.#write(changes))
+  }
+
+  clear(): Result<void, 'failed'> {
+    try {
+      this.#database.clearSync()
+      return done
+    } catch {
+      return fail('failed')
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#database.close()
+  }
+
+  #write(changes: ReadonlyMap<string, PendingChange>): Result<void, 'failed'> {
+    if (changes.size === 0) return done
+    const database = this.#database
+    try {
+      database.transactionSync(() => {
+        for (const { key, value } of changes.values()) {
+          if (value === undefined) database.removeSync(key)
+          else database.putSync(key, value as Buffer)
+        }
+      })
+      database.resetReadTxn()
+      return done
+    } catch {
+      return fail('failed')
+    }
+  }
+
+  readonly #get = (key: Uint8Array): Uint8Array | undefined => this.#database.get(key)
+
+  readonly #range = (from: Uint8Array, to: Uint8Array, limit: number): readonly Entry[] =>
+    this.#entries({ start: from, end: to, limit })
+
+  readonly #rangeBack = (from: Uint8Array, to: Uint8Array, limit: number): readonly Entry[] =>
+    this.#entries({ start: to, exclusiveStart: true, end: from, inclusiveEnd: true, reverse: true, limit })
+
+  #entries(options: {
+    start: Uint8Array
+    end: Uint8Array
+    limit: number
+    exclusiveStart?: boolean
+    inclusiveEnd?: boolean
+    reverse?: boolean
+  }): readonly Entry[] {
+    if (Buffer.compare(options.start, options.end) === 0) return []
+    const found: Entry[] = []
+    for (const entry of this.#database.getRange(options)) found.push(entry as unknown as Entry)
+    return found
+  }
+}
