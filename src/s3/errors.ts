@@ -7,6 +7,7 @@ import { element, XML_DECLARATION } from './xml.ts'
 
 export const S3_ERRORS = {
   AccessControlListNotSupported: { status: 400, message: 'The bucket does not allow ACLs' },
+  AccessForbidden: { status: 403, message: 'CORSResponse: CORS is not enabled for this bucket.' },
   AccessDenied: { status: 403, message: 'Access Denied' },
   AccountProblem: {
     status: 403,
@@ -32,7 +33,6 @@ export const S3_ERRORS = {
     status: 409,
     message: 'The conditional request cannot succeed due to a conflicting operation against this resource.',
   },
-  ContentSHA256Mismatch: { status: 400, message: "The provided 'x-amz-content-sha256' header does not match what was computed." },
   CredentialsNotSupported: { status: 400, message: 'This request does not support credentials.' },
   CrossLocationLoggingProhibited: { status: 403, message: 'Cross S3 location logging not allowed.' },
   EntityTooLarge: { status: 400, message: 'Your proposed upload exceeds the maximum allowed size' },
