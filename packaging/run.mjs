@@ -5,7 +5,10 @@ import { ensureInstalled, root, runtime } from './install.mjs'
 
 const tasks = {
   test: (rest) => [['vitest', 'run', '--config', 'test/vitest.config.ts', ...rest]],
+  // What needs other people's software (.ci/run installs it), and what takes longer than `npm test` may.
+  clients: (rest) => [['vitest', 'run', '--config', 'test/clients.config.ts', ...rest]],
   kernels: (rest) => [['kernels', ...rest]],
+  'pack-offline': () => [['pack-offline']],
   check: () => [
     ['tsc', '-p', '.'],
     ['biome', 'check', '.'],
@@ -24,6 +27,7 @@ const tools = {
   vitest: ['node_modules/vitest/vitest.mjs'],
   tsc: ['node_modules/typescript/bin/tsc'],
   kernels: ['packaging/kernels.mjs'],
+  'pack-offline': ['packaging/pack-offline.mjs'],
   biome: ['node_modules/@biomejs/biome/bin/biome'],
 }
 for (const [tool, ...args] of steps) {

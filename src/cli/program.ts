@@ -7,6 +7,7 @@ import { addInitCommand } from './init.ts'
 import { addPeerCommands } from './peer.ts'
 import { addServeCommand } from './serve.ts'
 import { addSiteCommands } from './site.ts'
+import { addStartCommand } from './start.ts'
 import { addStatusCommand } from './status.ts'
 
 export { CommanderError }
@@ -23,6 +24,7 @@ export function buildProgram(makeCli: (options: { readonly json: boolean }) => C
   const cli = (command: Command): Cli => makeCli({ json: command.opts<{ json?: boolean }>().json === true })
   addInitCommand(program, cli)
   addServeCommand(program, cli)
+  addStartCommand(program, cli)
   addStatusCommand(program, cli)
   addDiskCommands(program, cli)
   addSiteCommands(program, cli)

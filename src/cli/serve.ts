@@ -34,9 +34,8 @@ export function addServeCommand(program: Command, makeCli: MakeCli): void {
     .option('--accept-older', 'serve although the disks lack what the site has seen later (what was newer is given up)')
     .action(async (siteArgument: string, flags: ServeFlags, command: Command) => {
       const cli = makeCli(command)
-      const listen = /^(.*):(\d{1,5})$/.exec(flags.listen)
-      const port = Number(listen?.[2])
-      if (listen === null || port > 65535) return end(2, `--listen takes HOST:PORT, as in 127.0.0.1:9000; "${flags.listen}" is none.`)
+      const listen = parseListen(flags.listen)
+      if (listen === undefined) return end(2, `--listen takes HOST:PORT, as in 127.0.0.1:9000; "${flags.listen}" is none.`)
       const tls = flags.tlsCert !== undefined || flags.tlsKey !== undefined
       if (tls && (flags.tlsCert === undefined || flags.tlsKey === undefined)) return end(2, 'TLS needs both --tls-cert and --tls-key.')
       const http = flags.http ?? (tls ? 'node' : 'uws')
@@ -47,8 +46,7 @@ export function addServeCommand(program: Command, makeCli: MakeCli): void {
       if (!/^[a-z0-9-]{1,64}$/.test(flags.region)) return end(2, `--region "${flags.region}" is not the name of a region.`)
       const served = await cli.serve({
         site: absolute(cli, siteArgument),
-        host: (listen[1] ?? '').replace(/^\[(.*)\]$/, '$1') || '127.0.0.1',
-        port,
+        ...listen,
         http,
         threads,
         region: flags.region,
@@ -61,4 +59,12 @@ export function addServeCommand(program: Command, makeCli: MakeCli): void {
       })
       if (!served.ok) throw new CommandEnd(served.error)
     })
+}
+
+/** "127.0.0.1:9000", "[::1]:9000" or ":9000" (then the host is 127.0.0.1). Undefined if it is none of these. */
+export function parseListen(text: string): { readonly host: string; readonly port: number } | undefined {
+  const match = /^(.*):(\d{1,5})$/.exec(text)
+  const port = Number(match?.[2])
+  if (match === null || port > 65535) return undefined
+  return { host: (match[1] ?? '').replace(/^\[(.*)\]$/, '$1') || '127.0.0.1', port }
 }

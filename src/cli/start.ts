@@ -1,0 +1,94 @@
+/** `npm start`: a site to try things with, made if there is none, and served with everything said that a newcomer needs. */
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { makeRootKeys, readRootKeys } from '../admin/site-keys.ts'
+import { initSiteDirectory, isSite } from '../server.ts'
+import { absolute, CommandEnd, end } from './cli.ts'
+import type { MakeCli } from './program.ts'
+import { parseListen } from './serve.ts'
+
+const DEFAULT_SITE = 'holdfast-data'
+const DISKS = 4
+const PARITY = 2
+
+export function addStartCommand(program: Command, makeCli: MakeCli): void {
+  program
+    .command('start', { hidden: true })
+    .description(
+      `Make a site in ./${DEFAULT_SITE} (or HOLDFAST_SITE) if there is none, and serve it on 127.0.0.1:9000 (or HOLDFAST_LISTEN).`,
+    )
+    .action(async (_flags: unknown, command: Command) => {
+      const cli = makeCli(command)
+      const site = absolute(cli, cli.environment.HOLDFAST_SITE ?? DEFAULT_SITE)
+      const listenText = cli.environment.HOLDFAST_LISTEN ?? '127.0.0.1:9000'
+      const listen = parseListen(listenText)
+      if (listen === undefined) return end(2, `HOLDFAST_LISTEN takes HOST:PORT, as in 127.0.0.1:9000; "${listenText}" is none.`)
+      const made = await makeIfMissing(site, cli.environment)
+      const keys = readRootKeys(site)
+      if (!keys.ok) return end(5, keys.error)
+      const secret = made ? keys.value.secretAccessKey : undefined
+      const served = await cli.serve({
+        site,
+        ...listen,
+        http: 'uws',
+        threads: availableParallelism(),
+        region: 'us-east-1',
+        domains: [],
+        acceptOlder: false,
+        announce: (endpoint) => cli.output.result({ serving: endpoint }, welcome(endpoint, site, keys.value.accessKeyId, secret)),
+      })
+      if (!served.ok) throw new CommandEnd(served.error)
+    })
+}
+
+/** Whether a site was made. Ends the command with a sentence if the directory can't be used. */
+async function makeIfMissing(site: string, environment: Readonly<Record<string, string | undefined>>): Promise<boolean> {
+  if (isSite(site)) return false
+  if (existsSync(site) && readdirSync(site).length > 0) {
+    return end(
+      5,
+      `${site} is there but is not a whole site (was its making interrupted?): move it away, or set HOLDFAST_SITE to another directory.`,
+    )
+  }
+  try {
+    mkdirSync(site, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    return end(
+      5,
+      `${site} can't be made (${(error as NodeJS.ErrnoException).code}): set HOLDFAST_SITE to a directory that you may write to.`,
+    )
+  }
+  const { HOLDFAST_ROOT_ACCESS_KEY: accessKeyId, HOLDFAST_ROOT_SECRET_KEY: secretAccessKey } = environment
+  const keys = accessKeyId !== undefined && secretAccessKey !== undefined ? { accessKeyId, secretAccessKey } : makeRootKeys()
+  const disks = Array.from({ length: DISKS }, (_, index) => join(site, `disk${index + 1}`))
+  const made = await initSiteDirectory({ site, disks, parity: PARITY, name: 'holdfast', keys })
+  return made.ok ? true : end(5, made.error)
+}
+
+function welcome(endpoint: string, site: string, accessKeyId: string, secret: string | undefined): string {
+  const shownSecret = secret ?? '<secret key>'
+  const keys =
+    secret === undefined
+      ? [`  access key  ${accessKeyId}`, `  secret key  in ${join(site, 'keys', 'root.json')} (shown once, at the first start)`]
+      : [
+          `  access key  ${accessKeyId}`,
+          `  secret key  ${secret}`,
+          `  (shown this once; kept in ${join(site, 'keys', 'root.json')}: copy that folder to a safe place)`,
+        ]
+  return [
+    `Holdfast serves S3 at ${endpoint}`,
+    ...keys,
+    '',
+    'aws-cli',
+    `  export AWS_ACCESS_KEY_ID=${accessKeyId} AWS_SECRET_ACCESS_KEY=${shownSecret} AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL=${endpoint}`,
+    '  aws s3 mb s3://first && aws s3 cp README.md s3://first/ && aws s3 ls s3://first',
+    'rclone',
+    `  rclone lsf --s3-provider Other --s3-endpoint ${endpoint} --s3-access-key-id ${accessKeyId} --s3-secret-access-key ${shownSecret} :s3:first`,
+    'boto3',
+    `  python3 -c "import boto3; print(boto3.client('s3', endpoint_url='${endpoint}', region_name='us-east-1', aws_access_key_id='${accessKeyId}', aws_secret_access_key='${shownSecret}').list_buckets()['Buckets'])"`,
+    '',
+    `Health: npx holdfast status ${site}      Stop: Ctrl-C`,
+  ].join('\n')
+}

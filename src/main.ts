@@ -1,0 +1,70 @@
+/**
+ * The entry: the only place that reads argv and the environment, and that exits. The same file runs in each worker thread
+ * (so that the shipped program can be one file): `workerData.role` says what the thread is.
+ */
+import { randomFillSync } from 'node:crypto'
+import { enableCompileCache } from 'node:module'
+import { isMainThread, workerData } from 'node:worker_threads'
+import type { Clock, Random } from './environment.ts'
+
+enableCompileCache()
+
+const clock: Clock = {
+  nowMs: () => Date.now(),
+  timer: (delayMs, then) => {
+    const timer = setTimeout(then, delayMs)
+    return () => clearTimeout(timer)
+  },
+}
+const random: Random = { bytes: (count) => randomFillSync(new Uint8Array(count)) }
+
+if (isMainThread) await runCommandLine()
+else {
+  const { runThread } = await import('./threads/thread.ts')
+  await runThread(workerData, { clock, random })
+}
+
+async function runCommandLine(): Promise<void> {
+  // libuv reads this when the first operation reaches its pool. One hung disk must not stop the others, whatever thread they are asked from.
+  process.env.UV_THREADPOOL_SIZE ??= '256'
+  // A reader that has gone away (`holdfast … | head`) is no fault of the command.
+  process.stdout.on('error', () => process.exit(0))
+  const { buildProgram, CommanderError } = await import('./cli/program.ts')
+  const { CommandEnd } = await import('./cli/cli.ts')
+  const { Output } = await import('./cli/output.ts')
+  const { unforeseen } = await import('./admin/socket-server.ts')
+  const { openSiteOffline, serve } = await import('./server.ts')
+  const terminal = {
+    out: (text: string) => void process.stdout.write(text),
+    err: (text: string) => void process.stderr.write(text),
+    interactive: process.stderr.isTTY === true,
+  }
+  let output = new Output(terminal, { json: false })
+  const environment = { clock, random, threadFile: new URL(import.meta.url) }
+  const program = buildProgram((options) => {
+    output = new Output(terminal, options)
+    return {
+      output,
+      environment: process.env,
+      clock,
+      workingDirectory: process.cwd(),
+      serve: (request) => serve(request, environment),
+      openSite: (directory) => openSiteOffline(directory, environment),
+    }
+  }, '0.1.0')
+  try {
+    await program.parseAsync(process.argv)
+    process.exitCode ??= 0
+  } catch (error) {
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2
+    else if (error instanceof CommandEnd) {
+      output.failure(error.failure)
+      process.exitCode = error.failure.exit
+    } else {
+      output.failure(unforeseen(error))
+      process.exitCode = 1
+    }
+  }
+  // Whatever still runs belongs to nothing any more.
+  process.stdout.write('', () => process.exit())
+}
