@@ -1,0 +1,62 @@
+/** Why a bundle, an identity or a receipt is refused: a kind for programs, a sentence for people. */
+import { fail } from '../result.ts'
+
+export type BundleFaultKind =
+  // What was given is not, or not wholly, a bundle
+  | 'not-a-bundle'
+  | 'incomplete'
+  | 'newer-format'
+  | 'unsupported-suite'
+  | 'malformed'
+  // Media
+  | 'unlisted-file'
+  | 'not-a-plain-file'
+  | 'oversized'
+  | 'two-bundles'
+  | 'mixed-up'
+  | 'damaged'
+  | 'medium-full'
+  | 'medium-failed'
+  | 'out-not-empty'
+  // Signatures and trust
+  | 'unknown-signer'
+  | 'revoked-signer'
+  | 'bad-signature'
+  | 'too-few-signers'
+  | 'suite-refused'
+  // Addressing and time
+  | 'wrong-recipient'
+  | 'key-destroyed'
+  | 'retargeted'
+  | 'expired'
+  // Content
+  | 'unsealing-failed'
+  | 'wrong-digest'
+  // Writing
+  | 'source-failed'
+  | 'state-mismatch'
+  | 'invalid-input'
+  | 'aborted'
+
+export type BundleFault = { readonly kind: BundleFaultKind; readonly sentence: string }
+
+export const refuse = (kind: BundleFaultKind, sentence: string): { readonly ok: false; readonly error: BundleFault } =>
+  fail({ kind, sentence })
+
+/** Exit code of the command line for a fault. Source: the fixed forms of `holdfast bundle`: 4 signer not trusted, 5 refused, 6 incomplete. */
+export function exitCode(kind: BundleFaultKind): 4 | 5 | 6 {
+  switch (kind) {
+    case 'unknown-signer':
+    case 'revoked-signer':
+    case 'too-few-signers':
+      return 4
+    case 'incomplete':
+    case 'aborted':
+    case 'medium-full':
+    case 'medium-failed':
+    case 'source-failed':
+      return 6
+    default:
+      return 5
+  }
+}
