@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { asCommand, type ExportRequest, type ImportRequest } from '../admin/commands/bundles.ts'
 import { inspectWithoutSite, verifyWithSigner } from '../federation/verify.ts'
 import { absolute, type Cli, CommandEnd, end, onSite } from './cli.ts'
-import { parseBytes } from './output.ts'
+import { parseBytes, parseDuration } from './output.ts'
 import { readTextFile } from './peer.ts'
 import type { MakeCli } from './program.ts'
 
@@ -32,7 +32,16 @@ export function addBundleCommands(program: Command, makeCli: MakeCli): void {
     })
 }
 
-type ExportFlags = { to: string; out: string; bucket: string[]; prefix?: string; volumeSize: string; parity: string; full?: boolean }
+type ExportFlags = {
+  to: string
+  out: string
+  bucket: string[]
+  prefix?: string
+  volumeSize: string
+  parity: string
+  expires: string
+  full?: boolean
+}
 
 function addExport(bundle: Command, makeCli: MakeCli): void {
   bundle
@@ -44,6 +53,7 @@ function addExport(bundle: Command, makeCli: MakeCli): void {
     .option('--prefix <P>', 'only keys that begin so')
     .option('--volume-size <SIZE>', 'at most so large a file: 50MB, 4GB, 25GB', '4GB')
     .option('--parity <N>', 'so many volumes may be lost', '0')
+    .option('--expires <TIME>', 'refuse it at the other site after so long: 90d, 12h, 30m', '365d')
     .option('--full', 'everything, although the peer acknowledged some')
     .description('Write a signed and encrypted bundle of what the peer does not hold.')
     .option('--json', 'print JSON')
@@ -54,6 +64,8 @@ function addExport(bundle: Command, makeCli: MakeCli): void {
       const parityVolumes = Number(flags.parity)
       if (!Number.isInteger(parityVolumes) || parityVolumes < 0 || parityVolumes > 50)
         return end(2, '--parity is a whole number from 0 to 50.')
+      const expiresMs = parseDuration(flags.expires)
+      if (expiresMs === undefined) return end(2, `--expires "${flags.expires}" is no time: write 90d, 12h or 30m.`)
       const input: ExportRequest = {
         peer: flags.to,
         out: absolute(cli, flags.out),
@@ -61,6 +73,7 @@ function addExport(bundle: Command, makeCli: MakeCli): void {
         ...(flags.prefix === undefined ? {} : { prefix: flags.prefix }),
         volumeBytes,
         parityVolumes,
+        expiresInMs: expiresMs,
         full: flags.full === true,
       }
       show(cli, await onSite<Report>(cli, site, 'bundle/export', input))

@@ -81,3 +81,11 @@ export function table(rows: readonly (readonly string[])[]): string {
     .map((row) => row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('  '))
     .join('\n')
 }
+
+const DURATION_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }
+
+/** Milliseconds of a duration as people write it: "90d", "12h", "30m", "10s". Undefined if it is none. */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(\d{1,6})([smhdw])$/.exec(text.trim())
+  return match === null ? undefined : Number(match[1]) * (DURATION_MS[match[2] ?? ''] ?? 0)
+}

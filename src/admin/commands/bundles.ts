@@ -13,6 +13,8 @@ export type ExportRequest = {
   readonly prefix?: string
   readonly volumeBytes: number
   readonly parityVolumes: number
+  /** From the start of the export. */
+  readonly expiresInMs: number
   readonly full: boolean
 }
 export type ImportRequest = {
