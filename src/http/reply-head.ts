@@ -1,0 +1,39 @@
+import { STATUS_CODES } from 'node:http'
+import type { HttpReply } from './exchange.ts'
+
+/** Sent when a handler breaks its promise: it rejects, or names a header that cannot be sent. */
+export const BROKEN_REPLY: HttpReply = { status: 500, headers: [], body: { kind: 'none' } }
+
+const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+const PLAIN_VALUE = /^[\t\x20-\x7e]*$/
+const LATIN1_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+
+export type HeaderCheck = 'ascii' | 'latin1' | 'unsendable'
+
+/** A line break in a value would let whoever chose the value write headers of his own. Source: RFC 9110, section 5.5. */
+export function checkHeaders(headers: HttpReply['headers']): HeaderCheck {
+  let found: HeaderCheck = 'ascii'
+  for (const [name, value] of headers) {
+    if (!NAME.test(name)) return 'unsendable'
+    if (PLAIN_VALUE.test(value)) continue
+    if (!LATIN1_VALUE.test(value)) return 'unsendable'
+    found = 'latin1'
+  }
+  return found
+}
+
+const STATUS_LINES = new Map<number, string>()
+
+/** "200 OK". */
+export function statusLine(status: number): string {
+  const known = STATUS_LINES.get(status)
+  if (known !== undefined) return known
+  const line = `${status} ${STATUS_CODES[status] ?? 'Unknown'}`
+  STATUS_LINES.set(status, line)
+  return line
+}
+
+/** These end with their head and have no Content-Length. Source: RFC 9110, sections 8.6, 15.3.5 and 15.4.5. */
+export function isBodiless(status: number): boolean {
+  return status === 204 || status === 304
+}

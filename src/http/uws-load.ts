@@ -1,0 +1,147 @@
+import type { HttpRequest, HttpResponse, us_listen_socket } from 'uWebSockets.js'
+import { hash } from 'node:crypto'
+import { chmodSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { homedir, tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fail, ok, type Result } from '../result.ts'
+import { rewriteForOlderGlibc } from './glibc-compatible.ts'
+import { HEADER_BYTES_MAX } from './limits.ts'
+import type { HttpServerFault } from './listen.ts'
+import { type Correction, correct } from './uws-corrections.ts'
+
+export interface UwsApp {
+  any(pattern: string, handler: (res: HttpResponse, req: HttpRequest) => void): UwsApp
+  listen(host: string, port: number, flags: number, then: (socket: us_listen_socket | false) => void): UwsApp
+  /** Closes every connection at once. */
+  close(): UwsApp
+}
+
+/** What Holdfast uses of the native module. */
+export interface Uws {
+  App(): UwsApp
+  us_listen_socket_close(socket: us_listen_socket): void
+  us_socket_local_port(socket: us_listen_socket): number
+  /** `silent`: no header that advertises the library. */
+  _cfg(key: 'silent'): void
+}
+
+export type LoadedUws = { readonly native: Uws; readonly corrections: ReadonlySet<Correction> }
+
+const require = createRequire(import.meta.url)
+
+/**
+ * Loads the native module: on Linux a copy that is corrected (uws-corrections.ts) and, for an older glibc, rewritten (glibc-compatible.ts); where neither
+ * can be, or no copy can be kept, the original. The copy is kept, named by the digests of its origin and of itself, in the first of these
+ * folders that can be written and that nobody else can write: the package's, `cacheFolder`, ~/.cache/holdfast, one in the system's
+ * folder for temporary files. A copy found there is compared with what it should be before it is loaded.
+ *
+ * The limit of headers is read from the process's environment when the module is first loaded in any thread, and only the main thread can
+ * change that environment: so the main thread must call this once before a worker does.
+ */
+export function loadUws(options: { readonly cacheFolder?: string } = {}): Result<LoadedUws, HttpServerFault> {
+  process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(HEADER_BYTES_MAX)
+  let original: string
+  let bytes: Buffer
+  try {
+    const folder = dirname(require.resolve('uWebSockets.js'))
+    original = join(folder, `uws_${process.platform}_${process.arch}_${process.versions.modules}.node`)
+    bytes = readFileSync(original)
+  } catch (error) {
+    return unavailable(error)
+  }
+  const reasons: string[] = []
+  for (const { content, corrections } of process.platform === 'linux' ? betterCopies(bytes) : []) {
+    const path = keep(original, bytes, content, options.cacheFolder)
+    const native = path === undefined ? unavailable('no folder can hold its copy') : load(path)
+    if (native.ok) return ok({ native: native.value, corrections })
+    reasons.push(native.error.reason)
+  }
+  const plain = load(original)
+  if (plain.ok) return ok({ native: plain.value, corrections: new Set() })
+  return unavailable([...reasons, plain.error.reason].join('; '))
+}
+
+/** Most wanted first: as little changed as this glibc allows. */
+function betterCopies(original: Buffer): { content: Buffer; corrections: Set<Correction> }[] {
+  const corrected = Buffer.from(original)
+  const corrections = correct(corrected)
+  const rewritten = rewriteForOlderGlibc(corrected)
+  const copies = rewritten.ok && glibcIsOlder() ? [{ content: rewritten.value, corrections }] : []
+  return corrections.size > 0 ? [...copies, { content: corrected, corrections }] : copies
+}
+
+/** Older than 2.38, or not known. */
+function glibcIsOlder(): boolean {
+  const report = process.report.getReport() as { readonly header?: { readonly glibcVersionRuntime?: string } }
+  const [major, minor] = (report.header?.glibcVersionRuntime ?? '').split('.').map(Number)
+  return major === undefined || minor === undefined || Number.isNaN(minor) || major < 2 || (major === 2 && minor < 38)
+}
+
+function load(path: string): Result<Uws, HttpServerFault> {
+  try {
+    const native = require(path) as Uws
+    native._cfg('silent')
+    return ok(native)
+  } catch (error) {
+    return unavailable(error)
+  }
+}
+
+function unavailable(error: unknown): { ok: false; error: HttpServerFault } {
+  return fail({ kind: 'uws-unavailable', reason: error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error) })
+}
+
+function keep(original: string, bytes: Buffer, content: Buffer, cacheFolder: string | undefined): string | undefined {
+  const digest = (of: Buffer): string => hash('sha256', of, 'hex').slice(0, 16)
+  const name = `uws-${digest(bytes)}-${digest(content)}.node`
+  for (const folder of cacheFolders(original, cacheFolder)) {
+    const path = join(folder, name)
+    if (privateFolder(folder) && (holds(path, content) || put(path, content))) return path
+  }
+  return undefined
+}
+
+function cacheFolders(original: string, cacheFolder: string | undefined): string[] {
+  const ownTemporary = join(tmpdir(), `holdfast-${process.getuid?.() ?? 0}`)
+  return [
+    join(dirname(original), '.holdfast'),
+    ...(cacheFolder === undefined ? [] : [cacheFolder]),
+    join(homedir(), '.cache', 'holdfast'),
+    ownTemporary,
+  ]
+}
+
+/** Makes the folder if it is missing. False if it is a link, or if somebody else could put a library there. */
+function privateFolder(folder: string): boolean {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const found = lstatSync(folder)
+    const ours = found.uid === process.getuid?.() || found.uid === 0
+    return found.isDirectory() && ours && (found.mode & 0o022) === 0
+  } catch {
+    return false
+  }
+}
+
+function holds(path: string, content: Uint8Array): boolean {
+  try {
+    return lstatSync(path).isFile() && readFileSync(path).equals(content)
+  } catch {
+    return false
+  }
+}
+
+/** Whole or not at all: several processes may do this at once. */
+function put(path: string, content: Uint8Array): boolean {
+  const temporary = `${path}.${process.pid}-${hash('sha256', `${process.hrtime.bigint()}`, 'hex').slice(0, 12)}`
+  try {
+    writeFileSync(temporary, content, { flag: 'wx', mode: 0o700 })
+    chmodSync(temporary, 0o755)
+    renameSync(temporary, path)
+    return true
+  } catch {
+    rmSync(temporary, { force: true })
+    return false
+  }
+}

@@ -1,0 +1,149 @@
+import type { HttpRequest as UwsRequest, HttpResponse as UwsResponse } from 'uWebSockets.js'
+import { fail, ok, type Result } from '../result.ts'
+import type { HttpHandler, HttpServer } from './exchange.ts'
+import { readFraming } from './framing.ts'
+import { DEFAULT_LIMITS, type HttpLimits } from './limits.ts'
+import { type HttpServerFault, listenFaultOf, probePort } from './listen.ts'
+import { BROKEN_REPLY, statusLine } from './reply-head.ts'
+import { TICK_MS, UwsExchange, type UwsHost } from './uws-exchange.ts'
+import { type LoadedUws, loadUws, type UwsApp } from './uws-load.ts'
+
+export type UwsServerOptions = {
+  readonly host: string
+  /** 0: any free one. */
+  readonly port: number
+  readonly handler: HttpHandler
+  /**
+   * 'alone' (default): this listener only. 'first' and 'joins': several threads of this process listen on one port and the kernel spreads connections over
+   * them; the first one makes sure that no other program has the port.
+   */
+  readonly sharing?: 'alone' | 'first' | 'joins'
+  readonly limits?: Partial<HttpLimits>
+  /** Where a corrected copy of the native module may be kept (uws-load.ts). */
+  readonly cacheFolder?: string
+}
+
+const LISTEN_EXCLUSIVE = 1
+const NOT_ASCII = /[^ -~\t]/
+
+/**
+ * HTTP/1.1 on uWebSockets.js, without TLS. What differs from the node:http adapter, because the library's parser decides it: HTTP/1.0 is refused; a client that
+ * closes its sending side is taken to have gone; at most 99 headers; a pipelined request is answered if the one before it was answered without
+ * waiting for a disk or a timer, otherwise it is dropped and the connection closed after the reply to the first (RFC 9112, section 9.3.2).
+ */
+export async function startUwsServer(options: UwsServerOptions): Promise<Result<HttpServer, HttpServerFault>> {
+  const loaded = loadUws(options.cacheFolder === undefined ? {} : { cacheFolder: options.cacheFolder })
+  if (!loaded.ok) return loaded
+  const sharing = options.sharing ?? 'alone'
+  let { port } = options
+  if (sharing !== 'joins') {
+    const free = await probePort(options.host, port)
+    if (!free.ok) return free
+    // The library shares only a port that was named.
+    if (sharing === 'first') port = free.value
+  }
+  return new UwsServer(loaded.value, options).listen(options.host, port, sharing === 'alone' ? LISTEN_EXCLUSIVE : 0)
+}
+
+class UwsServer implements HttpServer, UwsHost {
+  readonly limits: HttpLimits
+  readonly continuesByItself: boolean
+  readonly waiting = new Set<UwsExchange>()
+  port = 0
+  stopping = false
+  private readonly uws: LoadedUws['native']
+  private readonly app: UwsApp
+  private readonly handler: HttpHandler
+  private readonly open = new Set<UwsExchange>()
+  private readonly ticker: NodeJS.Timeout
+  private closeListener = (): void => undefined
+  private whenIdle = (): void => undefined
+
+  constructor(loaded: LoadedUws, options: UwsServerOptions) {
+    this.uws = loaded.native
+    this.continuesByItself = !loaded.corrections.has('continue-when-asked')
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits }
+    this.handler = options.handler
+    this.app = this.uws.App().any('/*', (res, req) => this.receive(res, req))
+    this.ticker = setInterval(() => {
+      for (const exchange of [...this.waiting]) exchange.tick()
+    }, TICK_MS)
+    this.ticker.unref()
+  }
+
+  listen(host: string, port: number, flags: number): Result<HttpServer, HttpServerFault> {
+    let listening = false
+    this.app.listen(host, port, flags, (socket) => {
+      if (socket === false) return
+      listening = true
+      this.port = this.uws.us_socket_local_port(socket)
+      this.closeListener = () => this.uws.us_listen_socket_close(socket)
+    })
+    if (listening) return ok(this)
+    clearInterval(this.ticker)
+    return fail(listenFaultOf({ code: 'EADDRINUSE', message: `cannot listen on ${host}:${port}` }))
+  }
+
+  private receive(res: UwsResponse, req: UwsRequest): void {
+    let garbled = false
+    // The library decodes UTF-8; the bytes as sent, one character each, are what the contract promises.
+    const asSent = (text: string): string => {
+      if (!NOT_ASCII.test(text)) return text
+      if (text.includes('\ufffd')) garbled = true
+      return Buffer.from(text).toString('latin1')
+    }
+    const headers = new Map<string, string>()
+    req.forEach((name, value) => {
+      const before = headers.get(name)
+      headers.set(name, before === undefined ? asSent(value) : `${before},${asSent(value)}`)
+    })
+    const line = { method: req.getCaseSensitiveMethod(), rawPath: asSent(req.getUrl()), rawQuery: asSent(req.getQuery() ?? '') }
+    const framing = readFraming(headers)
+    if (garbled || !framing.ok) {
+      this.refuse(res, framing.ok ? 400 : framing.error)
+      return
+    }
+    const exchange = new UwsExchange(this, res, line, headers, framing.value)
+    this.open.add(exchange)
+    this.handler(exchange).then(
+      (reply) => exchange.answer(reply),
+      () => exchange.answer(BROKEN_REPLY),
+    )
+  }
+
+  /**
+   * The body's length is in doubt, so nothing that follows may be read as a request. While this one is unanswered the library takes no other; the answer
+   * closes the connection.
+   */
+  private refuse(res: UwsResponse, status: number): void {
+    let gone = false
+    res.onAborted(() => {
+      gone = true
+    })
+    setImmediate(() => {
+      if (!gone) res.cork(() => res.writeStatus(`${statusLine(status)}\r\nServer: Holdfast`).end(undefined, true))
+    })
+  }
+
+  finished(exchange: UwsExchange): void {
+    this.open.delete(exchange)
+    if (this.stopping && this.open.size === 0) this.whenIdle()
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    if (this.stopping) return
+    this.stopping = true
+    this.closeListener()
+    if (this.open.size > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, graceMs)
+        this.whenIdle = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+    clearInterval(this.ticker)
+    this.app.close()
+  }
+}
