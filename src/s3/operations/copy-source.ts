@@ -1,0 +1,78 @@
+/** The header x-amz-copy-source and what stands behind it. Source: Amazon S3 API Reference, CopyObject and UploadPartCopy. */
+import { fail, ok, type Result } from '../../result.ts'
+import type { BucketName, ObjectVersion } from '../../store/terms.ts'
+import { type S3Failure, s3Failure } from '../errors.ts'
+import type { Context, S3Request } from '../operation.ts'
+import { parseBucketName } from '../bucket-name.ts'
+import { storeFailure } from '../payload.ts'
+import { decodeComponent } from '../query.ts'
+import { invalidArgument } from './arguments.ts'
+import { checkCopySource, type ReadConditions } from './conditions.ts'
+import { noSuchBucket, noSuchKey, noSuchVersion, showsVersions } from './versions.ts'
+
+export type CopySource = { readonly bucket: BucketName; readonly key: string; readonly versionId: string | undefined }
+
+/** '/bucket/key?versionId=id', percent-encoded, the first slash optional. Error: InvalidArgument. */
+export function parseCopySource(request: S3Request): Result<CopySource, S3Failure> {
+  const header = request.http.headers.get('x-amz-copy-source') ?? ''
+  const invalid = (message: string) => fail(invalidArgument('x-amz-copy-source', header, message))
+  const question = header.lastIndexOf('?versionId=')
+  const path = question < 0 ? header : header.slice(0, question)
+  const decoded = decodeComponent(path.startsWith('/') ? path.slice(1) : path, 'literal')
+  const versionId = question < 0 ? undefined : decodeComponent(header.slice(question + '?versionId='.length), 'literal')
+  if (decoded === undefined || (question >= 0 && versionId === undefined)) return invalid('Invalid copy source encoding')
+  const slash = decoded.indexOf('/')
+  const bucket = parseBucketName(slash < 0 ? decoded : decoded.slice(0, slash))
+  if (bucket === undefined) return invalid('Invalid copy source bucket name')
+  const key = slash < 0 ? '' : decoded.slice(slash + 1)
+  if (key === '' || key.includes('\0') || Buffer.byteLength(key) > 1024) return invalid('Invalid copy source object key')
+  if (versionId === '') return fail(invalidArgument('versionId', '', 'Version id cannot be the empty string'))
+  return ok({ bucket, key, versionId })
+}
+
+/** `shown`: whether replies name the version of the source. */
+export type FoundSource = { readonly version: ObjectVersion; readonly shown: boolean }
+
+/** Errors: NoSuchBucket, NoSuchKey, NoSuchVersion, InvalidRequest (a delete marker was named), PreconditionFailed. */
+export async function findCopySource(
+  context: Context,
+  source: CopySource,
+  conditions: ReadConditions | undefined,
+): Promise<Result<FoundSource, S3Failure>> {
+  const { store } = context
+  const bucket = source.bucket === context.bucket.name ? context.bucket : await store.findBucket(source.bucket)
+  if (bucket === undefined) return fail(noSuchBucket(source.bucket))
+  const version = await store.findVersion(bucket.id, source.key, source.versionId)
+  if (version === undefined)
+    return fail(source.versionId === undefined ? noSuchKey(source.key) : noSuchVersion(source.key, source.versionId))
+  if (version.kind === 'delete-marker') {
+    if (source.versionId === undefined) return fail(noSuchKey(source.key))
+    const message = 'The source of a copy request may not specifically refer to a delete marker by version id.'
+    return fail(s3Failure('InvalidRequest', { message }))
+  }
+  const held = checkCopySource(conditions, version)
+  return held.ok ? ok({ version, shown: showsVersions(bucket) }) : held
+}
+
+/** Reads bytes of a version through `update`. Error: what the store cannot give. */
+export async function readThrough(
+  context: Context,
+  version: ObjectVersion,
+  from: number,
+  to: number,
+  update: (bytes: Uint8Array) => void,
+): Promise<Result<undefined, S3Failure>> {
+  if (to <= from) return ok(undefined)
+  const reader = context.store.read(version, from, to)
+  try {
+    for (;;) {
+      const next = await reader.read()
+      if (!next.ok) return fail(storeFailure(next.error))
+      if (next.value === undefined) return ok(undefined)
+      if (context.signal.aborted) return fail(s3Failure('RequestTimeout'))
+      update(next.value)
+    }
+  } finally {
+    reader.close()
+  }
+}

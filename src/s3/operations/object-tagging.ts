@@ -1,0 +1,95 @@
+/** GetObjectTagging, PutObjectTagging, DeleteObjectTagging. Sources: Amazon S3 API Reference, the pages of those names. */
+import { fail, ok, type Result } from '../../result.ts'
+import type { Tags } from '../../store/terms.ts'
+import { type S3Failure, s3Failure } from '../errors.ts'
+import { type Context, define, type S3Request } from '../operation.ts'
+import { type Payload, readXml, storeFailure } from '../payload.ts'
+import { namedVersion } from './arguments.ts'
+import { CHECKSUM_HEADERS } from './checksums.ts'
+import { OBJECT_TAGS_MAX, parseTagging, taggingDocument } from './tags.ts'
+import { findObject, noSuchBucket, noSuchKey, noSuchVersion, showsVersions } from './versions.ts'
+
+type Named = { readonly key: string; readonly versionId: string | undefined; readonly payload: Payload }
+
+function parse(request: S3Request): Result<Named, S3Failure> {
+  const versionId = namedVersion(request)
+  return versionId.ok ? ok({ key: request.key, versionId: versionId.value, payload: request.payload }) : versionId
+}
+
+type VersionShown = string | undefined
+const versionHeader = (versionId: VersionShown): readonly (readonly [string, string])[] =>
+  versionId === undefined ? [] : [['x-amz-version-id', versionId]]
+
+/** Errors: NoSuchKey, NoSuchVersion, MethodNotAllowed (the version named is a delete marker). */
+export const getObjectTagging = define<Named, { readonly tags: Tags; readonly versionId: VersionShown }>({
+  name: 'GetObjectTagging',
+  resource: 'object',
+  method: 'GET',
+  selectors: ['tagging'],
+  permission: 's3:GetObjectTagging',
+  parameters: ['versionId'],
+  headers: ['x-amz-request-payer'],
+  parse,
+  async run(context, { key, versionId }) {
+    const found = await findObject(context, key, versionId)
+    if (!found.ok) return found
+    return ok({ tags: found.value.tags, versionId: showsVersions(context.bucket) ? found.value.versionId : undefined })
+  },
+  render: ({ tags, versionId }) => ({
+    status: 200,
+    headers: versionHeader(versionId),
+    body: { kind: 'xml', text: taggingDocument(tags) },
+  }),
+})
+
+async function replaceTags(context: Context, { key, versionId }: Named, tags: Tags): Promise<Result<VersionShown, S3Failure>> {
+  const named = versionId === undefined ? undefined : { versionId }
+  const put = await context.store.putTags({ bucketId: context.bucket.id, key, tags, ...named })
+  if (put.ok) return ok(showsVersions(context.bucket) ? put.value.versionId : undefined)
+  switch (put.error) {
+    case 'no-such-bucket':
+      return fail(noSuchBucket(context.bucket.name))
+    case 'no-such-key':
+      return fail(noSuchKey(key))
+    case 'no-such-version':
+      return fail(noSuchVersion(key, versionId ?? ''))
+    // To clients a current delete marker means "no such key"; naming the marker itself is a misuse.
+    case 'is-delete-marker':
+      return fail(versionId === undefined ? noSuchKey(key) : s3Failure('MethodNotAllowed', { headers: [['x-amz-delete-marker', 'true']] }))
+    default:
+      return fail(storeFailure(put.error))
+  }
+}
+
+/** Errors: MalformedXML, InvalidTag, BadRequest (more than 10), and those of GetObjectTagging. */
+export const putObjectTagging = define<Named, VersionShown>({
+  name: 'PutObjectTagging',
+  resource: 'object',
+  method: 'PUT',
+  selectors: ['tagging'],
+  permission: 's3:PutObjectTagging',
+  parameters: ['versionId'],
+  headers: [...CHECKSUM_HEADERS, 'x-amz-sdk-checksum-algorithm', 'x-amz-request-payer'],
+  parse,
+  async run(context, input) {
+    const root = await readXml(input.payload)
+    if (!root.ok) return root
+    const tags = parseTagging(root.value, OBJECT_TAGS_MAX)
+    return tags.ok ? replaceTags(context, input, tags.value) : tags
+  },
+  render: (versionId) => ({ status: 200, headers: versionHeader(versionId), body: { kind: 'none' } }),
+})
+
+/** Errors: those of GetObjectTagging. */
+export const deleteObjectTagging = define<Named, VersionShown>({
+  name: 'DeleteObjectTagging',
+  resource: 'object',
+  method: 'DELETE',
+  selectors: ['tagging'],
+  permission: 's3:DeleteObjectTagging',
+  parameters: ['versionId'],
+  headers: [],
+  parse,
+  run: (context, input) => replaceTags(context, input, []),
+  render: (versionId) => ({ status: 204, headers: versionHeader(versionId), body: { kind: 'none' } }),
+})

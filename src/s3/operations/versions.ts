@@ -1,0 +1,59 @@
+/** Finding the version a request means, and Amazon's answers when there is none or it is a delete marker. */
+import { fail, ok, type Result } from '../../result.ts'
+import type { ConditionFault, StoreFault, WriteCondition } from '../../store/store.ts'
+import type { Bucket, ObjectVersion } from '../../store/terms.ts'
+import { type S3Failure, s3Failure } from '../errors.ts'
+import type { Context } from '../operation.ts'
+import { storeFailure } from '../payload.ts'
+import { conditionName, preconditionFailed } from './conditions.ts'
+import { httpDate } from './object-headers.ts'
+
+/** Replies name versions as soon as the bucket was ever versioned. */
+export const showsVersions = (bucket: Bucket): boolean => bucket.versioning !== 'unversioned'
+
+export const noSuchKey = (key: string): S3Failure => s3Failure('NoSuchKey', { elements: { Key: key } })
+export const noSuchVersion = (key: string, versionId: string): S3Failure =>
+  s3Failure('NoSuchVersion', { elements: { Key: key, VersionId: versionId } })
+export const noSuchUpload = (uploadId: string): S3Failure => s3Failure('NoSuchUpload', { elements: { UploadId: uploadId } })
+export const noSuchBucket = (bucket: string): S3Failure => s3Failure('NoSuchBucket', { elements: { BucketName: bucket } })
+
+/**
+ * The version named, or else the current one. Errors: NoSuchKey, NoSuchVersion, MethodNotAllowed (a delete marker was named).
+ * Both answers to a marker say that it is one: x-amz-delete-marker. Source: Amazon S3 User Guide, "Working with delete markers".
+ */
+export async function findObject(context: Context, key: string, versionId: string | undefined): Promise<Result<ObjectVersion, S3Failure>> {
+  const version = await context.store.findVersion(context.bucket.id, key, versionId)
+  if (version?.kind === 'object') return ok(version)
+  if (version === undefined) return fail(versionId === undefined ? noSuchKey(key) : noSuchVersion(key, versionId))
+  const headers: (readonly [string, string])[] = [
+    ['x-amz-delete-marker', 'true'],
+    ['x-amz-version-id', version.versionId],
+  ]
+  if (versionId === undefined) return fail(s3Failure('NoSuchKey', { elements: { Key: key }, headers }))
+  headers.push(['allow', 'DELETE'], ['last-modified', httpDate(version.modifiedMs)])
+  return fail(
+    s3Failure('MethodNotAllowed', { elements: { Method: 'GET', ResourceType: 'DeleteMarker' }, headers }),
+  )
+}
+
+/** Amazon's error for what the store answers to a conditional change. */
+export function changeFailure(
+  fault: StoreFault | ConditionFault | 'no-such-bucket' | 'source-gone',
+  context: Context,
+  key: string,
+  condition: WriteCondition | undefined,
+): S3Failure {
+  switch (fault) {
+    case 'no-such-key':
+      return noSuchKey(key)
+    case 'precondition-failed':
+      return preconditionFailed(conditionName(condition))
+    case 'no-such-bucket':
+      return noSuchBucket(context.bucket.name)
+    // The source was deleted between the look and the copy: what a request a moment later would hear.
+    case 'source-gone':
+      return noSuchKey(key)
+    default:
+      return storeFailure(fault)
+  }
+}
