@@ -1,0 +1,178 @@
+/** Checks shards, and makes lost ones anew from the others. */
+import { done, fail, ok, type Result } from '../result.ts'
+import type { Disk, DiskFault, DiskFile } from './disk.ts'
+import type { ExtentFolders } from './extent-folders.ts'
+import type { ExtentFault, SetDisks } from './extents.ts'
+import { type ExtentPlace, shardPosition } from './geometry.ts'
+import {
+  Cut,
+  encodeShardHeader,
+  extentFile,
+  extentFolder,
+  recordIsIntact,
+  SHARD_HEADER_BYTES,
+  sealRecord,
+  shardSeed,
+  stripesPerRun,
+  TRAILER_BYTES,
+  unitSeed,
+} from './shard-file.ts'
+import { type ShardSource, sourcesOf } from './shard-source.ts'
+import { StripeRun } from './stripe-run.ts'
+
+export class ShardRepair {
+  readonly #set: SetDisks
+  readonly #folders: ExtentFolders
+  readonly #poolId: Uint8Array
+  readonly #place: ExtentPlace
+  readonly #shard: number
+  readonly #cut: Cut
+  readonly #header: Uint8Array
+
+  constructor(set: SetDisks, folders: ExtentFolders, poolId: Uint8Array, place: ExtentPlace, shard: number) {
+    this.#set = set
+    this.#folders = folders
+    this.#poolId = poolId
+    this.#place = place
+    this.#shard = shard
+    this.#cut = new Cut(place.dataShards, place.bytes)
+    this.#header = encodeShardHeader(poolId, place, shard)
+  }
+
+  /** Every unit and the header. */
+  async verify(): Promise<Result<void, DiskFault | 'damaged'>> {
+    const disk = this.#disk()
+    if (disk === undefined) return fail('gone')
+    const file = await disk.open(this.#file, { mode: 'read', lane: 'data' })
+    if (!file.ok) return this.#reported(file.error)
+    const intact = await this.#verifyFile(file.value)
+    file.value.close()
+    return intact.ok ? intact : this.#reported(intact.error)
+  }
+
+  /**
+   * Only what is not intact is written, in place, since intact units may be all that is left to save another shard with. Cut off in the middle it
+   * leaves units that are bad as before.
+   */
+  async rebuild(): Promise<Result<void, ExtentFault | DiskFault>> {
+    const disk = this.#disk()
+    if (disk === undefined) return fail('gone')
+    const file = await this.#openForRepair(disk)
+    if (!file.ok) return this.#reported(file.error)
+    const sources = sourcesOf(this.#set, this.#poolId, this.#place)
+    const written = await this.#rebuildFile(file.value, sources)
+    for (const source of sources) source.close()
+    const synced = written.ok ? await file.value.sync() : written
+    file.value.close()
+    if (!synced.ok) return this.#reported(synced.error)
+    const named = await this.#folders.sync(disk, extentFolder(this.#place))
+    return named.ok ? this.verify() : this.#reported(named.error)
+  }
+
+  get #file(): string {
+    return extentFile(this.#place, this.#shard)
+  }
+
+  #disk(): Disk | undefined {
+    return this.#set.disks(this.#place.set)[shardPosition(this.#place, this.#shard)]?.disk
+  }
+
+  /** Passes a fault on, and tells of it if it speaks against the disk of this shard. */
+  #reported<F extends ExtentFault | DiskFault>(fault: F): { readonly ok: false; readonly error: F } {
+    if (fault === 'gone' || fault === 'timeout' || fault === 'io') {
+      this.#set.reportFault(this.#place.set, shardPosition(this.#place, this.#shard), fault)
+    }
+    return fail(fault)
+  }
+
+  async #openForRepair(disk: Disk): Promise<Result<DiskFile, DiskFault>> {
+    const found = await disk.open(this.#file, { mode: 'write', lane: 'data' })
+    if (found.ok || found.error !== 'not-found') return found
+    this.#folders.forget(disk, extentFolder(this.#place))
+    const made = await this.#folders.make(disk, extentFolder(this.#place))
+    if (!made.ok) return made
+    const created = await disk.open(this.#file, { mode: 'create', lane: 'data' })
+    return created.ok || created.error !== 'exists' ? created : disk.open(this.#file, { mode: 'write', lane: 'data' })
+  }
+
+  async #verifyFile(file: DiskFile): Promise<Result<void, DiskFault | 'damaged'>> {
+    const header = await file.read(0, SHARD_HEADER_BYTES)
+    if (!header.ok) return fail(header.error === 'short' ? 'damaged' : header.error)
+    if (Buffer.compare(header.value, this.#header) !== 0) return fail('damaged')
+    for (const [from, to] of this.#runs()) {
+      const bad = await this.#badUnits(file, from, to)
+      if (!bad.ok) return bad
+      if (bad.value.length > 0) return fail('damaged')
+    }
+    return done
+  }
+
+  async #rebuildFile(file: DiskFile, sources: readonly ShardSource[]): Promise<Result<void, ExtentFault | DiskFault>> {
+    const size = await file.size()
+    if (!size.ok) return size
+    const header = size.value < SHARD_HEADER_BYTES ? undefined : await file.read(0, SHARD_HEADER_BYTES)
+    if (header?.ok === false) return header
+    if (header === undefined || Buffer.compare(header.value, this.#header) !== 0) {
+      const written = await file.write(0, [this.#header])
+      if (!written.ok) return written
+    }
+    for (const [from, to] of this.#runs()) {
+      const there = size.value > this.#cut.recordOffset(from)
+      const bad = there ? await this.#badUnits(file, from, to) : ok(this.#stored(from, to))
+      if (!bad.ok) return bad
+      if (bad.value.length === 0) continue
+      const run = new StripeRun(this.#place, this.#cut, sources, from, to)
+      if (bad.value.length > 1) run.prefetchOthers([this.#shard])
+      const written = await this.#rebuildUnits(file, run, bad.value)
+      if (!written.ok) return written
+    }
+    return done
+  }
+
+  async #rebuildUnits(file: DiskFile, run: StripeRun, stripes: readonly number[]): Promise<Result<void, ExtentFault | DiskFault>> {
+    // Records of adjacent stripes go in one write.
+    let records: Uint8Array[] = []
+    for (const [i, stripe] of stripes.entries()) {
+      const rebuilt = await run.rebuild(stripe, [this.#shard], TRAILER_BYTES)
+      if (!rebuilt.ok) return rebuilt
+      const record = rebuilt.value[0]!.subarray(0, this.#cut.recordBytes(stripe, this.#shard))
+      sealRecord(record, this.#cut.storedBytes(stripe, this.#shard), unitSeed(shardSeed(this.#header), stripe))
+      records.push(record)
+      if (stripes[i + 1] === stripe + 1) continue
+      const written = await file.write(this.#cut.recordOffset(stripe - records.length + 1), records)
+      if (!written.ok) return written
+      records = []
+    }
+    return done
+  }
+
+  *#runs(): Generator<readonly [from: number, to: number]> {
+    const step = stripesPerRun(this.#place.dataShards)
+    for (let from = 0; from < this.#cut.stripes; from += step) yield [from, Math.min(from + step, this.#cut.stripes)]
+  }
+
+  /** The stripes of a run in which the shard stores a unit. */
+  #stored(from: number, to: number): number[] {
+    const stripes: number[] = []
+    for (let stripe = from; stripe < to; stripe++) if (this.#cut.storedBytes(stripe, this.#shard) > 0) stripes.push(stripe)
+    return stripes
+  }
+
+  /** Of those, the ones that the file has not got intact. */
+  async #badUnits(file: DiskFile, from: number, to: number): Promise<Result<number[], DiskFault>> {
+    const stored = this.#stored(from, to)
+    if (stored.length === 0) return ok([])
+    const whole = await file.read(this.#cut.recordOffset(from), this.#cut.recordsBytes(from, from + stored.length, this.#shard))
+    if (!whole.ok && whole.error !== 'short') return whole
+    const bad: number[] = []
+    for (const stripe of stored) {
+      const at = this.#cut.recordOffset(stripe)
+      const bytes = this.#cut.recordBytes(stripe, this.#shard)
+      const start = at - this.#cut.recordOffset(from)
+      const record = whole.ok ? ok(whole.value.subarray(start, start + bytes)) : await file.read(at, bytes)
+      if (!record.ok && record.error !== 'short') return record
+      if (!record.ok || !recordIsIntact(record.value, unitSeed(shardSeed(this.#header), stripe))) bad.push(stripe)
+    }
+    return ok(bad)
+  }
+}

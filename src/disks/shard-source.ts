@@ -1,0 +1,87 @@
+/** One shard of an extent as a place to read units from: says what went wrong to whom it concerns, and is not asked again in vain. */
+import type { Seed } from '../erasure/coder.ts'
+import type { Result } from '../result.ts'
+import type { DiskFault, DiskFile } from './disk.ts'
+import type { SetDisk, SetDisks } from './extents.ts'
+import { type ExtentPlace, shardPosition } from './geometry.ts'
+import { type Cut, encodeShardHeader, extentFile, shardSeed } from './shard-file.ts'
+
+export type SourceState =
+  | 'usable'
+  /** The disk works and the file is not there. */
+  | 'missing'
+  /** The disk is out or has failed. */
+  | 'unreachable'
+
+/** Whether a fault speaks against the disk, and not only against the file. */
+const isDiskFailure = (fault: DiskFault): boolean => fault === 'gone' || fault === 'timeout' || fault === 'io'
+
+export class ShardSource {
+  readonly shard: number
+  /** Of a disk that is healing: nothing is said of what it lacks, and it is asked last. */
+  readonly writeOnly: boolean
+  state: SourceState
+  readonly #set: SetDisks
+  readonly #poolId: Uint8Array
+  readonly #place: ExtentPlace
+  readonly #slot: SetDisk | undefined
+  #seed: Seed | undefined
+  #file: Promise<Result<DiskFile, DiskFault>> | undefined
+
+  constructor(set: SetDisks, poolId: Uint8Array, place: ExtentPlace, shard: number, slot: SetDisk | undefined) {
+    this.#set = set
+    this.#poolId = poolId
+    this.#place = place
+    this.#slot = slot
+    this.shard = shard
+    this.writeOnly = slot?.writeOnly === true
+    this.state = slot === undefined || slot.disk.failed !== undefined ? 'unreachable' : 'usable'
+  }
+
+  /** Ties its units to their place. */
+  get seed(): Seed {
+    this.#seed ??= shardSeed(encodeShardHeader(this.#poolId, this.#place, this.shard))
+    return this.#seed
+  }
+
+  /** The records of stripes `from` to `to` (exclusive), unchecked; undefined if they cannot be had. */
+  async read(cut: Cut, from: number, to: number): Promise<Uint8Array | undefined> {
+    if (this.state !== 'usable' || this.#slot === undefined) return undefined
+    this.#file ??= this.#slot.disk.open(extentFile(this.#place, this.shard), { mode: 'read', lane: 'data' })
+    const file = await this.#file
+    const content = file.ok ? await file.value.read(cut.recordOffset(from), cut.recordsBytes(from, to, this.shard)) : file
+    if (content.ok) return content.value
+    this.#failed(content.error)
+    return undefined
+  }
+
+  /** A unit was not what was written. */
+  reportBad(): void {
+    if (!this.writeOnly) this.#set.reportBadShard(this.#place, this.shard)
+  }
+
+  close(): void {
+    void this.#file?.then((file) => {
+      if (file.ok) file.value.close()
+    })
+  }
+
+  #failed(fault: DiskFault): void {
+    if (isDiskFailure(fault)) {
+      if (this.state === 'usable') this.#set.reportFault(this.#place.set, shardPosition(this.#place, this.shard), fault)
+      this.state = 'unreachable'
+      return
+    }
+    // A file that is too short still has what lies before its end.
+    if (fault === 'not-found') this.state = 'missing'
+    this.reportBad()
+  }
+}
+
+export function sourcesOf(set: SetDisks, poolId: Uint8Array, place: ExtentPlace): ShardSource[] {
+  const disks = set.disks(place.set)
+  return Array.from(
+    { length: place.dataShards + place.parityShards },
+    (_, shard) => new ShardSource(set, poolId, place, shard, disks[shardPosition(place, shard)]),
+  )
+}

@@ -1,0 +1,60 @@
+/** Extents as shards on the disks of a set. One per thread. Format: docs/formats.md#extent. */
+import { strict as assert } from 'node:assert'
+import type { Result } from '../result.ts'
+import type { DiskFault } from './disk.ts'
+import { ExtentFolders } from './extent-folders.ts'
+import { ShardedExtentReader } from './extent-reader.ts'
+import { ShardRepair } from './extent-repair.ts'
+import { ShardedExtentWriter } from './extent-writer.ts'
+import type { ExtentFault, ExtentReader, ExtentStore, ExtentWriter, SetDisks } from './extents.ts'
+import { type ExtentPlace, type Geometry, shardPosition } from './geometry.ts'
+import { extentFile } from './shard-file.ts'
+
+export type ShardedExtentsOptions = {
+  /** 32 hexadecimal digits. */
+  readonly poolId: string
+  /** How a set codes new extents. */
+  readonly geometry: (set: number) => Geometry
+  readonly disks: SetDisks
+}
+
+export class ShardedExtents implements ExtentStore {
+  readonly #poolId: Uint8Array
+  readonly #geometry: (set: number) => Geometry
+  readonly #set: SetDisks
+  readonly #folders = new ExtentFolders()
+
+  constructor(options: ShardedExtentsOptions) {
+    assert(/^[0-9a-f]{32}$/.test(options.poolId))
+    this.#poolId = Buffer.from(options.poolId, 'hex')
+    this.#geometry = options.geometry
+    this.#set = options.disks
+  }
+
+  create(set: number, start: number, counter: number): ExtentWriter {
+    const { dataShards, parityShards } = this.#geometry(set)
+    return new ShardedExtentWriter(this.#set, this.#folders, this.#poolId, { dataShards, parityShards, set, start, counter, bytes: 0 })
+  }
+
+  open(place: ExtentPlace, from: number, to: number): ExtentReader {
+    return new ShardedExtentReader(this.#set, this.#poolId, place, from, to)
+  }
+
+  rebuild(place: ExtentPlace, shard: number): Promise<Result<void, ExtentFault | DiskFault>> {
+    return this.#repair(place, shard).rebuild()
+  }
+
+  verify(place: ExtentPlace, shard: number): Promise<Result<void, DiskFault | 'damaged'>> {
+    return this.#repair(place, shard).verify()
+  }
+
+  async remove(place: ExtentPlace): Promise<void> {
+    const disks = this.#set.disks(place.set)
+    const shards = Array.from({ length: place.dataShards + place.parityShards }, (_, shard) => shard)
+    await Promise.all(shards.map((shard) => disks[shardPosition(place, shard)]?.disk.remove(extentFile(place, shard))))
+  }
+
+  #repair(place: ExtentPlace, shard: number): ShardRepair {
+    return new ShardRepair(this.#set, this.#folders, this.#poolId, place, shard)
+  }
+}
