@@ -11,6 +11,7 @@ import type { Disk, DiskFault, DiskFile } from './disk.ts'
 import type { ExtentFolders } from './extent-folders.ts'
 import type { ExtentFault, ExtentWriter, SetDisks, WrittenExtent } from './extents.ts'
 import { type ExtentPlace, shardPosition, UNIT_BYTES } from './geometry.ts'
+import { Dealer, RunBuffer } from './run-buffer.ts'
 import {
   Cut,
   encodeShardHeader,
@@ -23,16 +24,11 @@ import {
   unitSeed,
 } from './shard-file.ts'
 
-/** Chunks below this are gathered, so that a unit has few pieces whatever the client sends. */
-const SMALL_CHUNK_BYTES = 8 * 1024
-const GATHER_BYTES = 64 * 1024
-
+/** A shard whose disk takes part. */
 type Shard = {
   readonly shard: number
   readonly disk: Disk
   readonly healing: boolean
-  readonly header: Uint8Array
-  readonly seed: Seed
   file: DiskFile | undefined
   /** Where the next record goes. */
   offset: number
@@ -45,15 +41,13 @@ export class ShardedExtentWriter implements ExtentWriter {
   readonly #folders: ExtentFolders
   readonly #place: ExtentPlace
   readonly #codec: Codec
+  /** Of all n shards. */
+  readonly #headers: readonly Uint8Array[]
+  readonly #seeds: readonly Seed[]
   readonly #shards: readonly Shard[]
-  readonly #runStripes: number
   readonly #runBytes: number
   readonly #parity: Uint8Array[] = []
-  #waiting: Uint8Array[] = []
-  #waitingBytes = 0
-  /** Small chunks are gathered here, up to `#gathered`. */
-  #gather: Uint8Array | undefined
-  #gathered = 0
+  readonly #waiting = new RunBuffer()
   #bytes = 0
   #stripesSent = 0
   #opening: Promise<void> | undefined
@@ -68,16 +62,14 @@ export class ShardedExtentWriter implements ExtentWriter {
     this.#folders = folders
     this.#place = place
     this.#codec = Codec.for(k, m)
-    this.#runStripes = stripesPerRun(k)
-    this.#runBytes = this.#runStripes * k * UNIT_BYTES
+    this.#runBytes = stripesPerRun(k) * k * UNIT_BYTES
+    this.#headers = Array.from({ length: k + m }, (_, shard) => encodeShardHeader(poolId, place, shard))
+    this.#seeds = this.#headers.map(shardSeed)
     const disks = set.disks(place.set)
-    this.#shards = Array.from({ length: k + m }, (_, shard) => {
+    this.#shards = this.#headers.flatMap((_, shard) => {
       const slot = disks[shardPosition(place, shard)]
-      const header = encodeShardHeader(poolId, place, shard)
-      const dropped = slot === undefined || slot.disk.failed !== undefined
-      // A dropped one is never asked for its disk.
-      const disk = slot?.disk as Disk
-      return { shard, disk, healing: slot?.writeOnly === true, header, seed: shardSeed(header), file: undefined, offset: 0, dropped }
+      if (slot === undefined || slot.disk.failed !== undefined) return []
+      return [{ shard, disk: slot.disk, healing: slot.writeOnly, file: undefined, offset: 0, dropped: false }]
     })
     this.#checkEnough()
   }
@@ -85,18 +77,19 @@ export class ShardedExtentWriter implements ExtentWriter {
   write(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#fault !== undefined || chunk.length === 0) return undefined
     this.#opening ??= this.#open()
-    this.#take(chunk)
-    if (this.#waitingBytes < this.#runBytes) return undefined
+    this.#bytes += chunk.length
+    this.#waiting.add(chunk)
+    if (this.#waiting.bytes < this.#runBytes) return undefined
     if (this.#flying !== undefined) return this.#sendFull()
     this.#flying = this.#send(this.#runBytes)
-    return this.#waitingBytes < this.#runBytes ? undefined : this.#sendFull()
+    return this.#waiting.bytes < this.#runBytes ? undefined : this.#sendFull()
   }
 
   async finish(): Promise<Result<WrittenExtent, ExtentFault>> {
     this.#opening ??= this.#open()
     await this.#sendFull()
     await this.#flying
-    if (this.#fault === undefined && (this.#waitingBytes > 0 || this.#bytes === 0)) await this.#send(this.#waitingBytes)
+    if (this.#fault === undefined && (this.#waiting.bytes > 0 || this.#bytes === 0)) await this.#send(this.#waiting.bytes)
     if (this.#fault === undefined) await this.#each((shard) => this.#sync(shard))
     if (this.#fault !== undefined) {
       await this.#remove()
@@ -113,39 +106,15 @@ export class ShardedExtentWriter implements ExtentWriter {
   async abort(): Promise<void> {
     // Any fault stops what is under way.
     this.#fault ??= 'too-few-disks'
-    this.#waiting = []
-    this.#waitingBytes = 0
+    this.#waiting.clear()
     await this.#opening
     await this.#flying
     await this.#remove()
   }
 
-  #take(chunk: Uint8Array): void {
-    this.#bytes += chunk.length
-    this.#waitingBytes += chunk.length
-    if (chunk.length >= SMALL_CHUNK_BYTES) {
-      this.#waiting.push(chunk)
-      return
-    }
-    if (this.#gather === undefined || this.#gathered + chunk.length > this.#gather.length) {
-      this.#gather = new Uint8Array(Buffer.allocUnsafeSlow(GATHER_BYTES).buffer)
-      this.#gathered = 0
-    }
-    this.#gather.set(chunk, this.#gathered)
-    const end = this.#gathered + chunk.length
-    const last = this.#waiting.at(-1)
-    // It lies directly behind what was gathered just before: one piece.
-    if (last?.buffer === this.#gather.buffer && last.byteOffset + last.length === this.#gathered) {
-      this.#waiting[this.#waiting.length - 1] = this.#gather.subarray(last.byteOffset, end)
-    } else {
-      this.#waiting.push(this.#gather.subarray(this.#gathered, end))
-    }
-    this.#gathered = end
-  }
-
   /** Sends as long as a whole run waits. */
   async #sendFull(): Promise<void> {
-    while (this.#waitingBytes >= this.#runBytes && this.#fault === undefined) {
+    while (this.#waiting.bytes >= this.#runBytes && this.#fault === undefined) {
       await this.#flying
       if (this.#fault === undefined) this.#flying = this.#send(this.#runBytes)
     }
@@ -153,45 +122,25 @@ export class ShardedExtentWriter implements ExtentWriter {
 
   /** The run of the first `bytes` waiting bytes: whole stripes, unless it is the last. */
   async #send(bytes: number): Promise<void> {
-    const run = this.#encode(this.#cutOff(bytes), bytes)
+    const run = this.#encode(this.#waiting.cutOff(bytes), bytes)
     await this.#opening
     if (this.#fault === undefined) await this.#each((shard) => this.#append(shard, run[shard.shard]!))
     this.#flying = undefined
   }
 
-  #cutOff(bytes: number): Uint8Array[] {
-    const run: Uint8Array[] = []
-    let left = bytes
-    let taken = 0
-    while (left > 0) {
-      const piece = this.#waiting[taken]!
-      if (piece.length > left) {
-        run.push(piece.subarray(0, left))
-        this.#waiting[taken] = piece.subarray(left)
-        break
-      }
-      run.push(piece)
-      left -= piece.length
-      taken++
-    }
-    this.#waiting.splice(0, taken)
-    this.#waitingBytes -= bytes
-    return run
-  }
-
   /** What each shard's file gets. */
   #encode(run: Pieces, bytes: number): Uint8Array[][] {
     const { dataShards: k, parityShards: m } = this.#place
-    const files: Uint8Array[][] = this.#shards.map(() => [])
+    const files: Uint8Array[][] = this.#headers.map((header) => (this.#stripesSent === 0 ? [header] : []))
     const cut = new Cut(k, bytes)
     const first = this.#stripesSent
-    const content = new Taker(run)
+    const content = new Dealer(run)
     for (let stripe = 0; stripe < cut.stripes; stripe++) {
       const data = Array.from({ length: k }, (_, shard) => content.take(cut.storedBytes(stripe, shard)))
       const parity = Array.from({ length: m }, (_, i) => this.#parityUnit(stripe * m + i).subarray(0, cut.storedBytes(stripe, k)))
-      const trailers = this.#shards.map(() => new Uint8Array(TRAILER_BYTES))
+      const trailers = this.#headers.map(() => new Uint8Array(TRAILER_BYTES))
       this.#codec.encode(data, parity, {
-        seeds: this.#shards.map(({ seed }) => unitSeed(seed, first + stripe)),
+        seeds: this.#seeds.map((seed) => unitSeed(seed, first + stripe)),
         tails: trailers.map((trailer) => trailer.subarray(0, SEAL_BYTES)),
         hashes: trailers.map((trailer) => trailer.subarray(SEAL_BYTES)),
       })
@@ -234,7 +183,6 @@ export class ShardedExtentWriter implements ExtentWriter {
   }
 
   async #append(shard: Shard, pieces: Uint8Array[]): Promise<Result<void, DiskFault>> {
-    if (shard.offset === 0) pieces.unshift(shard.header)
     if (pieces.length === 0) return ok(undefined)
     const written = await shard.file!.write(shard.offset, pieces)
     shard.offset += piecesBytes(pieces)
@@ -277,33 +225,5 @@ export class ShardedExtentWriter implements ExtentWriter {
         await disk.remove(extentFile(this.#place, shard))
       }),
     )
-  }
-}
-
-/** Takes bytes off a row of pieces without copying. */
-class Taker {
-  readonly #pieces: Pieces
-  #piece = 0
-  #offset = 0
-
-  constructor(pieces: Pieces) {
-    this.#pieces = pieces
-  }
-
-  take(bytes: number): Uint8Array[] {
-    const taken: Uint8Array[] = []
-    let left = bytes
-    while (left > 0) {
-      const piece = this.#pieces[this.#piece]!
-      const count = Math.min(left, piece.length - this.#offset)
-      taken.push(count === piece.length ? piece : piece.subarray(this.#offset, this.#offset + count))
-      left -= count
-      this.#offset += count
-      if (this.#offset === piece.length) {
-        this.#piece++
-        this.#offset = 0
-      }
-    }
-    return taken
   }
 }
