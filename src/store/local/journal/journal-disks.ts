@@ -64,6 +64,14 @@ export function journalDisksOf(pool: PoolOfJournal): JournalDisks {
   }
 }
 
+/** Puts failed disks out; each with the first reason given. */
+export function putOutFailed(
+  pool: JournalDisks,
+  failed: readonly { readonly disk: JournalDisk; readonly reason: string }[],
+): Promise<Result<unknown, 'too-few-disks' | 'read-only'>> {
+  return pool.putOut(failed.map(({ disk, reason }) => ({ set: disk.set, position: disk.position, reason })))
+}
+
 function listDisks(pool: PoolOfJournal): JournalDisk[] {
   const disks: JournalDisk[] = []
   for (const slot of pool.view.sets.flatMap((set) => set.disks)) {
