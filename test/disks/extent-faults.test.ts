@@ -251,7 +251,7 @@ test('what was acknowledged survives a power cut on all disks', async () => {
     const content = set.content(700_000)
     const place = await set.store(content)
     const lost = set.extents.create(0, 4, 1)
-    lost.write(set.content(400_000))
+    lost.write(set.content(700_000))
     await set.world.sleep(1)
     set.world.powerCut()
     for (let position = 0; position < 3; position++) set.slots[position] = { disk: set.disk(position).reopen(), writeOnly: false }
@@ -259,6 +259,69 @@ test('what was acknowledged survives a power cut on all disks', async () => {
     expect(same(await set.read(place), content), `seed ${seed}`).toBe(true)
   }
 })
+
+test('whatever happens to m disks while extents are written and read, each extent reads back, and all is whole after healing', async () => {
+  for (let seed = 1; seed <= 40; seed++) await liveThroughFaults(seed)
+})
+
+async function liveThroughFaults(seed: number): Promise<void> {
+  const [k, m] = [
+    [1, 1],
+    [2, 1],
+    [2, 2],
+    [4, 2],
+    [5, 3],
+  ][seed % 5] as [number, number]
+  const set = new ExtentSet(k, m, seed)
+  const { chance } = set.world
+  const faulty = chance.shuffle(Array.from({ length: k + m }, (_, i) => i)).slice(0, m)
+  const strike = (): void => {
+    if (!chance.oneIn(6)) return
+    const disk = set.disk(chance.pick(faulty))
+    const file = disk.files().length > 0 ? chance.pick(disk.files()) : undefined
+    const strikes = [
+      () => disk.powerCut(),
+      () => disk.hang(),
+      () => disk.failNextOperation(),
+      () => disk.deleteDirectory(),
+      () => disk.loseNextWrite(),
+      () => disk.misdirectNextWrite(),
+      () => file !== undefined && disk.flipBit(file),
+      () => file !== undefined && disk.setContent(file, disk.content(file)!.slice(0, chance.below(1000))),
+    ]
+    chance.pick(strikes)()
+  }
+  const stored: [place: ExtentPlace, content: Uint8Array][] = []
+  for (let i = 0; i < 8; i++) {
+    const content = set.content(chance.below(chance.oneIn(2) ? 200_000 : 2_000_000))
+    const written = await set.write(content, 1 + chance.below(400_000), strike)
+    if (!written.ok) throw new Error(`${written.error} (seed ${seed})`)
+    stored.push([written.value.place, content])
+    const [place, expected] = chance.pick(stored)
+    const from = chance.below(place.bytes + 1)
+    expect(same(await set.read(place, from, place.bytes, strike), expected.subarray(from)), `seed ${seed}`).toBe(true)
+  }
+  for (const position of faulty) {
+    await letFaultsHappen(set, position)
+    set.replace(position)
+  }
+  for (const [place, content] of stored) {
+    expect(same(await set.read(place), content), `seed ${seed}`).toBe(true)
+    for (let shard = 0; shard < k + m; shard++) expect(await set.rebuild(place, shard), `seed ${seed}`).toEqual(ok)
+  }
+  for (const position of faulty) set.healed(position)
+  for (const position of set.world.chance.shuffle([...set.slots.keys()]).slice(0, m)) set.takeOut(position)
+  for (const [place, content] of stored) expect(same(await set.read(place), content), `seed ${seed}`).toBe(true)
+}
+
+/** So that none that was ordered is left for the new disk. */
+async function letFaultsHappen(set: ExtentSet, position: number): Promise<void> {
+  set.disk(position).resume()
+  set.disk(position).replaceByEmpty()
+  await set.world.run(set.disk(position).reopen().space())
+  const file = await set.world.run(set.disk(position).reopen().open('last', { mode: 'create', lane: 'data' }))
+  if (file.ok) await set.world.run(file.value.write(0, [new Uint8Array(1)]))
+}
 
 test('a rebuild that is cut off by a power cut has made nothing worse, and a second one completes it', async () => {
   for (let seed = 1; seed <= 20; seed++) {
