@@ -31,7 +31,7 @@ export type WrittenExtent = {
 }
 
 export interface ExtentWriter {
-  /** Takes bytes (unchanged until `finish`); wait for the promise, if any. Memory: at most two stripes. Never rejects. */
+  /** Takes bytes (unchanged until `finish`); wait for the promise, if any. Memory: two runs (512 KiB, or a stripe where that is more). Never rejects. */
   write(chunk: Uint8Array): Promise<void> | undefined
   /** Durable: files and folder synced on every disk that took part to the end. */
   finish(): Promise<Result<WrittenExtent, ExtentFault>>
@@ -40,7 +40,7 @@ export interface ExtentWriter {
 }
 
 export interface ExtentReader {
-  /** The next bytes (at most a stripe), each unit checked; lost units are rebuilt from the others. Undefined at the end. */
+  /** The next bytes (at most a unit), each unit checked; lost units are rebuilt from the others. Undefined at the end. */
   read(): Promise<Result<Uint8Array | undefined, ExtentFault>>
   close(): void
 }

@@ -323,6 +323,19 @@ async function letFaultsHappen(set: ExtentSet, position: number): Promise<void> 
   if (file.ok) await set.world.run(file.value.write(0, [new Uint8Array(1)]))
 }
 
+test('a rebuilt shard survives a power cut', async () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const set = new ExtentSet(2, 1, seed)
+    const place = await set.store(set.content(1_500_000))
+    set.replace(1)
+    const shard = [0, 1, 2].find((each) => set.holder(place, each)[0] === set.disk(1))!
+    expect(await set.rebuild(place, shard)).toEqual(ok)
+    set.world.powerCut()
+    set.slots[1] = { disk: set.disk(1).reopen(), writeOnly: false }
+    expect(await set.verify(place, shard), `seed ${seed}`).toEqual(ok)
+  }
+})
+
 test('a rebuild that is cut off by a power cut has made nothing worse, and a second one completes it', async () => {
   for (let seed = 1; seed <= 20; seed++) {
     const set = new ExtentSet(2, 1, seed)
