@@ -37,7 +37,10 @@ export function parseCredential(credential: string, place: CredentialPlace, regi
     return scopeFail(place, `incorrect date format "${day}". This date in the credential must be in the format "yyyyMMdd".`)
   }
   if (givenRegion !== region) {
-    return scopeFail(place, `the region '${givenRegion}' is wrong; expecting '${region}'`, { elements: { Region: region } })
+    return scopeFail(place, `the region '${givenRegion}' is wrong; expecting '${region}'`, {
+      elements: { Region: region },
+      headers: [['x-amz-bucket-region', region]],
+    })
   }
   if (service !== 's3') return scopeFail(place, `incorrect service "${service}". This endpoint belongs to "s3".`)
   if (terminal !== 'aws4_request') return scopeFail(place, `incorrect terminal "${terminal}". This endpoint uses "aws4_request".`)
