@@ -1,0 +1,97 @@
+/** The small files at the top of a disk: read at the start, written when it joins a pool, its generation kept. Format: docs/formats.md#disk-identity. */
+import { done, fail, ok, type Result } from '../result.ts'
+import type { Disk, DiskFault } from './disk.ts'
+import {
+  type DiskIdentity,
+  decodeGeneration,
+  decodeIdentity,
+  encodeGeneration,
+  encodeIdentity,
+  GENERATION_BYTES,
+  GENERATION_FILES,
+  type Generation,
+  IDENTITY_FILE,
+} from './identity.ts'
+import type { FoundDisk } from './pool-start.ts'
+import { describeFault } from './pool-words.ts'
+
+type Slot = 0 | 1
+
+/** What a disk shows of itself. The error: it was written by a newer software. */
+export async function readFoundDisk(disk: Disk): Promise<Result<FoundDisk, 'newer-version'>> {
+  const content = await disk.readFile(IDENTITY_FILE)
+  if (!content.ok) return ok({ disk, why: content.error === 'not-found' ? 'it has no identity file' : describeFault(content.error) })
+  const identity = decodeIdentity(content.value)
+  if (!identity.ok) return identity.error === 'newer-version' ? fail(identity.error) : ok({ disk, why: 'its identity file is damaged' })
+  const generations = await readGenerations(disk)
+  if (!generations.ok) return generations
+  const generation = newest(generations.value)?.generation
+  return ok({ disk, identity: identity.value, ...(generation === undefined ? { why: 'its generation is damaged' } : { generation }) })
+}
+
+/** Keeps the generation of one disk: in turn into two files of fixed size, in place, so that it needs no space and a torn write costs nothing. */
+export class GenerationFiles {
+  readonly #disk: Disk
+  #next: Slot
+
+  private constructor(disk: Disk, next: Slot) {
+    this.#disk = disk
+    this.#next = next
+  }
+
+  static async open(disk: Disk): Promise<GenerationFiles> {
+    const generations = await readGenerations(disk)
+    const kept = generations.ok ? newest(generations.value)?.slot : undefined
+    return new GenerationFiles(disk, kept === 0 ? 1 : 0)
+  }
+
+  /** Gives a disk that joins a pool its files, identity last: without it, it belongs to nobody. */
+  static async lay(disk: Disk, identity: DiskIdentity): Promise<Result<GenerationFiles, DiskFault>> {
+    for (const file of GENERATION_FILES) {
+      const laid = await disk.writeFile(file, new Uint8Array(GENERATION_BYTES).fill(0x0a))
+      if (!laid.ok) return laid
+    }
+    const written = await disk.writeFile(IDENTITY_FILE, encodeIdentity(identity))
+    return written.ok ? ok(new GenerationFiles(disk, 0)) : written
+  }
+
+  /** Durable when it answers. */
+  async write(generation: Generation): Promise<Result<void, DiskFault>> {
+    const file = await this.#disk.open(GENERATION_FILES[this.#next], { mode: 'write', lane: 'journal', dsync: true })
+    if (!file.ok) return file
+    const written = await file.value.write(0, [encodeGeneration(generation)])
+    file.value.close()
+    if (!written.ok) return written
+    this.#next = this.#next === 0 ? 1 : 0
+    return done
+  }
+}
+
+type Kept = { readonly slot: Slot; readonly generation: Generation }
+
+async function readGenerations(disk: Disk): Promise<Result<Kept[], 'newer-version'>> {
+  const kept: Kept[] = []
+  for (const slot of [0, 1] as const) {
+    const content = await disk.readFile(GENERATION_FILES[slot])
+    const generation = content.ok ? decodeGeneration(content.value) : undefined
+    if (generation?.ok === true) kept.push({ slot, generation: generation.value })
+    else if (generation?.error === 'newer-version') return fail('newer-version')
+  }
+  return ok(kept)
+}
+
+function newest(kept: readonly Kept[]): Kept | undefined {
+  const [a, b] = kept
+  if (a === undefined || b === undefined) return a ?? b
+  return a.generation.number > b.generation.number ? a : b
+}
+
+/** Whether nothing is on the disk but, at most, what an interrupted `lay` leaves. The error, for people: what is there instead. */
+export async function isVacant(disk: Disk, allowed: 'with-identity' | 'without-identity'): Promise<Result<void, string>> {
+  const names = await disk.list('')
+  if (!names.ok) return fail(describeFault(names.error))
+  if (allowed === 'without-identity' && names.value.includes(IDENTITY_FILE)) return fail('it belongs to a pool already')
+  const ours: readonly string[] = [...GENERATION_FILES, IDENTITY_FILE]
+  const others = names.value.filter((name) => !ours.includes(name))
+  return others.length === 0 ? done : fail(`it is not empty (${others.slice(0, 3).join(', ')})`)
+}

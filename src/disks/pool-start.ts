@@ -1,0 +1,169 @@
+/**
+ * Who is in at a start: a function of what the disks, the witness and the index show. Source: DESIGN section 4, "Who is in".
+ *
+ * - A generation is written to every disk that is in or healing by it, then to the witness; only then is it *settled*, and only then is anything
+ *   acknowledged without the disks that it puts out. So the greatest number on any disk rules, settled or not: nothing acknowledged is missing
+ *   on the disks that are in by it.
+ * - A disk that is in by the ruling generation but shows a number below the greatest one known to be settled was not there when that was
+ *   written: it came back as it was earlier, and counts as lost. One that shows a number between (a crash while the newest was being written) is whole.
+ * - The witness is written last, so it never runs ahead of the disks. If it, or the index, has seen a later generation than all disks here
+ *   show, then others went on without these: starting would begin a second history.
+ * - Without a witness, k missing disks of a set might have gone on alone. With fewer than k they cannot have.
+ * - An operator may decide that those others are lost. That begins a *branch*: should they come back after all, then what they did meanwhile counts
+ *   for nothing, whatever number they show.
+ * - What disks that are out hold counts for nothing.
+ */
+import { fail, ok, type Result } from '../result.ts'
+import type { Disk } from './disk.ts'
+import type { DiskIdentity, Generation, GenerationSet, Member } from './identity.ts'
+import type { Witness } from './pool-witness.ts'
+import { describeMissing, FORKED, joinWords, type PoolFault } from './pool-words.ts'
+
+/** A directory as it was found. Without `identity` it is no disk of any pool that can be read; `why` says so to people. */
+export type FoundDisk = {
+  readonly disk: Disk
+  readonly identity?: DiskIdentity
+  /** The valid one with the greater number. */
+  readonly generation?: Generation
+  readonly why?: string
+}
+
+export type StartInput = {
+  readonly found: readonly FoundDisk[]
+  readonly witness: Witness | undefined
+  /** Greatest generation that the index has seen; 0 if there is no index. */
+  readonly seenGeneration: number
+  readonly acceptOlder: boolean
+}
+
+export type DiskPlace = { readonly set: number; readonly position: number }
+
+export type StartDecision = {
+  readonly ruling: Generation
+  /** The sets of the ruling generation, with those out that cannot be in now. */
+  readonly sets: readonly GenerationSet[]
+  /** Every disk of the ruling generation that is here, by id; those out too. */
+  readonly here: ReadonlyMap<string, FoundDisk>
+  /** Greatest number known to be settled. */
+  readonly settled: number
+  /** Greatest number known at all. */
+  readonly greatest: number
+  /** A part of the pool goes on by the operator's decision. */
+  readonly forced: boolean
+  /** Why the pool may not be written, and the disks that have to come back or be retired. */
+  readonly blocked?: { readonly sentence: string; readonly missing: readonly DiskPlace[] }
+}
+
+export function decideStart(input: StartInput): Result<StartDecision, PoolFault> {
+  const { witness, seenGeneration } = input
+  const members = input.found.filter((found) => found.identity !== undefined)
+  const mixed = findMixture(members, witness)
+  if (mixed !== undefined) return fail(mixed)
+  const generations = members.flatMap((found) => found.generation ?? [])
+  const ruling = findRuling(generations, witness)
+  if (!ruling.ok) return ruling
+  const { value: rules } = ruling
+
+  const related = witness !== undefined && order(witness, rules) !== 'apart' ? witness : undefined
+  const settled = Math.max(rules.settled, Math.min(related?.number ?? 0, rules.number))
+  const here = new Map(members.map((found) => [found.identity!.diskId, found]))
+  const sets = rules.sets.map((set) => ({
+    ...set,
+    disks: set.disks.map((member) => judge(member, here.get(member.diskId), rules, settled)),
+  }))
+  const greatest = Math.max(rules.number, witness?.number ?? 0, seenGeneration, ...generations.map((generation) => generation.number))
+
+  const blocked = findBlock(input, rules, sets)
+  const decision = { ruling: rules, sets, here, settled, greatest }
+  if (blocked === undefined) return ok({ ...decision, forced: false })
+  return ok(input.acceptOlder ? { ...decision, forced: true } : { ...decision, forced: false, blocked })
+}
+
+/** The histories of two generations. */
+export function order(a: Generation, b: Generation): 'same' | 'a-older' | 'b-older' | 'apart' {
+  const lastOfA = a.branches[a.branches.length - 1]!
+  const lastOfB = b.branches[b.branches.length - 1]!
+  if (lastOfA === lastOfB) return 'same'
+  if (b.branches.includes(lastOfA)) return 'a-older'
+  return a.branches.includes(lastOfB) ? 'b-older' : 'apart'
+}
+
+function findMixture(members: readonly FoundDisk[], witness: Witness | undefined): PoolFault | undefined {
+  const poolId = witness?.poolId ?? members[0]?.identity?.poolId
+  const foreign = members.filter((found) => found.identity!.poolId !== poolId).map((found) => found.disk.directory)
+  if (foreign.length > 0) {
+    const sentence = `${joinWords(foreign)} ${foreign.length === 1 ? 'belongs' : 'belong'} to another pool: name only the directories of this site.`
+    return { kind: 'mixed-pools', sentence }
+  }
+  const firsts = new Map<string, string>()
+  for (const { identity, disk } of members) {
+    const first = firsts.get(identity!.diskId)
+    if (first !== undefined) {
+      const sentence = `${first} and ${disk.directory} are copies of one disk: remove the copy, only one of them can be in use.`
+      return { kind: 'duplicate-disk', sentence }
+    }
+    firsts.set(identity!.diskId, disk.directory)
+  }
+  return undefined
+}
+
+function findRuling(generations: readonly Generation[], witness: Witness | undefined): Result<Generation, PoolFault> {
+  // With a witness, only its own history counts; disks of another one are out by it or have to be replaced.
+  const own = witness === undefined ? [] : generations.filter((generation) => order(generation, witness) !== 'apart')
+  const candidates = own.length > 0 ? own : generations
+  const [first, ...others] = candidates
+  if (first === undefined) return fail({ kind: 'no-pool', sentence: 'None of the directories is a disk of a pool: is the disk mounted?' })
+  let ruling = first
+  for (const other of others) {
+    const relation = order(ruling, other)
+    if (relation === 'apart') return fail({ kind: 'forked', sentence: FORKED })
+    if (relation === 'a-older' || (relation === 'same' && other.number > ruling.number)) ruling = other
+  }
+  const twins = candidates.filter((other) => other.number === ruling.number && order(other, ruling) === 'same')
+  if (twins.some((twin) => !sameMembers(twin, ruling))) return fail({ kind: 'forked', sentence: FORKED })
+  return ok(ruling)
+}
+
+function sameMembers(a: Generation, b: Generation): boolean {
+  const states = (generation: Generation): string =>
+    generation.sets.map((set) => set.disks.map((disk) => `${disk.diskId} ${disk.state}`).join()).join(';')
+  return states(a) === states(b)
+}
+
+/** The state of one member as it can be now. */
+function judge(member: Member, found: FoundDisk | undefined, ruling: Generation, settled: number): Member {
+  const directory = found?.disk.directory ?? member.directory
+  const placed = directory === undefined ? member : { ...member, directory }
+  if (member.state === 'out') return placed
+  if (found === undefined) return { ...placed, state: 'out', reason: 'was not there at the start' }
+  if (found.generation === undefined) return { ...placed, state: 'out', reason: found.why ?? 'its generation cannot be read' }
+  const relation = order(found.generation, ruling)
+  const current = (relation === 'same' || relation === 'a-older') && found.generation.number >= settled
+  return current ? placed : { ...placed, state: 'out', reason: 'came back as it was earlier' }
+}
+
+function findBlock(input: StartInput, ruling: Generation, sets: readonly GenerationSet[]): StartDecision['blocked'] {
+  const { witness, seenGeneration } = input
+  const later =
+    witness !== undefined && (witness.number > ruling.number || order(witness, ruling) === 'b-older' || order(witness, ruling) === 'apart')
+  const newest = later && witness !== undefined ? witness : ruling
+  const isIn = new Set(sets.flatMap((set) => set.disks.filter((member) => member.state === 'in').map((member) => member.diskId)))
+  // Who was in by the newest generation known, and is not in now.
+  const missing = newest.sets.flatMap((set, index) =>
+    set.disks
+      .map((member, position) => ({ member, place: { set: index, position } }))
+      .filter(({ member }) => member.state === 'in' && !isIn.has(member.diskId)),
+  )
+  const members = missing.map(({ member }) => member)
+  const places = missing.map(({ place }) => place)
+  if (later || seenGeneration > ruling.number) {
+    return { sentence: describeMissing('later-seen', members, Math.max(newest.number, seenGeneration)), missing: places }
+  }
+  const witnessed = witness !== undefined || seenGeneration > 0
+  const couldGoOnAlone = sets.some((set, index) => {
+    const wasIn = ruling.sets[index]!.disks.filter((member) => member.state === 'in')
+    return wasIn.filter((member) => !isIn.has(member.diskId)).length >= set.dataShards
+  })
+  if (witnessed || !couldGoOnAlone) return undefined
+  return { sentence: describeMissing('no-witness', members, ruling.number), missing: places }
+}

@@ -1,0 +1,38 @@
+/** Finds within a second that a disk has gone, also where no operation of it fails. Source: DESIGN section 4, "A disk is alive only". */
+import type { Clock } from '../environment.ts'
+import type { DiskOut, Pool } from './pool.ts'
+import { describeFault } from './pool-words.ts'
+
+const PERIOD_MS = 1000
+
+/** Checks every disk that is in or healing each second and puts out those which fail. The returned function ends that. */
+export function watchDisks(pool: Pool, clock: Clock): () => void {
+  let stopped = false
+  const checking = new Set<string>()
+  let cancel = clock.timer(PERIOD_MS, look)
+
+  function look(): void {
+    if (stopped) return
+    cancel = clock.timer(PERIOD_MS, look)
+    for (const slot of pool.view.sets.flatMap((set) => set.disks)) {
+      if (slot.state !== 'out' && !checking.has(slot.diskId)) void check(slot.set, slot.position, slot.diskId)
+    }
+  }
+
+  async function check(set: number, position: number, diskId: string): Promise<void> {
+    const disk = pool.disk(set, position)?.disk
+    if (disk === undefined) return
+    checking.add(diskId)
+    const checked = disk.failed === undefined ? await disk.check() : { ok: false as const, error: disk.failed }
+    checking.delete(diskId)
+    // A disk put out or replaced meanwhile is nobody's concern any more.
+    if (checked.ok || stopped || pool.disk(set, position)?.disk !== disk) return
+    const out: DiskOut = { set, position, reason: describeFault(disk.failed ?? checked.error) }
+    await pool.putOut([out])
+  }
+
+  return () => {
+    stopped = true
+    cancel()
+  }
+}
