@@ -48,6 +48,8 @@ export type JournalOptions = {
   readonly segmentBytes?: number
   /** Size of a segment that somebody waits for; 16 MiB unless given. Bounds the batch. */
   readonly urgentBytes?: number
+  /** From `loadXxh64`, if it was called already: loading is work outside of simulated time. */
+  readonly xxh64?: Xxh64
 }
 
 export type JournalInput = {
@@ -101,6 +103,7 @@ export class Journal {
     this.#batchBytesMax = Math.min(BATCH_BYTES_MAX, urgentBytes - SEGMENT_HEADER_BYTES)
     this.#next = new NextSegment({ disks: input.disks, clock: input.clock, segmentBytes, urgentBytes, number: recovered.nextNumber })
     this.reader = new JournalReader({
+      xxh64,
       disks: () => this.#disksIn(),
       reportFault: (disk, fault) => void this.#putOut([{ disk, reason: `the journal could not be read: ${fault}` }]),
       reportBadCopy: (disk, number) => void this.#findSegment(number)?.holders.delete(disk),
@@ -112,7 +115,7 @@ export class Journal {
    * if it refuses. With a pool that is read-only nothing is written, and `begin` answers 'unavailable'.
    */
   static async recover(input: JournalInput): Promise<Result<Journal, JournalFault>> {
-    const xxh64 = await loadXxh64()
+    const xxh64 = input.options?.xxh64 ?? (await loadXxh64())
     const { disks, seen } = input
     const recovered = await recoverJournal({ disks, xxh64, seen, acceptOlder: input.acceptOlder === true })
     if (!recovered.ok) return recovered

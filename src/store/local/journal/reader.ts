@@ -13,6 +13,8 @@ export type JournalReaderInput = {
   readonly reportFault: (disk: Disk, fault: DiskFault) => void
   /** A copy of the segment has bad bytes, on a disk that works. */
   readonly reportBadCopy?: (disk: Disk, segment: number) => void
+  /** From `loadXxh64`, if it was called already. */
+  readonly xxh64?: Xxh64
 }
 
 type Opening = Promise<Result<DiskFile, DiskFault>>
@@ -34,6 +36,7 @@ export class JournalReader {
 
   constructor(input: JournalReaderInput) {
     this.#input = input
+    this.#xxh64 = input.xxh64
   }
 
   /** 'damaged' if all disks that have a copy can be read, and none is good. */

@@ -104,7 +104,8 @@ async function listDisks(disks: readonly JournalDisk[], readOnly: boolean): Prom
     const made = readOnly ? ok(undefined) : await disk.disk.makeFolder(JOURNAL_FOLDER)
     const names = made.ok ? await disk.disk.list(JOURNAL_FOLDER) : made
     if (!names.ok) {
-      if (names.error !== 'not-found') failed.push({ disk, reason: `the journal's folder could not be listed: ${names.error}` })
+      const empty = readOnly && names.error === 'not-found'
+      if (!empty) failed.push({ disk, reason: `the journal's folder could not be listed: ${names.error}` })
       return
     }
     for (const number of names.value.map(segmentOfName)) {
