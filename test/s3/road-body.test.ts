@@ -168,6 +168,33 @@ test("Amazon's example of a chunked upload is accepted, wherever the network cut
   }
 })
 
+test("Amazon's example of a chunked upload with a trailer is accepted", async () => {
+  const site = exampleSite()
+  const example = amazonsChunkedExample()
+  const [first, second, last] = example.body!.map((chunk) => Buffer.from(chunk).toString('latin1')) as [string, string, string]
+  const resign = (chunk: string, signature: string) => chunk.replace(/signature=[0-9a-f]{64}/, `signature=${signature}`)
+  const trailer =
+    'x-amz-checksum-crc32c:sOO8/Q==\r\nx-amz-trailer-signature:d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435\r\n\r\n'
+  const pieces = [
+    resign(first, 'b474d8862b1487a5145d686f57f013e54db672cee1c953b3010fb58501ef5aa2'),
+    resign(second, '1c1344b170168f8e65b41376b44b20fe354e373826ccbbe2c1d40a8cae51e5c7'),
+    resign(last, '2ca2aba2005185cf7159c6277faf83795951dd77a3a99e6e65d5c9f85863f992').slice(0, -2) + trailer,
+  ]
+  const { 'content-length': _, ...headers } = example.headers!
+  const sent = {
+    ...example,
+    headers: {
+      ...headers,
+      'x-amz-content-sha256': `${SIGNED}-TRAILER`,
+      'x-amz-trailer': 'x-amz-checksum-crc32c',
+      authorization: `AWS4-HMAC-SHA256 ${credential},SignedHeaders=content-encoding;host;x-amz-content-sha256;x-amz-date;x-amz-decoded-content-length;x-amz-storage-class;x-amz-trailer,Signature=106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e`,
+    },
+    body: pieces.map((piece) => Buffer.from(piece, 'latin1')),
+  }
+  expect((await send(site, sent)).text).toBe('')
+  expect(site.stored.get('examplebucket/chunkObject.txt')?.checksum).toBe('CRC32C:sOO8/Q==')
+})
+
 test('a chunk whose bytes or signature were changed is refused, and so is a missing or swapped one', async () => {
   const site = exampleSite()
   const example = amazonsChunkedExample()

@@ -128,7 +128,7 @@ function operations(stored: Map<string, { body: Buffer; checksum: string }>): re
     selectors: [],
     permission: 's3:GetObject',
     parameters: ['versionId', 'response-content-type'],
-    headers: [],
+    headers: ['x-amz-checksum-mode'],
   } as const
   const getObject = define<string, Buffer>({
     ...facts,
