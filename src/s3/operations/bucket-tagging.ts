@@ -28,7 +28,7 @@ export const getBucketTagging = define<undefined, Tags>({
   headers: [],
   parse: () => ok(undefined),
   async run({ bucket }) {
-    const json = bucket.configuration['tagging']
+    const json = bucket.configuration.tagging
     if (json === undefined) return fail(s3Failure('NoSuchTagSet', { elements: { BucketName: bucket.name } }))
     return ok(JSON.parse(json) as Tags)
   },

@@ -27,6 +27,8 @@ const MULTIPART_TYPES: Readonly<Record<ChecksumAlgorithm, readonly ChecksumType[
 }
 export const CHECKSUM_ALGORITHMS = Object.keys(CHECKSUM_BYTES) as readonly ChecksumAlgorithm[]
 
+export { checksumHeader }
+
 /** The headers that carry a value, for the tables of operations. */
 export const CHECKSUM_HEADERS: readonly string[] = CHECKSUM_ALGORITHMS.map(checksumHeader)
 

@@ -21,7 +21,8 @@ export function readConditions(request: S3Request, prefix = ''): ReadConditions 
   const ifNoneMatch = sent.get(`${prefix}if-none-match`)
   const ifModifiedSince = sent.get(`${prefix}if-modified-since`)
   const ifUnmodifiedSince = sent.get(`${prefix}if-unmodified-since`)
-  if (ifMatch === undefined && ifNoneMatch === undefined && ifModifiedSince === undefined && ifUnmodifiedSince === undefined) return undefined
+  if (ifMatch === undefined && ifNoneMatch === undefined && ifModifiedSince === undefined && ifUnmodifiedSince === undefined)
+    return undefined
   return { ifMatch, ifNoneMatch, ifModifiedSince: headerDate(ifModifiedSince), ifUnmodifiedSince: headerDate(ifUnmodifiedSince) }
 }
 export const COPY_CONDITION_HEADERS: readonly string[] = [
@@ -93,4 +94,5 @@ const unacceptable = (header: string): S3Failure =>
   })
 
 /** The name of a failed write condition in the error. */
-export const conditionName = (condition: WriteCondition | undefined): string => (condition?.kind === 'absent' ? 'If-None-Match' : 'If-Match')
+export const conditionName = (condition: WriteCondition | undefined): string =>
+  condition?.kind === 'absent' ? 'If-None-Match' : 'If-Match'

@@ -1,9 +1,9 @@
 /** The header x-amz-copy-source and what stands behind it. Source: Amazon S3 API Reference, CopyObject and UploadPartCopy. */
 import { fail, ok, type Result } from '../../result.ts'
 import type { BucketName, ObjectVersion } from '../../store/terms.ts'
+import { parseBucketName } from '../bucket-name.ts'
 import { type S3Failure, s3Failure } from '../errors.ts'
 import type { Context, S3Request } from '../operation.ts'
-import { parseBucketName } from '../bucket-name.ts'
 import { storeFailure } from '../payload.ts'
 import { decodeComponent } from '../query.ts'
 import { invalidArgument } from './arguments.ts'

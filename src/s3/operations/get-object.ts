@@ -72,7 +72,11 @@ async function choose(context: Context, input: Input): Promise<Result<Omit<Outpu
   if (input.conditions !== undefined) {
     const headers = versionHeaders(version, shown)
     storedHeaders(headers, version, undefined)
-    const held = checkRead(input.conditions, version, headers.filter(([name]) => KEPT_IN_304.has(name)))
+    const held = checkRead(
+      input.conditions,
+      version,
+      headers.filter(([name]) => KEPT_IN_304.has(name)),
+    )
     if (!held.ok) return held
   }
   if (input.partNumber !== undefined) {

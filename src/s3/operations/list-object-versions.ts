@@ -4,7 +4,16 @@ import type { S3Failure } from '../errors.ts'
 import { define, type S3Request } from '../operation.ts'
 import { element, escapeXml, xmlDocument, xmlTime } from '../xml.ts'
 import { invalidArgument } from './arguments.ts'
-import { describedRow, EMPTY_PAGE, type ListArguments, listArguments, nameElement, nameWriter, ownerElement, prefixRows } from './listing.ts'
+import {
+  describedRow,
+  EMPTY_PAGE,
+  type ListArguments,
+  listArguments,
+  nameElement,
+  nameWriter,
+  ownerElement,
+  prefixRows,
+} from './listing.ts'
 
 type Input = ListArguments & { readonly keyMarker: string; readonly versionIdMarker: string | undefined }
 type Output = {
@@ -23,8 +32,7 @@ function parse(request: S3Request): Result<Input, S3Failure> {
   if (versionIdMarker !== undefined) {
     if (keyMarker === '')
       return fail(invalidArgument('version-id-marker', versionIdMarker, 'A version-id marker cannot be specified without a key marker.'))
-    if (versionIdMarker === '')
-      return fail(invalidArgument('version-id-marker', '', 'A version-id marker cannot be empty.'))
+    if (versionIdMarker === '') return fail(invalidArgument('version-id-marker', '', 'A version-id marker cannot be empty.'))
   }
   return ok({ ...shared.value, keyMarker, versionIdMarker })
 }
@@ -71,7 +79,8 @@ export const listObjectVersions = define<Input, Output>({
   render({ page, bucket, owner, input }) {
     const write = nameWriter(input.encoded)
     const next = page.truncated
-      ? nameElement('NextKeyMarker', page.last, write) + element('NextVersionIdMarker', page.lastVersionId === '' ? undefined : page.lastVersionId)
+      ? nameElement('NextKeyMarker', page.last, write) +
+        element('NextVersionIdMarker', page.lastVersionId === '' ? undefined : page.lastVersionId)
       : ''
     const content =
       `<Name>${bucket}</Name>${nameElement('Prefix', input.prefix, write)}${nameElement('KeyMarker', input.keyMarker, write)}` +

@@ -6,16 +6,7 @@ import { type AnyOperation, type Context, define, type S3Request } from '../oper
 import { element, xmlDocument } from '../xml.ts'
 import { invalidArgument } from './arguments.ts'
 import { fromToken, toToken } from './continuation.ts'
-import {
-  contentRows,
-  EMPTY_PAGE,
-  type ListArguments,
-  listArguments,
-  nameElement,
-  nameWriter,
-  ownerElement,
-  prefixRows,
-} from './listing.ts'
+import { contentRows, EMPTY_PAGE, type ListArguments, listArguments, nameElement, nameWriter, ownerElement, prefixRows } from './listing.ts'
 
 type Output<Input> = { readonly page: ListPage<ListedObject>; readonly bucket: string; readonly owner: string; readonly input: Input }
 

@@ -72,7 +72,9 @@ function contentHeaders(request: S3Request): Result<ContentHeaders, S3Failure> {
   if (redirect !== undefined && redirect !== '') {
     if (!/^(\/|https?:\/\/)/.test(redirect)) return fail(s3Failure('InvalidRedirectLocation'))
     if (redirect.length > 2048) {
-      return fail(s3Failure('InvalidRedirectLocation', { message: 'The length of website redirect location cannot exceed 2,048 characters.' }))
+      return fail(
+        s3Failure('InvalidRedirectLocation', { message: 'The length of website redirect location cannot exceed 2,048 characters.' }),
+      )
     }
     kept.websiteRedirectLocation = redirect
   }

@@ -16,14 +16,17 @@ const invalidTag = (message: string, key: string, value?: string): S3Failure =>
 
 function check(tags: Tags, tagsMax: number): Result<Tags, S3Failure> {
   if (tags.length > tagsMax) {
-    const message = tagsMax === OBJECT_TAGS_MAX ? `Object tags cannot be greater than ${tagsMax}` : `Bucket tag count cannot be greater than ${tagsMax}`
+    const message =
+      tagsMax === OBJECT_TAGS_MAX ? `Object tags cannot be greater than ${tagsMax}` : `Bucket tag count cannot be greater than ${tagsMax}`
     return fail(s3Failure('BadRequest', { message }))
   }
   const seen = new Set<string>()
   for (const [key, value] of tags) {
-    if (key === '' || key.length > KEY_LENGTH_MAX || !ALLOWED.test(key)) return fail(invalidTag('The TagKey you have provided is invalid', key))
+    if (key === '' || key.length > KEY_LENGTH_MAX || !ALLOWED.test(key))
+      return fail(invalidTag('The TagKey you have provided is invalid', key))
     if (/^aws:/i.test(key)) return fail(invalidTag('System tags cannot be added/updated by requester', key))
-    if (value.length > VALUE_LENGTH_MAX || !ALLOWED.test(value)) return fail(invalidTag('The TagValue you have provided is invalid', key, value))
+    if (value.length > VALUE_LENGTH_MAX || !ALLOWED.test(value))
+      return fail(invalidTag('The TagValue you have provided is invalid', key, value))
     if (seen.has(key)) return fail(invalidTag('Cannot provide multiple Tags with the same key', key))
     seen.add(key)
   }
@@ -76,4 +79,7 @@ export function parseTagList(set: XmlElement, tagsMax: number): Result<Tags, S3F
 }
 
 export const taggingDocument = (tags: Tags): string =>
-  xmlDocument('Tagging', `<TagSet>${tags.map(([key, value]) => `<Tag>${element('Key', key)}${element('Value', value)}</Tag>`).join('')}</TagSet>`)
+  xmlDocument(
+    'Tagging',
+    `<TagSet>${tags.map(([key, value]) => `<Tag>${element('Key', key)}${element('Value', value)}</Tag>`).join('')}</TagSet>`,
+  )

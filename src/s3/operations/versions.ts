@@ -31,9 +31,7 @@ export async function findObject(context: Context, key: string, versionId: strin
   ]
   if (versionId === undefined) return fail(s3Failure('NoSuchKey', { elements: { Key: key }, headers }))
   headers.push(['allow', 'DELETE'], ['last-modified', httpDate(version.modifiedMs)])
-  return fail(
-    s3Failure('MethodNotAllowed', { elements: { Method: 'GET', ResourceType: 'DeleteMarker' }, headers }),
-  )
+  return fail(s3Failure('MethodNotAllowed', { elements: { Method: 'GET', ResourceType: 'DeleteMarker' }, headers }))
 }
 
 /** Amazon's error for what the store answers to a conditional change. */
