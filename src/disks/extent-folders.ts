@@ -25,15 +25,21 @@ export class ExtentFolders {
           break
         }
       void outcome.then((result) => {
-        if (!result.ok) this.forget(disk, folder)
+        if (!result.ok) made.delete(folder)
       })
     }
     return outcome
   }
 
-  /** It is not there any more: somebody has removed it while it was empty. */
-  forget(disk: Disk, folder: string): void {
+  /**
+   * A file was not found in the folder: it may have been removed while it was empty, unless the whole disk is gone, in which case it must not be
+   * made in what is left of its mount point.
+   */
+  async makeAgain(disk: Disk, folder: string): Outcome {
+    const alive = await disk.check()
+    if (!alive.ok) return alive
     this.#made.get(disk)?.delete(folder)
+    return this.make(disk, folder)
   }
 
   /** Names added to the folder before the call are durable afterwards. */

@@ -88,8 +88,7 @@ export class ShardRepair {
   async #openForRepair(disk: Disk): Promise<Result<DiskFile, DiskFault>> {
     const found = await disk.open(this.#file, { mode: 'write', lane: 'data' })
     if (found.ok || found.error !== 'not-found') return found
-    this.#folders.forget(disk, extentFolder(this.#place))
-    const made = await this.#folders.make(disk, extentFolder(this.#place))
+    const made = await this.#folders.makeAgain(disk, extentFolder(this.#place))
     if (!made.ok) return made
     const created = await disk.open(this.#file, { mode: 'create', lane: 'data' })
     return created.ok || created.error !== 'exists' ? created : disk.open(this.#file, { mode: 'write', lane: 'data' })

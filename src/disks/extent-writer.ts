@@ -172,8 +172,7 @@ export class ShardedExtentWriter implements ExtentWriter {
     if (!made.ok) return made
     let opened = await shard.disk.open(file, { mode: 'create', lane: 'data' })
     if (!opened.ok && opened.error === 'not-found') {
-      this.#folders.forget(shard.disk, folder)
-      const again = await this.#folders.make(shard.disk, folder)
+      const again = await this.#folders.makeAgain(shard.disk, folder)
       if (!again.ok) return again
       opened = await shard.disk.open(file, { mode: 'create', lane: 'data' })
     }

@@ -146,6 +146,30 @@ test('a disk that fails in the middle of a write is reported and left out; the e
   expect(same(await set.read(written.value.place), content)).toBe(true)
 })
 
+test('a disk whose directory is gone, or another one in its place, is reported and nothing is written there', async () => {
+  for (const lose of ['deleteDirectory', 'replaceByEmpty'] as const) {
+    const set = new ExtentSet(2, 1)
+    await set.store(set.content(BYTES))
+    set.disk(1)[lose]()
+    const content = set.content(BYTES)
+    const written = await set.write(content)
+    if (!written.ok) throw new Error(written.error)
+    expect(set.faults).toEqual(['1 gone'])
+    expect(set.disk(1).files()).toEqual([])
+    expect(same(await set.read(written.value.place), content)).toBe(true)
+  }
+})
+
+test('a folder that was removed while it was empty is made again', async () => {
+  const set = new ExtentSet(2, 1)
+  const place = await set.store(set.content(10))
+  await set.world.run(set.extents.remove(place))
+  for (const { disk } of set.slots.flatMap((slot) => slot ?? [])) await set.world.run(disk.removeFolder('extents/3/0'))
+  const content = set.content(20)
+  expect(same(await set.read(await set.store(content)), content)).toBe(true)
+  expect(set.faults).toEqual([])
+})
+
 test('a disk that hangs costs one time-out, and the write and the read go on without it', async () => {
   const set = new ExtentSet(2, 1)
   const content = set.content(2_000_000)
