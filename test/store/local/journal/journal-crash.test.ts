@@ -1,6 +1,10 @@
 import { expect, test } from 'vitest'
+import type { DiskState } from '../../../../src/disks/pool-view.ts'
 import { ProcessDied } from '../../../sim/world.ts'
 import { SimulatedJournal } from './simulated-journal.ts'
+
+/** HOLDFAST_SEEDS asks for more than every `npm test` can afford. */
+const SEEDS = Number(process.env['HOLDFAST_SEEDS'] ?? 240)
 
 /** Runs `work` until the process dies or the work is done. */
 async function untilDeath(work: () => Promise<unknown>): Promise<boolean> {
@@ -21,7 +25,7 @@ const GEOMETRIES = [
 ]
 
 test('after a power cut or kill at any step every acknowledged record is there, and batches are whole', async () => {
-  for (let seed = 0; seed < 100; seed++) {
+  for (let seed = 0; seed < SEEDS; seed++) {
     const site = new SimulatedJournal({ seed, ...GEOMETRIES[seed % GEOMETRIES.length]! })
     const { chance } = site.world
     await site.open()
@@ -49,7 +53,7 @@ test('after a power cut or kill at any step every acknowledged record is there, 
 test('with failing disks, up to m of them, nothing acknowledged is lost', async () => {
   const reasons = new Set<string>()
   let healed = 0
-  for (let seed = 1000; seed < 1100; seed++) {
+  for (let seed = 1_000_000; seed < 1_000_000 + SEEDS; seed++) {
     const site = new SimulatedJournal({ seed, ...(seed % 3 === 0 ? { disks: 3, parity: 1 } : { disks: 4, parity: 2 }) })
     const { chance } = site.world
     const bad = chance.shuffle(site.pool.states.map((_, position) => position)).slice(0, site.pool.parityShards)
@@ -93,14 +97,16 @@ function breakDisk(site: SimulatedJournal, position: number, how: number): void 
 
 /** Answers whether it went well: a fault may still lie in wait on the disk. Then it stays out. */
 async function heal(site: SimulatedJournal, position: number): Promise<boolean> {
-  if (site.pool.states[position] !== 'out') return false
+  const before: DiskState | undefined = site.pool.states[position]
+  if (before !== 'out') return false
   const disk = site.disk(position)
   if (site.world.chance.oneIn(2) || disk.files().length === 0) disk.replaceByEmpty()
   disk.reopen()
   site.pool.setState(position, 'healing')
   const copied = await site.world.run(site.journal.copySegments(site.journalDisk(position), () => {}))
   await site.write(site.randomBatch())
-  const healed = copied.ok && site.pool.states[position] === 'healing'
+  const state: DiskState = site.pool.states[position]!
+  const healed = copied.ok && state === 'healing'
   site.pool.setState(position, healed ? 'in' : 'out')
   return healed
 }
