@@ -2,6 +2,7 @@ import * as sdk from '@aws-sdk/client-s3'
 import { expect, test } from 'vitest'
 import { ALL_OPERATIONS } from '../../src/s3/all-operations.ts'
 import { OperationTable } from '../../src/s3/operation-table.ts'
+import { operations } from '../../src/s3/operations/index.ts'
 import { exampleSite, send, sign } from './road-fixture.ts'
 
 /** Of S3 Express and Object Lambda, which have endpoints of their own. */
@@ -133,4 +134,34 @@ test('a preflight request is refused as by a bucket without CORS configuration',
   expect(answer).toMatchObject({ status: 403, code: 'AccessForbidden' })
   expect(answer.text).toContain('<Method>PUT</Method><ResourceType>OBJECT</ResourceType>')
   expect((await send(site, { method: 'OPTIONS', path: '/examplebucket/key' })).code).toBe('BadRequest')
+})
+
+test('what is built stands in the table of all operations, with the same facts', () => {
+  const rows = new Map(ALL_OPERATIONS.map(([name, ...facts]) => [name, facts]))
+  for (const { name, resource, method, selectors, selectorHeaders } of operations) {
+    const [rowResource, rowMethod, rowSelectors, rowHeader] = rows.get(name) ?? []
+    expect([name, rowResource, rowMethod, rowHeader]).toEqual([name, resource, method, selectorHeaders?.[0]])
+    expect([name, [...selectors].sort()]).toEqual([
+      name,
+      (rowSelectors ?? '')
+        .split(' ')
+        .filter((selector) => selector !== '')
+        .sort(),
+    ])
+  }
+})
+
+test('with what is built in it, the table still finds each operation by what selects it', () => {
+  const table = new OperationTable(operations)
+  for (const [name, resource, method, selectors, selectorHeader] of ALL_OPERATIONS) {
+    const query = new Map(
+      selectors
+        .split(' ')
+        .filter((selector) => selector !== '')
+        .map((selector) => selector.split('='))
+        .map(([key = '', value = '']) => [key, value]),
+    )
+    const found = table.find(resource, { method, query, headers: new Map(selectorHeader === undefined ? [] : [[selectorHeader, 'x']]) })
+    expect(found.ok ? found.value.name : found.error).toBe(name)
+  }
 })
