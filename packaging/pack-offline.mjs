@@ -34,6 +34,8 @@ const LAUNCHER = `#!/bin/sh
 # Uses nothing but the shell's own words, so that it works with an empty PATH.
 here=\${0%/*}
 [ "$here" = "$0" ] && here=.
+# Large read buffers stay with the process instead of being faulted in again page by page (see mallopt(3)).
+export MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=536870912 MALLOC_TOP_PAD_=67108864
 exec "$here/bin/node" "$here/lib/holdfast.mjs" "$@"
 `
 
