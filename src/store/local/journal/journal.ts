@@ -221,11 +221,17 @@ export class Journal {
     return this.#copySegments(to, { verify: true }, progress)
   }
 
-  /** As copySegments, for every disk that is in, believing the copies it has. To be called after the start: files may be missing, and leftovers lie about. */
-  async restoreCopies(progress: (doneBytes: number, totalBytes: number) => void): Promise<Result<void, JournalFault>> {
+  /**
+   * As copySegments, for every disk that is in. To be called after the start, when files may be missing and leftovers lie about; with `verify` it reads all
+   * copies through and replaces bad ones: the scrub of the journal, and what to do when disks may have come back old.
+   */
+  async restoreCopies(
+    options: { readonly verify: boolean },
+    progress: (doneBytes: number, totalBytes: number) => void,
+  ): Promise<Result<void, JournalFault>> {
     for (const disk of this.#disks.disks()) {
       if (disk.healing) continue
-      const restored = await this.#copySegments(disk, { verify: false }, progress)
+      const restored = await this.#copySegments(disk, options, progress)
       if (!restored.ok) return restored
     }
     return done
