@@ -7,7 +7,14 @@
  */
 import { type Database, open } from 'lmdb'
 import { done, fail, ok, type Result } from '../../../result.ts'
-import { type Entry, type IndexReader, type IndexTransaction, type OrderedMap, type PendingChange, PendingTransaction } from './ordered-map.ts'
+import {
+  type Entry,
+  type IndexReader,
+  type IndexTransaction,
+  type OrderedMap,
+  type PendingChange,
+  PendingTransaction,
+} from './ordered-map.ts'
 
 /** Virtual: the file grows as it is filled. */
 const MAP_BYTES = 2 ** 40
@@ -84,8 +91,7 @@ export class LmdbMap implements OrderedMap {
 
   readonly #get = (key: Uint8Array): Uint8Array | undefined => this.#database.get(key)
 
-  readonly #range = (from: Uint8Array, to: Uint8Array, limit: number): readonly Entry[] =>
-    this.#entries({ start: from, end: to, limit })
+  readonly #range = (from: Uint8Array, to: Uint8Array, limit: number): readonly Entry[] => this.#entries({ start: from, end: to, limit })
 
   readonly #rangeBack = (from: Uint8Array, to: Uint8Array, limit: number): readonly Entry[] =>
     this.#entries({ start: to, exclusiveStart: true, end: from, inclusiveEnd: true, reverse: true, limit })

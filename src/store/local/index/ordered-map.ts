@@ -45,16 +45,40 @@ export interface OrderedMap {
   close(): Promise<void>
 }
 
+/** All entries with from <= key < to, in pages; each is read when the walk gets there, so that what was removed meanwhile does no harm. */
+export function* walk(
+  reader: IndexReader,
+  range: { readonly from: Uint8Array; readonly to: Uint8Array },
+  page = 256,
+): Generator<Entry, void> {
+  let { from } = range
+  for (;;) {
+    const entries = reader.range(from, range.to, page)
+    yield* entries
+    if (entries.length < page) return
+    from = after(entries.at(-1)!.key)
+  }
+}
+
+/** The first key behind `key`. */
+export const after = (key: Uint8Array): Uint8Array => {
+  const next = new Uint8Array(key.length + 1)
+  next.set(key)
+  return next
+}
+
 /** A change by the latin1 text of its key, whose order is that of the bytes. `value` undefined removes. */
 export type PendingChange = { readonly key: Uint8Array; readonly value: Uint8Array | undefined }
 
-export const keyText = (key: Uint8Array): string => Buffer.from(key.buffer, key.byteOffset, key.byteLength).latin1Slice(0, key.byteLength)
+export const keyText = (key: Uint8Array): string => Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
 
 /** A transaction over any map: its changes, and reads that see them. */
 export class PendingTransaction implements IndexTransaction {
   readonly #base: IndexReader
   readonly #write: (changes: ReadonlyMap<string, PendingChange>) => Result<void, 'failed'>
   readonly #changes = new Map<string, PendingChange>()
+  /** What was read of the map, since deciding and applying ask for the same rows. */
+  readonly #read = new Map<string, Uint8Array | undefined>()
   /** Keys of the changes in order, and those not yet put in order. */
   #sorted: string[] = []
   #unsorted: string[] = []
@@ -66,9 +90,14 @@ export class PendingTransaction implements IndexTransaction {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    if (this.#changes.size === 0) return this.#base.get(key)
-    const change = this.#changes.get(keyText(key))
-    return change === undefined ? this.#base.get(key) : change.value
+    const text = keyText(key)
+    const change = this.#changes.get(text)
+    if (change !== undefined) return change.value
+    const read = this.#read.get(text)
+    if (read !== undefined || this.#read.has(text)) return read
+    const value = this.#base.get(key)
+    this.#read.set(text, value)
+    return value
   }
 
   put(key: Uint8Array, value: Uint8Array): void {

@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
 import { LmdbMap } from '../../../../src/store/local/index/lmdb-map.ts'
 import { MemoryMap } from '../../../../src/store/local/index/memory-map.ts'
@@ -20,7 +20,8 @@ function openLmdb(): OrderedMap {
 }
 
 const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1')
-const shown = (entries: readonly Entry[]): string[] => entries.map(({ key, value }) => `${Buffer.from(key).latin1Slice()}=${Buffer.from(value).latin1Slice()}`)
+const shown = (entries: readonly Entry[]): string[] =>
+  entries.map(({ key, value }) => `${Buffer.from(key).toString('latin1')}=${Buffer.from(value).toString('latin1')}`)
 const all = (reader: IndexReader): string[] => shown(reader.range(bytes('\x00'), bytes('\xff\xff\xff\xff\xff\xff\xff\xff\xff'), 10_000))
 
 for (const [name, make] of [
@@ -65,8 +66,13 @@ for (const [name, make] of [
     test('behaves like a sorted list under random changes', async () => {
       const map = make()
       const key = fc.uint8Array({ minLength: 1, maxLength: 3, max: 4 })
-      const step = fc.record({ kind: fc.constantFrom('put', 'put', 'put', 'remove', 'commit', 'abort', 'range'), key, to: key, limit: fc.integer({ min: 1, max: 9 }) })
-      const text = (key: Uint8Array) => Buffer.from(key).latin1Slice()
+      const step = fc.record({
+        kind: fc.constantFrom('put', 'put', 'put', 'remove', 'commit', 'abort', 'range'),
+        key,
+        to: key,
+        limit: fc.integer({ min: 1, max: 9 }),
+      })
+      const text = (key: Uint8Array) => Buffer.from(key).toString('latin1')
       fc.assert(
         fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
           map.clear()
@@ -96,7 +102,9 @@ for (const [name, make] of [
                 pending = new Map(committed)
               }
               write = map.begin()
-              expect(all(map.reader())).toEqual([...committed.keys()].sort((a, b) => (a < b ? -1 : 1)).map((each) => `${each}=${committed.get(each)}`))
+              expect(all(map.reader())).toEqual(
+                [...committed.keys()].sort((a, b) => (a < b ? -1 : 1)).map((each) => `${each}=${committed.get(each)}`),
+              )
             }
           }
         }),
@@ -114,6 +122,6 @@ test('the index in memory gives back earlier states', () => {
     for (let at = 0; at < 600; at++) write.put(bytes(`${at}`), bytes(value))
     write.commit()
   }
-  const values = map.states.map((state) => Buffer.from(new MemoryMap({ state }).reader().get(bytes('77'))!).latin1Slice())
+  const values = map.states.map((state) => Buffer.from(new MemoryMap({ state }).reader().get(bytes('77'))!).toString('latin1'))
   expect(values).toEqual(['2', '3', '4'])
 })

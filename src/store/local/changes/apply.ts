@@ -1,0 +1,73 @@
+/**
+ * Carries a record out on the index: a pure, synchronous function of (index, record), the same for a change that was just decided and for one that
+ * is read from the journal. A record that was applied before changes nothing.
+ */
+
+import { documentKey, extentKey, healKey } from '../index/keys.ts'
+import { encodeExtentRow, getExtent, noteOperation, wholeMask } from '../index/rows.ts'
+import { applyBucketChange } from './apply-buckets.ts'
+import { applyForeign } from './apply-foreign.ts'
+import { applyObjectChange } from './apply-objects.ts'
+import { applyUploadChange } from './apply-uploads.ts'
+import type { ApplyContext, PlacedChange } from './context.ts'
+import { dropManifest } from './ownership.ts'
+import type { ShardNote } from './request.ts'
+
+export function apply(context: ApplyContext, change: PlacedChange): void {
+  const { state } = context
+  if (change.sequence <= state.applied) return
+  carryOut(context, change)
+  const { record } = change
+  if ('operation' in record) noteOperation(context.writer, record.bucket, record.operation.epoch, record.operation.number, change.sequence)
+  state.applied = change.sequence
+  state.clock = Math.max(state.clock, change.clock)
+}
+
+function carryOut(context: ApplyContext, change: PlacedChange): void {
+  const { record } = change
+  switch (record.kind) {
+    case 'create-bucket':
+    case 'delete-bucket':
+    case 'put-versioning':
+    case 'put-configuration':
+    case 'adopt-bucket':
+      return applyBucketChange(context, change, record)
+    case 'put-object':
+    case 'put-marker':
+    case 'delete-version':
+    case 'put-tags':
+      return applyObjectChange(context, change, record)
+    case 'create-upload':
+    case 'put-part':
+    case 'complete-upload':
+    case 'abort-upload':
+    case 'expire-uploads':
+      return applyUploadChange(context, change, record)
+    case 'apply-foreign':
+      return applyForeign(context, change, record)
+    case 'put-document': {
+      const key = documentKey(record.collection, record.name)
+      if (record.removed) context.writer.remove(key)
+      else context.writer.put(key, change.body ?? new Uint8Array(0))
+      return
+    }
+    case 'note-shards':
+      for (const note of record.shards) noteShards(context, note)
+      return
+    case 'drop-manifests':
+      for (const id of record.manifests) dropManifest(context, id)
+  }
+}
+
+function noteShards(context: ApplyContext, note: ShardNote): void {
+  const extent = getExtent(context.writer, note)
+  if (extent === undefined) return
+  const whole = wholeMask(extent.place)
+  const durable = ((extent.durable | note.healed) & ~note.lost & whole) >>> 0
+  if (durable === extent.durable) return
+  const row = encodeExtentRow({ place: extent.place, durable })
+  context.writer.put(extentKey(note), row)
+  if (durable === whole) context.writer.remove(healKey(note))
+  else context.writer.put(healKey(note), row)
+  if (durable !== whole && note.lost !== 0) context.healListGrew = true
+}

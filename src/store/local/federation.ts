@@ -1,0 +1,153 @@
+/** What bundles and online sync need of the local store: its operations as a feed, what it holds of others, the merge, and documents. */
+import type { Result } from '../../result.ts'
+import type { FederationStore, Frontier, Operation, Origin, StagedContent } from '../store.ts'
+import type { Bucket, BucketId, Position, SiteId, Version } from '../terms.ts'
+import { operationOf } from './changes/operations.ts'
+import { decodeRecord } from './changes/record.ts'
+import type { ChangeRequest, RequestContent } from './changes/request.ts'
+import { bucketOriginKey, documentKey, documentPrefix, OPERATIONS_PER_ROW, prefixRange, Table, tableRange } from './index/keys.ts'
+import { after as afterKey, type OrderedMap, walk } from './index/ordered-map.ts'
+import { decodeBucket, decodeBucketId, getBucket, getDeletedBucket, getHeld, lastOperation, operationSequences } from './index/rows.ts'
+import { toVersion } from './index/values.ts'
+import { getAt, getNewest } from './index/versions.ts'
+import type { JournalEntry, JournalFault } from './journal/terms.ts'
+
+/** The records of the journal; bodies are not needed. */
+export interface Feed {
+  entries(from: number, to: number | undefined, options: { readonly bodies: false }): AsyncIterable<Result<JournalEntry, JournalFault>>
+}
+
+export type LocalFederationInput = {
+  readonly index: OrderedMap
+  readonly site: SiteId
+  readonly epoch: number
+  readonly feed?: Feed
+  submit<T, F>(request: ChangeRequest, staged?: StagedContent): Promise<Result<T, F>>
+  take(staged: StagedContent): RequestContent
+}
+
+/** A record further ahead than this is sought by the journal's table instead of walking there. */
+const WALK_SEQUENCES_MAX = 2000
+export const DOCUMENT_BYTES_MAX = 1024 * 1024
+/** Of one call of putDocuments: what a batch of the journal takes. */
+export const DOCUMENTS_BYTES_MAX = 7 * 1024 * 1024
+export const DOCUMENTS_MAX = 200
+const NAME_BYTES_MAX = 900
+
+export class LocalFederation implements FederationStore {
+  readonly siteId: SiteId
+  readonly epoch: number
+  readonly origin: Origin
+  readonly #input: LocalFederationInput
+
+  constructor(input: LocalFederationInput) {
+    this.#input = input
+    this.siteId = input.site
+    this.epoch = input.epoch
+    this.origin = `${input.site}/${input.epoch}` as Origin
+  }
+
+  async lastOperation(bucketId: BucketId): Promise<number> {
+    return lastOperation(this.#input.index.reader(), bucketId, this.epoch)
+  }
+
+  async *operations(bucketId: BucketId, from: number, to: number): AsyncIterable<Operation> {
+    const { feed, site } = this.#input
+    if (feed === undefined) throw new Error('operations are read where the journal is')
+    let entries: AsyncIterator<Result<JournalEntry, JournalFault>> | undefined
+    let at = 0
+    try {
+      for (let number = from; number <= to; ) {
+        const sequences = operationSequences(
+          this.#input.index.reader(),
+          bucketId,
+          this.epoch,
+          number,
+          Math.min(to, number + OPERATIONS_PER_ROW),
+        )
+        if (sequences.length === 0) return
+        for (const sequence of sequences) {
+          if (entries === undefined || sequence < at || sequence - at > WALK_SEQUENCES_MAX) {
+            await entries?.return?.()
+            entries = feed.entries(sequence, undefined, { bodies: false })[Symbol.asyncIterator]()
+          }
+          const entry = await nextAt(entries, sequence)
+          at = sequence + 1
+          const decoded = decodeRecord(entry)
+          const operation = decoded.ok ? operationOf(decoded.value, { clock: entry.clock, site, sequence }) : undefined
+          if (operation === undefined || operation.number !== number)
+            throw new Error(`record ${sequence} is not operation ${number} of its bucket`)
+          yield operation
+          number++
+        }
+      }
+    } finally {
+      await entries?.return?.()
+    }
+  }
+
+  async deletedBuckets(): Promise<readonly Bucket[]> {
+    return [...walk(this.#input.index.reader(), tableRange(Table.deletedBucket))].map(({ value }) => decodeBucket(value))
+  }
+
+  async findAt(bucketId: BucketId, key: string, position: Position): Promise<Version | undefined> {
+    const reader = this.#input.index.reader()
+    const row = getAt(reader, bucketId, key, position)
+    return row && toVersion(bucketId, key, row, getNewest(reader, bucketId, key)?.owner === row.owner)
+  }
+
+  async held(bucketId: BucketId): Promise<Frontier> {
+    return getHeld(this.#input.index.reader(), bucketId)
+  }
+
+  adoptBucket(input: Parameters<FederationStore['adoptBucket']>[0]): ReturnType<FederationStore['adoptBucket']> {
+    return this.#input.submit({ kind: 'adopt-bucket', ...input })
+  }
+
+  async findBucketByOrigin(origin: Position): Promise<Bucket | undefined> {
+    const reader = this.#input.index.reader()
+    const value = reader.get(bucketOriginKey(origin))
+    if (value === undefined) return undefined
+    const id = decodeBucketId(value)
+    return getBucket(reader, id) ?? getDeletedBucket(reader, id)
+  }
+
+  async applyForeign(input: Parameters<FederationStore['applyForeign']>[0]): ReturnType<FederationStore['applyForeign']> {
+    const { content: staged, ...fields } = input
+    const content = staged && this.#input.take(staged)
+    return this.#input.submit({ kind: 'apply-foreign', ...fields, ...(content && { content }) }, staged)
+  }
+
+  async getDocument(collection: string, name: string): Promise<Uint8Array | undefined> {
+    return this.#input.index.reader().get(documentKey(collection, name))
+  }
+
+  async listDocuments(collection: string, after: string, max: number): ReturnType<FederationStore['listDocuments']> {
+    const prefix = documentPrefix(collection)
+    const { from, to } = prefixRange(prefix)
+    const start = after === '' ? from : afterKey(documentKey(collection, after))
+    const entries = this.#input.index.reader().range(start, to, max)
+    return entries.map(({ key, value }) => ({ name: Buffer.from(key).toString('utf8', prefix.length), content: value }))
+  }
+
+  async putDocuments(changes: Parameters<FederationStore['putDocuments']>[0]): ReturnType<FederationStore['putDocuments']> {
+    let bytes = 0
+    for (const { collection, name, content } of changes) {
+      bytes += content?.length ?? 0
+      const named = collection !== '' && name !== '' && !collection.includes('\0') && Buffer.byteLength(collection + name) <= NAME_BYTES_MAX
+      if (!named || (content?.length ?? 0) > DOCUMENT_BYTES_MAX) throw new Error(`the document ${collection}/${name} is beyond the limits`)
+    }
+    if (changes.length > DOCUMENTS_MAX || bytes > DOCUMENTS_BYTES_MAX) throw new Error('too many documents at once')
+    return this.#input.submit({ kind: 'put-documents', documents: changes })
+  }
+}
+
+async function nextAt(entries: AsyncIterator<Result<JournalEntry, JournalFault>>, sequence: number): Promise<JournalEntry> {
+  for (;;) {
+    const next = await entries.next()
+    if (next.done === true) throw new Error(`the journal ends before record ${sequence}`)
+    if (!next.value.ok) throw new Error(`record ${sequence} cannot be read: ${next.value.error.kind}`)
+    if (next.value.value.sequence === sequence) return next.value.value
+    if (next.value.value.sequence > sequence) throw new Error(`record ${sequence} is missing`)
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * Keys of the index: a byte that names the table, then the fields, numbers big-endian so that bytes order as numbers do.
+ * Format: docs/formats.md#index.
+ */
+import { hash } from 'node:crypto'
+import type { BucketId, BucketName, Position, SiteId } from '../../terms.ts'
+import { POSITION_BYTES, writePosition, writeUint64 } from '../position.ts'
+
+export const Table = {
+  state: 0x01,
+  bucket: 0x10,
+  bucketName: 0x11,
+  bucketOrigin: 0x12,
+  bucketOperations: 0x13,
+  held: 0x14,
+  operation: 0x15,
+  foreignOperation: 0x16,
+  deletedBucket: 0x17,
+  tombstone: 0x18,
+  configurationStamp: 0x19,
+  current: 0x20,
+  version: 0x21,
+  nullVersion: 0x22,
+  namedVersion: 0x23,
+  upload: 0x30,
+  part: 0x31,
+  completedUpload: 0x32,
+  manifest: 0x40,
+  manifestOwner: 0x41,
+  doomedManifest: 0x42,
+  extent: 0x50,
+  extentOwner: 0x51,
+  heal: 0x52,
+  document: 0x60,
+} as const
+export type TableCode = (typeof Table)[keyof typeof Table]
+
+/** Every key of a table lies from `first` (inclusive) to `end`. */
+export type KeyRange = { readonly from: Uint8Array; readonly to: Uint8Array }
+
+export const tableRange = (table: TableCode): KeyRange => ({ from: Uint8Array.of(table), to: Uint8Array.of(table + 1) })
+
+/** The first key behind all that begin with `prefix`. */
+export function behind(prefix: Uint8Array): Uint8Array {
+  let length = prefix.length
+  while (length > 0 && prefix[length - 1] === 0xff) length--
+  const end = Buffer.from(prefix.subarray(0, length))
+  end[length - 1]!++
+  return end
+}
+export const prefixRange = (prefix: Uint8Array): KeyRange => ({ from: prefix, to: behind(prefix) })
+
+const key = (table: TableCode, bytes: number): Buffer => {
+  const made = Buffer.allocUnsafe(1 + bytes)
+  made[0] = table
+  return made
+}
+
+const numbered = (table: TableCode, number: number): Buffer => {
+  const made = key(table, 4)
+  made.writeUInt32BE(number, 1)
+  return made
+}
+
+export const stateKey = Uint8Array.of(Table.state)
+
+// Buckets
+export const bucketKey = (id: BucketId): Buffer => numbered(Table.bucket, id)
+export const deletedBucketKey = (id: BucketId): Buffer => numbered(Table.deletedBucket, id)
+/** Operations are numbered from 1 in each epoch. */
+export function bucketOperationsKey(id: BucketId, epoch: number): Buffer {
+  const made = key(Table.bucketOperations, 8)
+  made.writeUInt32BE(id, 1)
+  made.writeUInt32BE(epoch, 5)
+  return made
+}
+export const heldKey = (id: BucketId): Buffer => numbered(Table.held, id)
+export const bucketNameKey = (name: BucketName): Buffer => texted(Table.bucketName, name)
+export function bucketOriginKey(origin: Position): Buffer {
+  const made = key(Table.bucketOrigin, POSITION_BYTES)
+  writePosition(made, 1, origin)
+  return made
+}
+/** Sequences of the bucket's operations lie in rows of this many. */
+export const OPERATIONS_PER_ROW = 64
+export const operationRow = (number: number): number => Math.floor((number - 1) / OPERATIONS_PER_ROW)
+export function operationKey(id: BucketId, epoch: number, row: number): Buffer {
+  const made = key(Table.operation, 16)
+  made.writeUInt32BE(id, 1)
+  made.writeUInt32BE(epoch, 5)
+  writeUint64(made, 9, row)
+  return made
+}
+export function foreignOperationKey(id: BucketId, site: SiteId, epoch: number, number: number): Buffer {
+  const made = key(Table.foreignOperation, 32)
+  made.writeUInt32BE(id, 1)
+  made.write(site, 5, 16, 'hex')
+  made.writeUInt32BE(epoch, 21)
+  writeUint64(made, 25, number)
+  return made
+}
+export function configurationStampKey(id: BucketId, name: string): Buffer {
+  const made = key(Table.configurationStamp, 4 + Buffer.byteLength(name))
+  made.writeUInt32BE(id, 1)
+  made.write(name, 5)
+  return made
+}
+
+// Versions
+export const currentPrefix = (id: BucketId): Buffer => numbered(Table.current, id)
+export const versionPrefix = (id: BucketId): Buffer => numbered(Table.version, id)
+/** Bytes before the S3 key in keys of `current`, `version`, `nullVersion` and `upload`. */
+export const BEFORE_S3_KEY = 5
+
+function withS3Key(table: TableCode, id: BucketId, s3Key: string, more: number): Buffer {
+  const bytes = Buffer.byteLength(s3Key)
+  const made = key(table, 4 + bytes + more)
+  made.writeUInt32BE(id, 1)
+  made.write(s3Key, BEFORE_S3_KEY)
+  return made
+}
+export const currentKey = (id: BucketId, s3Key: string): Buffer => withS3Key(Table.current, id, s3Key, 0)
+export const nullVersionKey = (id: BucketId, s3Key: string): Buffer => withS3Key(Table.nullVersion, id, s3Key, 0)
+
+/** All rows of one S3 key in `version` begin with this; U+0000 cannot be in a key, so it ends one. */
+export function versionsOfKey(id: BucketId, s3Key: string): Buffer {
+  const made = withS3Key(Table.version, id, s3Key, 1)
+  made[made.length - 1] = 0
+  return made
+}
+/** Newest first: the position's bytes are inverted. */
+export function versionKey(id: BucketId, s3Key: string, position: Position): Buffer {
+  const made = withS3Key(Table.version, id, s3Key, 1 + POSITION_BYTES)
+  const at = made.length - POSITION_BYTES
+  made[at - 1] = 0
+  writePosition(made, at, position)
+  for (let index = at; index < made.length; index++) made[index]! ^= 0xff
+  return made
+}
+/** Bytes behind the S3 key in a key of `version`. */
+export const BEHIND_S3_KEY = 1 + POSITION_BYTES
+
+export function namedVersionKey(id: BucketId, s3Key: string, versionId: string): Buffer {
+  const made = key(Table.namedVersion, 36)
+  made.writeUInt32BE(id, 1)
+  hash('sha256', `${s3Key}\0${versionId}`, 'buffer').copy(made, 5)
+  return made
+}
+export function tombstoneKey(id: BucketId, s3Key: string, position: Position): Buffer {
+  const made = withS3Key(Table.tombstone, id, s3Key, 1 + POSITION_BYTES)
+  const at = made.length - POSITION_BYTES
+  made[at - 1] = 0
+  writePosition(made, at, position)
+  return made
+}
+
+// Uploads
+export const uploadPrefix = (id: BucketId): Buffer => numbered(Table.upload, id)
+/** Oldest first within a key. */
+export function uploadKey(id: BucketId, s3Key: string, position: Position): Buffer {
+  const made = withS3Key(Table.upload, id, s3Key, 1 + POSITION_BYTES)
+  const at = made.length - POSITION_BYTES
+  made[at - 1] = 0
+  writePosition(made, at, position)
+  return made
+}
+/** `upload`: the sequence of the record that created it. */
+export function partPrefix(upload: number): Buffer {
+  const made = key(Table.part, 8)
+  writeUint64(made, 1, upload)
+  return made
+}
+export function partKey(upload: number, number: number): Buffer {
+  const made = key(Table.part, 10)
+  writeUint64(made, 1, upload)
+  made.writeUInt16BE(number, 9)
+  return made
+}
+export function completedUploadKey(clock: number, upload: number): Buffer {
+  const made = key(Table.completedUpload, 16)
+  writeUint64(made, 1, clock)
+  writeUint64(made, 9, upload)
+  return made
+}
+
+// Content
+export function manifestPrefix(id: number): Buffer {
+  const made = key(Table.manifest, 8)
+  writeUint64(made, 1, id)
+  return made
+}
+/** A chunk of parts by the offset of its first byte in the object, then by its number. */
+export function manifestKey(id: number, from: number, chunk: number): Buffer {
+  const made = key(Table.manifest, 20)
+  writeUint64(made, 1, id)
+  writeUint64(made, 9, from)
+  made.writeUInt32BE(chunk, 17)
+  return made
+}
+export function manifestOwnerKey(id: number, owner: number): Buffer {
+  const made = key(Table.manifestOwner, 16)
+  writeUint64(made, 1, id)
+  writeUint64(made, 9, owner)
+  return made
+}
+/** A manifest without owners, whose parts are still to be given up. */
+export function doomedManifestKey(id: number): Buffer {
+  const made = manifestPrefix(id)
+  made[0] = Table.doomedManifest
+  return made
+}
+export const manifestOwnersOf = (id: number): KeyRange => prefixRange(manifestOwnerKey(id, 0).subarray(0, 9))
+
+export type ExtentId = { readonly start: number; readonly counter: number }
+export function extentKey({ start, counter }: ExtentId): Buffer {
+  const made = key(Table.extent, 12)
+  made.writeUInt32BE(start, 1)
+  writeUint64(made, 5, counter)
+  return made
+}
+export function healKey({ start, counter }: ExtentId): Buffer {
+  const made = extentKey({ start, counter })
+  made[0] = Table.heal
+  return made
+}
+export function extentOwnerKey({ start, counter }: ExtentId, owner: number): Buffer {
+  const made = key(Table.extentOwner, 20)
+  made.writeUInt32BE(start, 1)
+  writeUint64(made, 5, counter)
+  writeUint64(made, 13, owner)
+  return made
+}
+export const extentOwnersOf = (extent: ExtentId): KeyRange => prefixRange(extentOwnerKey(extent, 0).subarray(0, 13))
+
+// Documents
+export const documentPrefix = (collection: string): Buffer => texted(Table.document, `${collection}\0`)
+export const documentKey = (collection: string, name: string): Buffer => texted(Table.document, `${collection}\0${name}`)
+
+function texted(table: TableCode, text: string): Buffer {
+  const made = key(table, Buffer.byteLength(text))
+  made.write(text, 1)
+  return made
+}

@@ -1,0 +1,183 @@
+/** Listings of objects, versions and uploads. Source of what they show: Amazon S3 API Reference, ListObjectsV2, ListObjectVersions, ListMultipartUploads. */
+import type { Clock } from '../../../environment.ts'
+import type { ListedObject, ListedVersion, ListInput, ListPage, ListVersionsInput } from '../../store.ts'
+import type { Position } from '../../terms.ts'
+import { POSITION_BYTES, positionOf } from '../position.ts'
+import { checksumAlgorithmOf } from './checksum-numbers.ts'
+import { commonPrefixOf, keyBounds, RowCursor, s3KeyOf, Turns } from './key-walk.ts'
+import { BEHIND_S3_KEY, behind, currentPrefix, namedVersionKey, nullVersionKey, uploadPrefix, versionPrefix } from './keys.ts'
+import { after, type Entry, type IndexReader, type OrderedMap } from './ordered-map.ts'
+import { decodePosition, decodeUploadRow, encodePosition, type UploadRow } from './rows.ts'
+import { decodeVersionRow, readVersionHead, type VersionHead, type VersionRow } from './version-row.ts'
+import { getCurrent, versionIdOfRow } from './versions.ts'
+
+/** Gathers a page: keys and common prefixes together, at most `max`. */
+class Page<T> {
+  readonly entries: T[] = []
+  readonly commonPrefixes: string[] = []
+  truncated = false
+  last = ''
+  readonly #max: number
+
+  constructor(max: number) {
+    this.#max = max
+  }
+
+  /** False, and the page says so, if there is more than it can show. */
+  get open(): boolean {
+    if (this.entries.length + this.commonPrefixes.length < this.#max) return true
+    this.truncated = true
+    return false
+  }
+}
+
+const listedObject = (key: string, head: VersionHead): ListedObject => {
+  const named = checksumAlgorithmOf(head.checksum)
+  const { bytes, etag, modifiedMs } = head
+  return named === undefined
+    ? { key, bytes, etag, modifiedMs }
+    : { key, bytes, etag, modifiedMs, checksumAlgorithm: named.algorithm, checksumType: named.type }
+}
+
+export async function listObjects(index: OrderedMap, clock: Clock, input: ListInput): Promise<ListPage<ListedObject>> {
+  const { from, to } = keyBounds(input)
+  const cursor = new RowCursor(currentPrefix(input.bucketId), from, to, input.delimiter === '' ? input.max + 1 : 32)
+  const page = new Page<ListedObject>(input.max)
+  const turns = new Turns(index, clock)
+  for (let row = cursor.row(turns.reader); row !== undefined; row = cursor.row(turns.reader)) {
+    if (!page.open) break
+    const key = s3KeyOf(row.key, 0)
+    const common = commonPrefixOf(key, input)
+    if (common === undefined) {
+      page.entries.push(listedObject(key, readVersionHead(row.value)))
+      cursor.advance()
+    } else {
+      page.commonPrefixes.push(common)
+      cursor.seek(behind(Buffer.from(common)))
+    }
+    page.last = common ?? key
+    if (turns.over) await turns.giveWay()
+  }
+  const { entries, commonPrefixes, truncated, last } = page
+  return { entries, commonPrefixes, truncated, last }
+}
+
+export async function listVersions(
+  index: OrderedMap,
+  clock: Clock,
+  input: ListVersionsInput,
+): Promise<ListPage<ListedVersion> & { readonly lastVersionId: string }> {
+  const turns = new Turns(index, clock)
+  const { from, to } = keyBounds(input)
+  const within = startWithinKey(turns.reader, input)
+  const current = new RowCursor(currentPrefix(input.bucketId), from, to, 32)
+  const others = new RowCursor(versionPrefix(input.bucketId), within ?? from, to, 32)
+  const page = new Page<ListedVersion>(input.max)
+  let lastVersionId = ''
+  /** The last key whose newest version is known to have been shown, here or on a page before. */
+  let begunKey = within === undefined ? undefined : input.after
+  for (;;) {
+    const newest = current.row(turns.reader)
+    const other = others.row(turns.reader)
+    if (newest === undefined && other === undefined) break
+    if (!page.open) break
+    const newestKey = newest && s3KeyOf(newest.key, 0)
+    const otherKey = other && s3KeyOf(other.key, BEHIND_S3_KEY)
+    const fromCurrent = isFirst(newestKey, otherKey)
+    const key = (fromCurrent ? newestKey : otherKey)!
+    const common = commonPrefixOf(key, input)
+    if (common !== undefined) {
+      page.commonPrefixes.push(common)
+      const next = behind(Buffer.from(common))
+      current.seek(next)
+      others.seek(next)
+      lastVersionId = ''
+    } else {
+      const row = decodeVersionRow((fromCurrent ? newest : other)!.value)
+      const isLatest = fromCurrent || (key !== begunKey && getCurrent(turns.reader, input.bucketId, key) === undefined)
+      page.entries.push(listedVersion(key, row, (fromCurrent ? newest : other)!, isLatest))
+      lastVersionId = versionIdOfRow(row)
+      begunKey = key
+      ;(fromCurrent ? current : others).advance()
+    }
+    page.last = common ?? key
+    if (turns.over) await turns.giveWay()
+  }
+  const { entries, commonPrefixes, truncated, last } = page
+  return { entries, commonPrefixes, truncated, last, lastVersionId }
+}
+
+/** Whether the current row comes next: on a tie it does, being the newest of its key. */
+function isFirst(currentKey: string | undefined, otherKey: string | undefined): boolean {
+  if (currentKey === undefined || otherKey === undefined) return otherKey === undefined
+  return currentKey === otherKey || Buffer.compare(Buffer.from(currentKey), Buffer.from(otherKey)) < 0
+}
+
+function listedVersion(key: string, row: VersionRow, entry: Entry, isLatest: boolean): ListedVersion {
+  const versionId = versionIdOfRow(row)
+  const head = readVersionHead(entry.value)
+  if (head.isMarker) return { kind: 'delete-marker', key, versionId, isLatest, modifiedMs: head.modifiedMs }
+  return { kind: 'object', versionId, isLatest, ...listedObject(key, head) }
+}
+
+/** Behind the version named of the key `after`: bytes behind the table's prefix in `version`. Undefined to go on behind the key. */
+function startWithinKey(reader: IndexReader, input: ListVersionsInput): Uint8Array | undefined {
+  const { afterVersionId, after: key } = input
+  if (afterVersionId === undefined || key === '' || commonPrefixOf(key, input) !== undefined || !key.startsWith(input.prefix))
+    return undefined
+  const position = positionNamed(reader, input, afterVersionId)
+  if (position === undefined) return undefined
+  const inverted = encodePosition(position).map((byte) => byte ^ 0xff)
+  return after(Buffer.concat([Buffer.from(`${key}\0`), inverted]))
+}
+
+/** Also of a version that is gone by now, if its id tells. */
+function positionNamed(reader: IndexReader, { bucketId, after: key }: ListVersionsInput, versionId: string): Position | undefined {
+  if (versionId === 'null') {
+    const current = getCurrent(reader, bucketId, key)
+    if (current?.isNull === true) return current.position
+    const pointer = reader.get(nullVersionKey(bucketId, key))
+    return pointer && decodePosition(pointer)
+  }
+  const named = reader.get(namedVersionKey(bucketId, key, versionId))
+  return named === undefined ? positionOf(versionId) : decodePosition(named)
+}
+
+export type ListedUpload = { readonly key: string; readonly upload: UploadRow }
+
+export async function listUploads(
+  index: OrderedMap,
+  clock: Clock,
+  input: ListInput & { readonly afterUploadId?: string },
+): Promise<ListPage<ListedUpload>> {
+  const tail = 1 + POSITION_BYTES
+  const position = input.afterUploadId === undefined ? undefined : positionOf(input.afterUploadId)
+  const { after: key } = input
+  const withinKey = position !== undefined && key !== '' && key.startsWith(input.prefix) && commonPrefixOf(key, input) === undefined
+  const bounds = keyBounds(input)
+  const from = withinKey ? after(Buffer.concat([Buffer.from(`${input.after}\0`), encodePosition(position)])) : bounds.from
+  const cursor = new RowCursor(uploadPrefix(input.bucketId), from, bounds.to, 32)
+  const page = new Page<ListedUpload>(input.max)
+  const turns = new Turns(index, clock)
+  for (let row = cursor.row(turns.reader); row !== undefined; row = cursor.row(turns.reader)) {
+    const key = s3KeyOf(row.key, tail)
+    const upload = decodeUploadRow(row.value)
+    if (upload.completed !== undefined) {
+      cursor.advance()
+    } else {
+      if (!page.open) break
+      const common = commonPrefixOf(key, input)
+      if (common === undefined) {
+        page.entries.push({ key, upload })
+        cursor.advance()
+      } else {
+        page.commonPrefixes.push(common)
+        cursor.seek(behind(Buffer.from(common)))
+      }
+      page.last = common ?? key
+    }
+    if (turns.over) await turns.giveWay()
+  }
+  const { entries, commonPrefixes, truncated, last } = page
+  return { entries, commonPrefixes, truncated, last }
+}
