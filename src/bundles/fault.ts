@@ -1,5 +1,5 @@
 /** Why a bundle, an identity or a receipt is refused: a kind for programs, a sentence for people. */
-import { fail } from '../result.ts'
+import { fail, ok, type Result } from '../result.ts'
 
 export type BundleFaultKind =
   // What was given is not, or not wholly, a bundle
@@ -58,5 +58,29 @@ export function exitCode(kind: BundleFaultKind): 4 | 5 | 6 {
       return 6
     default:
       return 5
+  }
+}
+
+/**
+ * Carries a fault out of the depths of this folder: rows, volumes and archives are read through several layers of streams, where each would only hand
+ * it on. Thrown inside `bundles` only; every exported function catches it and answers a Result.
+ */
+export class Stop extends Error {
+  override readonly name = 'Stop'
+  readonly fault: BundleFault
+
+  constructor(kind: BundleFaultKind, sentence: string) {
+    super(sentence)
+    this.fault = { kind, sentence }
+  }
+}
+
+/** The outcome of `work` as a value. */
+export async function stopped<T>(work: () => Promise<T>): Promise<Result<T, BundleFault>> {
+  try {
+    return ok(await work())
+  } catch (error) {
+    if (error instanceof Stop) return fail(error.fault)
+    throw error
   }
 }

@@ -96,6 +96,19 @@ export class Fields {
     return value.map((item: unknown) => readObject(item, read))
   }
 
+  /** A list of lists of objects. */
+  lists<T>(name: string, max: number, read: (items: readonly Fields[]) => T): T[] {
+    const value = this.#take(name)
+    if (!Array.isArray(value) || value.length > max) throw new Malformed()
+    return value.map((list: unknown) => {
+      if (!Array.isArray(list) || list.length > max) throw new Malformed()
+      const items = list.map((item: unknown) => new Fields(item))
+      const result = read(items)
+      for (const item of items) item.end()
+      return result
+    })
+  }
+
   json(name: string): Json {
     return this.#take(name) as Json
   }

@@ -1,0 +1,174 @@
+/**
+ * Reads a bundle through without any decryption key: who signed it, and every volume that is missing or damaged, with places, and whether parity can make up
+ * for it. Memory: one row, and two bytes per row of a group.
+ */
+import { type BundleHead, loadHead } from './bundle-head.ts'
+import { type BundleFaultKind, exitCode, Stop } from './fault.ts'
+import { ROW_BYTES } from './format.ts'
+import { type LocatedVolume, locateVolume } from './located-volume.ts'
+import { rowCount } from './manifest.ts'
+import { treeRoot } from './merkle.ts'
+import type { Trust } from './signature.ts'
+
+export type VolumeDamage = {
+  readonly name: string
+  readonly kind: 'missing' | 'truncated' | 'changed' | 'trailer'
+  /** Bytes of the file that are not as signed, `to` exclusive; whole rows of 1 MiB. Empty for a trailer: the volume itself is whole. */
+  readonly ranges: readonly { readonly from: number; readonly to: number }[]
+  readonly repairable: boolean
+  readonly sentence: string
+}
+
+export type VerifyReport = {
+  readonly verdict: 'intact' | 'repairable' | 'damaged' | 'refused'
+  /** 0 intact and trusted, 3 damaged but repairable, 4 signer not trusted, 5 refused or damaged beyond repair, 6 incomplete: volumes are missing. */
+  readonly exit: 0 | 3 | 4 | 5 | 6
+  /** If it was refused. */
+  readonly fault?: BundleFaultKind
+  readonly bundleId?: string
+  readonly manifestDigest?: string
+  readonly sender?: { readonly site: string; readonly fingerprint: string; readonly known: boolean; readonly epoch: number }
+  readonly signers?: readonly string[]
+  readonly createdMs?: number
+  readonly expiresMs?: number
+  readonly expired?: boolean
+  readonly marking?: string
+  readonly volumes?: number
+  readonly parityVolumes?: number
+  readonly bytes?: number
+  readonly damage: readonly VolumeDamage[]
+  /** For people: the verdict first. */
+  readonly sentences: readonly string[]
+}
+
+export type VerifyOptions = {
+  readonly nowMs: number
+  readonly progress?: (progress: { readonly doneBytes: number; readonly totalBytes: number }) => void
+  readonly signal?: AbortSignal
+}
+
+export async function verifyBundle(dirs: readonly string[], trust: Trust, options: VerifyOptions): Promise<VerifyReport> {
+  try {
+    const head = await loadHead(dirs, trust, 'named')
+    const damage = await findDamage(head, options)
+    return { ...summary(head, options.nowMs), ...verdict(head, damage), damage }
+  } catch (error) {
+    if (!(error instanceof Stop)) throw error
+    const { kind, sentence } = error.fault
+    return { verdict: 'refused', exit: exitCode(kind), fault: kind, damage: [], sentences: [sentence] }
+  }
+}
+
+/** What preamble and manifest say in clear. */
+export function summary(head: BundleHead, nowMs: number) {
+  const { preamble, manifest, sender, senderKnown, signers, groups } = head
+  const records = manifest.groups.flatMap((group) => [...group.volumes, ...group.parity])
+  const { expiresMs, marking } = preamble
+  return {
+    bundleId: preamble.bundleId,
+    manifestDigest: manifest.digest,
+    sender: { site: sender.siteId, fingerprint: sender.fingerprint, known: senderKnown, epoch: preamble.sender.epoch },
+    signers: signers.trusted,
+    createdMs: preamble.createdMs,
+    ...(expiresMs === undefined ? {} : { expiresMs, expired: expiresMs < nowMs }),
+    ...(marking === undefined ? {} : { marking }),
+    volumes: groups.reduce((sum, { data }) => sum + data.length, 0),
+    parityVolumes: groups.reduce((sum, { parity }) => sum + parity.length, 0),
+    bytes: records.reduce((sum, { bytes }) => sum + bytes, 0),
+  }
+}
+
+/** Rows that are not as signed, by number, ascending. */
+type Scan = { readonly volume: LocatedVolume; readonly badRows: readonly number[]; readonly holds: string | undefined }
+
+async function findDamage(head: BundleHead, options: VerifyOptions): Promise<VolumeDamage[]> {
+  const damage: VolumeDamage[] = []
+  const totalBytes = head.manifest.groups.flatMap((group) => [...group.volumes, ...group.parity]).reduce((sum, { bytes }) => sum + bytes, 0)
+  let doneBytes = 0
+  for (const { data, parity } of head.groups) {
+    const scans: Scan[] = []
+    for (const named of [...data, ...parity]) {
+      if (options.signal?.aborted === true) throw new Stop('aborted', 'The check was stopped.')
+      scans.push(await scanVolume(head, await locateVolume(head, named), options))
+      doneBytes += named.record.bytes
+      options.progress?.({ doneBytes, totalBytes })
+    }
+    const badPerRow = new Uint16Array(Math.max(...scans.map(({ volume }) => volume.rows)))
+    for (const { badRows } of scans) for (const row of badRows) badPerRow[row]! += 1
+    for (const scan of scans) damage.push(...describe(scan, (row) => badPerRow[row]! <= parity.length))
+  }
+  return damage
+}
+
+async function scanVolume(head: BundleHead, volume: LocatedVolume, options: VerifyOptions): Promise<Scan> {
+  const badRows: number[] = []
+  try {
+    for (let row = 0; row < volume.rows; row++) {
+      if (options.signal?.aborted === true) throw new Stop('aborted', 'The check was stopped.')
+      if (volume.copies.length === 0 || (await volume.row(row)) === undefined) badRows.push(row)
+    }
+    return { volume, badRows, holds: badRows.length === volume.rows ? await otherVolume(head, volume) : undefined }
+  } finally {
+    await volume.close()
+  }
+}
+
+/** The name of the volume whose bytes lie under the name of this one, if they are those of another one. */
+async function otherVolume(head: BundleHead, volume: LocatedVolume): Promise<string | undefined> {
+  const hashes = await volume.hashesOfFirstCopy()
+  if (hashes === undefined) return undefined
+  const root = treeRoot(hashes).toString('hex')
+  const all = head.groups.flatMap(({ data, parity }) => [...data, ...parity])
+  return all.find(({ name, record }) => name !== volume.name && record.root === root)?.name
+}
+
+function describe({ volume, badRows, holds }: Scan, rowRepairable: (row: number) => boolean): VolumeDamage[] {
+  const { name, record, copies, trailer } = volume
+  if (badRows.length === 0) {
+    if (trailer === 'good') return []
+    const sentence = `The trailer of ${name} is ${trailer}; the volume itself is whole, and can be used.`
+    return [{ name, kind: 'trailer', ranges: [], repairable: true, sentence }]
+  }
+  const ranges: { from: number; to: number }[] = []
+  for (const row of badRows) {
+    const [from, to] = [row * ROW_BYTES, Math.min((row + 1) * ROW_BYTES, record.bytes)]
+    const before = ranges.at(-1)
+    if (before?.to === from) before.to = to
+    else ranges.push({ from, to })
+  }
+  const repairable = badRows.every(rowRepairable)
+  const suffix = repairable ? 'It can be repaired from parity.' : 'It cannot be repaired: ask for it again.'
+  const longest = Math.max(0, ...copies.map((copy) => copy.bytes))
+  if (copies.length === 0) return [{ name, kind: 'missing', ranges, repairable, sentence: `${name} is missing. ${suffix}` }]
+  if (longest < record.bytes && badRows[0] === Math.floor(longest / ROW_BYTES) && badRows.length === rowCount(record.bytes) - badRows[0]) {
+    const sentence = `${name} is cut short: it has ${longest} of its ${record.bytes} bytes. ${suffix}`
+    return [{ name, kind: 'truncated', ranges, repairable, sentence }]
+  }
+  const shownRanges = ranges.slice(0, 8).map(({ from, to }) => `${from}–${to - 1}`)
+  if (ranges.length > 8) shownRanges.push(`and ${ranges.length - 8} more`)
+  const what =
+    holds !== undefined
+      ? `holds the bytes of ${holds}: files were swapped.`
+      : badRows.length === volume.rows && trailer !== 'good'
+        ? 'is damaged, and so is its trailer, which would say where; it may belong to another bundle.'
+        : `is damaged within bytes ${shownRanges.join(', ')}.`
+  return [{ name, kind: 'changed', ranges, repairable, sentence: `${name} ${what} ${suffix}` }]
+}
+
+function verdict(head: BundleHead, damage: readonly VolumeDamage[]): Pick<VerifyReport, 'verdict' | 'exit' | 'sentences'> {
+  const { sender, senderKnown } = head
+  const signer = senderKnown
+    ? `signed by site ${sender.siteId}, which is known here`
+    : `signed by an unknown site, fingerprint ${sender.fingerprint}`
+  const details = damage.map(({ sentence }) => sentence)
+  const exitFor = (exit: 0 | 3): 0 | 3 | 4 => (senderKnown ? exit : 4)
+  if (damage.length === 0) return { verdict: 'intact', exit: exitFor(0), sentences: [`The bundle is intact, ${signer}.`] }
+  if (damage.every(({ repairable }) => repairable))
+    return {
+      verdict: 'repairable',
+      exit: exitFor(3),
+      sentences: [`The bundle is damaged but can be repaired in full, ${signer}.`, ...details],
+    }
+  const exit = senderKnown ? (damage.some(({ kind, repairable }) => kind === 'missing' && !repairable) ? 6 : 5) : 4
+  return { verdict: 'damaged', exit, sentences: [`The bundle is damaged beyond what its parity can repair, ${signer}.`, ...details] }
+}
