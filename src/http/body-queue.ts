@@ -97,7 +97,10 @@ export class BodyQueue implements RequestBody {
       if (this.receivedBytes === declared) this.hand(this.gathered)
       return
     }
-    if (bytes.length > 0) this.hand(bytes)
+    if (bytes.length === 0) return
+    // A small part of a buffer shared with others would keep all of it alive, and cross to another thread with all of it.
+    const alone = bytes.length > SMALL_BODY_BYTES || bytes.buffer.byteLength === bytes.length
+    this.hand(alone ? bytes : new Uint8Array(bytes))
   }
 
   private hand(chunk: Uint8Array): void {

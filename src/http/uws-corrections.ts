@@ -1,10 +1,10 @@
 /**
- * Three corrections to the HTTP parser inside the pinned uWebSockets.js binary for Linux x64, made in the copy that is loaded (uws-load.ts). The library offers
+ * Four corrections to the pinned uWebSockets.js binary for Linux x64, made in the copy that is loaded (uws-load.ts). The library offers
  * no option for them, and building it needs a C++ tool chain and V8's headers. Each replaces the one place (or stated number of places) where
  * a byte pattern stands; if the pattern is not there as often as stated, as in another version or on another machine type, nothing is changed
  * and the adapter lives with what is said below.
  */
-export type Correction = 'continue-when-asked' | 'values-keep-non-ascii-ends' | 'pipelining-keeps-first-reply'
+export type Correction = 'continue-when-asked' | 'values-keep-non-ascii-ends' | 'pipelining-keeps-first-reply' | 'pause-takes-effect'
 
 type Patch = { readonly name: Correction; readonly times: number; readonly find: string; readonly put: string; readonly at: number }
 
@@ -27,6 +27,9 @@ const PATCHES: readonly Patch[] = [
     put: '838eec000000106690',
     at: 10,
   },
+  // A socket that filled the receive buffer (512 KiB) is read again at once, even if the first piece made the adapter pause it: a fast client gets the kernel's
+  // whole buffer (6 MiB) into ours. Now it is read once per turn of the event loop. cmp $0x80000,%r14d; jne  →  nop; jmp
+  { name: 'pause-takes-effect', times: 1, find: '4181fe000008000f85........4889c34885c0', put: '90e9', at: 7 },
 ]
 
 /** Changes `library` in place and says which corrections are in it. */

@@ -34,6 +34,7 @@ export class UwsExchange implements HttpRequest, BodySource {
   readonly rawPath: string
   readonly rawQuery: string
   readonly headers: ReadonlyMap<string, string>
+  readonly remoteAddress: string
   readonly secure = false
   readonly body: RequestBody
   private readonly host: UwsHost
@@ -47,7 +48,6 @@ export class UwsExchange implements HttpRequest, BodySource {
   private stream: UwsStream | undefined
   private idleMs = 0
   private controller: AbortController | undefined
-  private address: string | undefined
 
   constructor(host: UwsHost, res: UwsResponse, line: UwsRequestLine, headers: ReadonlyMap<string, string>, framing: Framing) {
     this.host = host
@@ -56,18 +56,13 @@ export class UwsExchange implements HttpRequest, BodySource {
     this.rawPath = line.rawPath
     this.rawQuery = line.rawQuery
     this.headers = headers
+    this.remoteAddress = addressText(new Uint8Array(res.getRemoteAddress()))
     this.waitsForContinue = framing.expectsContinue && !host.continuesByItself
     this.queue = framing.bodyBytes === 0 ? undefined : new BodyQueue(framing.bodyBytes, this)
     this.body = this.queue ?? NO_BODY
     res.onAborted(() => this.abort())
     const queue = this.queue
     if (queue !== undefined) res.onData((bytes, isLast) => this.receive(queue, bytes, isLast))
-  }
-
-  /** Looked up when first asked for; '' if the client has gone before that. */
-  get remoteAddress(): string {
-    this.address ??= this.gone ? '' : addressText(new Uint8Array(this.res.getRemoteAddress()))
-    return this.address
   }
 
   /** Most requests never ask for it, and an AbortController costs more than the rest of the exchange. */
@@ -199,11 +194,13 @@ export class UwsExchange implements HttpRequest, BodySource {
     const { body } = reply
     const close = this.host.stopping
     writeHead(res, reply, { continued: this.continued })
-    if (isBodiless(reply.status)) res.endWithoutBody(undefined, close)
+    // The library takes an undefined length for a number.
+    if (isBodiless(reply.status)) res.endWithoutBody()
     else if (body.kind === 'whole' && this.method !== 'HEAD') res.end(body.content, close)
     else {
       const bytes = announcedBytes(body, this.method)
-      res.endWithoutBody(bytes, close)
+      if (bytes === undefined) res.endWithoutBody()
+      else res.endWithoutBody(bytes, close)
     }
     closeSource(body)
   }

@@ -28,7 +28,8 @@ const NOT_ASCII = /[^ -~\t]/
 
 /**
  * HTTP/1.1 on uWebSockets.js, without TLS. What differs from the node:http adapter, because the library's parser decides it: HTTP/1.0 is refused; a client that
- * closes its sending side is taken to have gone; at most 99 headers; a pipelined request is answered if the one before it was answered without
+ * closes its sending side is taken to have gone; at most 98 headers; chunk
+ * extensions are refused; a pipelined request is answered if the one before it was answered without
  * waiting for a disk or a timer, otherwise it is dropped and the connection closed after the reply to the first (RFC 9112, section 9.3.2).
  */
 export async function startUwsServer(options: UwsServerOptions): Promise<Result<HttpServer, HttpServerFault>> {
@@ -144,6 +145,8 @@ class UwsServer implements HttpServer, UwsHost {
       })
     }
     clearInterval(this.ticker)
+    // The last reply may have been written inside a call from the library, which sends it when that returns.
+    await new Promise<void>((resolve) => setImmediate(resolve))
     this.app.close()
   }
 }

@@ -1,0 +1,102 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { BodyQueue } from '../../src/http/body-queue.ts'
+import { RequestAborted } from '../../src/http/exchange.ts'
+import { BODY_AHEAD_BYTES, SMALL_BODY_BYTES } from '../../src/http/limits.ts'
+
+const KiB = 1024
+
+/** A source that counts what it is asked for. */
+function source() {
+  return {
+    begun: 0,
+    paused: false,
+    begin() {
+      this.begun += 1
+    },
+    pause() {
+      this.paused = true
+    },
+    resume() {
+      this.paused = false
+    },
+  }
+}
+
+test('a body comes out as it went in, whatever the sizes and the order of pushes and reads', async () => {
+  const action = fc.oneof(fc.constant('read' as const), fc.integer({ min: 1, max: 200 * KiB }))
+  await fc.assert(
+    fc.asyncProperty(fc.array(action, { maxLength: 30 }), fc.boolean(), async (actions, declares) => {
+      const sizes = actions.filter((item) => item !== 'read')
+      const total = sizes.reduce((sum, bytes) => sum + bytes, 0)
+      const queue = new BodyQueue(declares ? total : undefined, source())
+      const read: (Uint8Array | undefined)[] = []
+      let reading: Promise<void> | undefined
+      let pushed = 0
+      for (const item of actions) {
+        if (item === 'read') {
+          // One call at a time.
+          reading ??= queue.read().then((chunk) => {
+            read.push(chunk)
+            reading = undefined
+          })
+        } else {
+          queue.push(Uint8Array.from({ length: item }, (_, index) => (pushed + index) % 251))
+          pushed += item
+        }
+        await Promise.resolve()
+      }
+      queue.end()
+      await reading
+      for (let chunk = await queue.read(); chunk !== undefined; chunk = await queue.read()) read.push(chunk)
+      const got = Buffer.concat(read.filter((chunk) => chunk !== undefined))
+      expect(got.length).toBe(total)
+      expect(got.every((byte, index) => byte === index % 251)).toBe(true)
+      if (declares && total > 0 && total <= SMALL_BODY_BYTES) expect(read.filter((chunk) => chunk !== undefined).length).toBe(1)
+    }),
+    { numRuns: 60 },
+  )
+})
+
+test('a source is paused when enough waits, and resumed when half of it was read', async () => {
+  const from = source()
+  const queue = new BodyQueue(undefined, from)
+  for (let sent = 0; sent < BODY_AHEAD_BYTES; sent += 64 * KiB) queue.push(new Uint8Array(64 * KiB))
+  expect(from.paused).toBe(true)
+  await queue.read()
+  expect(from.paused).toBe(true)
+  await queue.read()
+  await queue.read()
+  expect(from.paused).toBe(false)
+})
+
+test('the source is begun by the first read only', async () => {
+  const from = source()
+  const queue = new BodyQueue(3, from)
+  expect(from.begun).toBe(0)
+  queue.push(new Uint8Array(3))
+  await queue.read()
+  queue.end()
+  await queue.read()
+  expect(from.begun).toBe(1)
+})
+
+test('after an abort what had come is gone, and every read rejects', async () => {
+  const queue = new BodyQueue(undefined, source())
+  queue.push(new Uint8Array(10))
+  queue.abort('gone')
+  await expect(queue.read()).rejects.toBeInstanceOf(RequestAborted)
+  await expect(queue.read()).rejects.toBeInstanceOf(RequestAborted)
+})
+
+test('what is discarded ends, goes over its bound, or is aborted', () => {
+  const outcomes: string[] = []
+  const [ends, floods, breaks] = [1, 2, 3].map(() => new BodyQueue(undefined, source()))
+  for (const queue of [ends, floods, breaks]) queue?.discard(10, (outcome) => outcomes.push(outcome))
+  ends?.push(new Uint8Array(10))
+  ends?.end()
+  floods?.push(new Uint8Array(11))
+  floods?.push(new Uint8Array(11))
+  breaks?.abort('gone')
+  expect(outcomes).toEqual(['ended', 'too-much', 'aborted'])
+})

@@ -1,0 +1,29 @@
+/** A server in a process of its own, whose memory memory.test.ts measures: endless zeros down, and uploads that are read slower than they are sent. */
+import { startNodeServer } from '../../src/http/node-server.ts'
+import { startUwsServer } from '../../src/http/uws-server.ts'
+
+const GiB = 1024 ** 3
+const start = process.argv[2] === 'uws' ? startUwsServer : startNodeServer
+let opened = 0
+const server = await start({
+  host: '127.0.0.1',
+  port: 0,
+  handler: async (request) => {
+    opened += 1
+    if (request.method === 'PUT') {
+      await request.body.read()
+      // The rest is never read: a handler as slow as can be.
+      await new Promise<void>((resolve) => request.signal.addEventListener('abort', () => resolve()))
+    }
+    const source = { read: async () => new Uint8Array(128 * 1024), close: () => undefined }
+    return { status: 200, headers: [], body: { kind: 'stream', bytes: GiB, source } }
+  },
+})
+if (!server.ok) throw new Error(server.error.reason)
+
+process.on('message', () => {
+  globalThis.gc?.()
+  process.send?.({ opened, rss: process.memoryUsage.rss(), external: process.memoryUsage().arrayBuffers })
+})
+process.on('disconnect', () => process.exit())
+process.send?.({ port: server.value.port })
