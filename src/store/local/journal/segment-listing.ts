@@ -24,7 +24,7 @@ type Probe = {
   readonly disks: readonly Disk[]
   readonly found: DecodedSegmentHeader | undefined
   readonly unknownVersion: number | undefined
-  /** Something that is not zero lies where records begin, in a copy without a valid header. */
+  /** No header is valid, and in every copy something that is not zero lies where records begin. */
   readonly used: boolean
   /** A header that is neither valid nor zero. */
   readonly torn: boolean
@@ -56,7 +56,8 @@ export async function findSegments(
     })
   }
   const newest = numbers.findLast((number) => probes.get(number)?.found !== undefined)
-  // A file behind the newest segment is blank, or its header was torn before any record was written. With records in it, its header is damaged.
+  // A file behind the newest segment is blank, or its header was torn before any record was written. With records in all copies it had been begun, and its
+  // header is damaged; in some of them only, they are writes that landed in the wrong file.
   for (const number of numbers.filter((number) => newest === undefined || number > newest)) {
     const { unknownVersion, used } = probes.get(number)!
     if (unknownVersion !== undefined) return fail({ kind: 'unknown-version', segment: number, version: unknownVersion })
@@ -94,7 +95,7 @@ async function probe(number: number, disks: readonly Disk[], pool: string, faile
   for (const { disk, fault } of faults) failed.set(disk, `segment ${number} of the journal could not be opened: ${fault}`)
   const headers = new Map<Disk, DecodedSegmentHeader>()
   let unknownVersion: number | undefined
-  let used = false
+  let used = 0
   let torn = false
   const readHeader = async ({ disk, file }: OpenCopy): Promise<void> => {
     const read = await file.read(0, SEGMENT_HEADER_BYTES)
@@ -108,12 +109,19 @@ async function probe(number: number, disks: readonly Disk[], pool: string, faile
     if (headers.has(disk)) return
     if (decoded.ok || decoded.error.kind !== 'blank') torn = true
     const first = await file.read(SEGMENT_HEADER_BYTES, 8)
-    if (first.ok && first.value.some((byte) => byte !== 0)) used = true
+    if (first.ok && first.value.some((byte) => byte !== 0)) used += 1
   }
   await Promise.all(copies.map(readHeader))
   closeCopies(copies)
   let found: DecodedSegmentHeader | undefined
   for (const header of headers.values()) if (found === undefined || header.header.generation > found.header.generation) found = header
   const holders = found === undefined ? disks : disks.filter((disk) => headers.get(disk)?.seed === found.seed)
-  return { number, disks: holders, found, unknownVersion: found === undefined ? unknownVersion : undefined, used, torn }
+  return {
+    number,
+    disks: holders,
+    found,
+    unknownVersion: found === undefined ? unknownVersion : undefined,
+    used: used > 0 && used === copies.length,
+    torn,
+  }
 }

@@ -215,8 +215,7 @@ test('on full disks what is left of the segment serves small records, and room c
   await journal.write([record('a')])
   await journal.world.sleep(100)
   for (const disk of journal.world.disks) disk.fill()
-  let written = 0
-  for (let i = 0; i < 30 && journal.journal.room === 'ample'; i++, written++) await journal.write([record(`b${i}`, 4000)])
+  for (let i = 0; i < 30 && journal.journal.room === 'ample'; i++) await journal.write([record(`b${i}`, 4000)])
   await journal.world.sleep(100)
   expect(journal.journal.room).toBe('reserve')
   for (let i = 0; i < 20; i++) await journal.write([record(`delete ${i}`)])
