@@ -8,7 +8,7 @@
  * Source: Amazon S3 API Reference, "Transferring Payload in Multiple Chunks", "… with trailing headers".
  */
 import { hash, timingSafeEqual } from 'node:crypto'
-import { type Hasher, makeHasher } from './content-digests.ts'
+import { EMPTY_SHA256, type Hasher, makeHasher } from './content-digests.ts'
 import { type S3Failure, s3Failure } from './errors.ts'
 import type { SigningSeed } from './sigv4.ts'
 
@@ -25,7 +25,8 @@ const HEADER_BYTES_MAX = 128
 const TRAILERS_BYTES_MAX = 16 * 1024
 /** All chunks but the last have at least this size. */
 const CHUNK_BYTES_MIN = 8192
-const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+/** What is read beyond the promised length before the upload is given up, to tell a wrong length from broken chunks. */
+const EXCESS_BYTES_MAX = 64 * 1024
 const LF = 10
 
 type State = 'header' | 'data' | 'after-data' | 'trailers'
@@ -89,7 +90,9 @@ export class AwsChunkedDecoder {
 
   /** At the end of the body: what is missing or wrong, or the trailers by lower-case name. */
   end(): { readonly failure: S3Failure } | { readonly trailers: ReadonlyMap<string, string> } {
-    if (this.#state !== 'trailers' || this.#decodedBytes !== this.#framing.contentBytes) return { failure: INCOMPLETE }
+    // The blank line that ends everything.
+    if (this.#state !== 'trailers' || !(this.#carried === '\r\n' || this.#carried.endsWith('\n\r\n'))) return { failure: INCOMPLETE }
+    if (this.#decodedBytes !== this.#framing.contentBytes) return { failure: OTHER_LENGTH }
     return this.#readTrailers()
   }
 
@@ -103,7 +106,7 @@ export class AwsChunkedDecoder {
       return s3Failure('InvalidChunkSizeError', { elements: { Chunk: this.#chunkNumber - 1, BadChunkSize: this.#shortChunk } })
     }
     if (bytes < CHUNK_BYTES_MIN) this.#shortChunk = bytes
-    if (this.#decodedBytes + bytes > this.#framing.contentBytes) return INCOMPLETE
+    if (this.#decodedBytes + bytes > this.#framing.contentBytes + EXCESS_BYTES_MAX) return OTHER_LENGTH
     this.#chunkBytesLeft = bytes
     this.#chunkSignature = found[2] ?? ''
     this.#chunkHash = undefined
@@ -119,7 +122,9 @@ export class AwsChunkedDecoder {
   #take(bytes: Uint8Array, content: Uint8Array[]): void {
     this.#chunkBytesLeft -= bytes.length
     this.#decodedBytes += bytes.length
-    content.push(bytes)
+    const excess = this.#decodedBytes - this.#framing.contentBytes
+    if (excess <= 0) content.push(bytes)
+    else if (excess < bytes.length) content.push(bytes.subarray(0, bytes.length - excess))
     if (this.#framing.seed === undefined) return
     if (this.#chunkHash === undefined && this.#chunkBytesLeft === 0) {
       this.#chunkDigest = hash('sha256', bytes, 'hex')
@@ -139,35 +144,33 @@ export class AwsChunkedDecoder {
     return failure
   }
 
-  /** Lines end with CRLF or LF, and empty ones count for nothing: clients differ. */
+  /** Lines end with CRLF or LF, and empty ones count for nothing: clients differ. The signature is the last. */
   #readTrailers(): { readonly failure: S3Failure } | { readonly trailers: ReadonlyMap<string, string> } {
     const { seed, trailers: expected } = this.#framing
+    const lines = this.#carried.split(/\r?\n/).filter((line) => line !== '')
+    if (expected === undefined) return lines.length === 0 ? { trailers: new Map() } : { failure: INCOMPLETE }
+    const signature = seed === undefined ? '' : /^x-amz-trailer-signature:([0-9a-f]{64})$/.exec(lines.pop() ?? '')?.[1]
+    if (signature === undefined) return { failure: INCOMPLETE }
     const trailers = new Map<string, string>()
-    let signature: string | undefined
-    for (const rawLine of this.#carried.split('\n')) {
-      const line = rawLine.endsWith('\r') ? rawLine.slice(0, -1) : rawLine
-      if (line === '') continue
+    for (const line of lines) {
       const colon = line.indexOf(':')
       const name = line.slice(0, Math.max(colon, 0)).trim().toLowerCase()
-      if (expected === undefined || name === '') return { failure: expected === undefined ? INCOMPLETE : MALFORMED_TRAILER }
-      const value = line.slice(colon + 1).trim()
-      if (name === 'x-amz-trailer-signature') signature = value
-      else if (!expected.includes(name) || trailers.has(name)) return { failure: MALFORMED_TRAILER }
-      else trailers.set(name, value)
+      if (!expected.includes(name) || trailers.has(name)) return { failure: MALFORMED_TRAILER }
+      trailers.set(name, line.slice(colon + 1).trim())
     }
-    if (expected !== undefined && trailers.size !== expected.length) return { failure: MALFORMED_TRAILER }
-    if (seed !== undefined && expected !== undefined) {
-      if (signature === undefined) return { failure: s3Failure('SignatureDoesNotMatch') }
-      const lines = [...trailers.keys()].sort().map((name) => `${name}:${trailers.get(name)}\n`)
-      const toSign = `AWS4-HMAC-SHA256-TRAILER\n${seed.dateTime}\n${seed.scope}\n${this.#previousSignature}\n${hash('sha256', lines.join(''), 'hex')}`
-      const failure = checkSignature(seed, toSign, signature)
-      if (failure !== undefined) return { failure }
-    }
-    return { trailers }
+    if (trailers.size !== expected.length) return { failure: MALFORMED_TRAILER }
+    if (seed === undefined) return { trailers }
+    const signed = [...trailers.keys()].sort().map((name) => `${name}:${trailers.get(name)}\n`)
+    const toSign = `AWS4-HMAC-SHA256-TRAILER\n${seed.dateTime}\n${seed.scope}\n${this.#previousSignature}\n${hash('sha256', signed.join(''), 'hex')}`
+    const failure = checkSignature(seed, toSign, signature)
+    return failure === undefined ? { trailers } : { failure }
   }
 }
 
 const INCOMPLETE: S3Failure = s3Failure('IncompleteBody')
+const OTHER_LENGTH: S3Failure = s3Failure('IncompleteBody', {
+  message: 'You did not provide the number of bytes specified by the Content-Length HTTP header',
+})
 const MALFORMED_TRAILER: S3Failure = s3Failure('MalformedTrailerError')
 
 const latin1 = (bytes: Uint8Array, from: number, to: number): string =>

@@ -46,6 +46,7 @@ export class ContentDigests {
 }
 
 const NOTHING = new Uint8Array(0)
+export const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 
 /** Of bytes at hand, most significant byte first: base64 of it is what S3 puts into headers. */
 export function checksumOf(algorithm: ChecksumAlgorithm, bytes: Uint8Array): Buffer {

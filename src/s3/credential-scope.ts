@@ -33,6 +33,8 @@ export function parseCredential(credential: string, place: CredentialPlace, regi
   }
   const [day = '', givenRegion = '', service = '', terminal = ''] = parts.slice(-4)
   const accessKeyId = parts.slice(0, -4).join('/')
+  if (service !== 's3') return scopeFail(place, `incorrect service "${service}". This endpoint belongs to "s3".`)
+  if (terminal !== 'aws4_request') return scopeFail(place, `incorrect terminal "${terminal}". This endpoint uses "aws4_request".`)
   if (!/^\d{8}$/.test(day)) {
     return scopeFail(place, `incorrect date format "${day}". This date in the credential must be in the format "yyyyMMdd".`)
   }
@@ -42,7 +44,5 @@ export function parseCredential(credential: string, place: CredentialPlace, regi
       headers: [['x-amz-bucket-region', region]],
     })
   }
-  if (service !== 's3') return scopeFail(place, `incorrect service "${service}". This endpoint belongs to "s3".`)
-  if (terminal !== 'aws4_request') return scopeFail(place, `incorrect terminal "${terminal}". This endpoint uses "aws4_request".`)
   return ok({ accessKeyId, day, text: `${day}/${region}/s3/aws4_request` })
 }

@@ -10,13 +10,14 @@ import type { Caller, Identities } from '../iam/identities.ts'
 import { ok, type Result } from '../result.ts'
 import type { Lease, Store } from '../store/store.ts'
 import type { Bucket, BucketName } from '../store/terms.ts'
+import { EMPTY_SHA256 } from './content-digests.ts'
 import { type S3Failure, s3Fail, s3Failure } from './errors.ts'
 import type { AnyOperation, Context, S3Reply } from './operation.ts'
 import { OperationTable, type TableEntry } from './operation-table.ts'
 import { createPayload, NO_PAYLOAD, type Payload } from './payload.ts'
 import { refusePreflight } from './preflight.ts'
 import { withPresignedHeaders } from './presigned-headers.ts'
-import { decodeComponent, parseQuery } from './query.ts'
+import { decodeComponent, parseQuery, type Query } from './query.ts'
 import { findTarget, type Target } from './router.ts'
 import { Sender } from './sender.ts'
 import { SigningKeys } from './signing-keys.ts'
@@ -44,15 +45,16 @@ export function createS3Handler(parts: S3HandlerParts): HttpHandler {
 /** The lease of a request that never came to need the store. */
 const NO_LEASE: Lease = { release: () => undefined }
 
-/** What is known of a request once it is named and its signature verified. */
-type Admitted = {
+/** A request whose operation has been named. */
+type Named = {
   readonly http: HttpRequest
-  readonly query: ReadonlyMap<string, string>
+  readonly query: Query
   readonly target: Target
   readonly entry: TableEntry
-  readonly operation: AnyOperation
-  readonly signed: Authenticated
 }
+
+/** One whose signature has been verified, and that may be done. */
+type Admitted = Named & { readonly operation: AnyOperation; readonly signed: Authenticated }
 
 class Road {
   readonly #parts: S3HandlerParts
@@ -77,9 +79,12 @@ class Road {
     let lease = NO_LEASE
     let operation = 'unknown'
     try {
-      const admitted = this.#admit(request)
+      if (request.method === 'OPTIONS') return await this.#preflight(id, request)
+      const named = this.#name(request)
+      if (!named.ok) return this.#fail(id, named.error, request)
+      operation = named.value.entry.name
+      const admitted = this.#admit(request, named.value)
       if (!admitted.ok) return this.#fail(id, admitted.error, request)
-      operation = admitted.value.entry.name
       lease = this.#parts.store.lease()
       const reply = await this.#run(id, admitted.value)
       if (reply.ok) return this.#sender.reply(id, reply.value, lease)
@@ -92,27 +97,42 @@ class Road {
     }
   }
 
-  /** Names and authenticates. Neither waits for anything. */
-  #admit(request: HttpRequest): Result<Admitted, S3Failure> {
+  async #preflight(id: string, request: HttpRequest): Promise<HttpReply> {
+    const target = findTarget(request, this.#domains)
+    if (!target.ok) return this.#fail(id, target.error, request)
+    const lease = this.#parts.store.lease()
+    try {
+      return this.#fail(id, await refusePreflight(request, target.value, this.#parts.store), request)
+    } finally {
+      lease.release()
+    }
+  }
+
+  /** Errors of addresses and of operations that S3 has not, which Amazon answers to anybody. */
+  #name(request: HttpRequest): Result<Named, S3Failure> {
     const query = parseQuery(request.rawQuery)
     if (!query.ok) return query
     const target = findTarget(request, this.#domains)
     if (!target.ok) return target
-    if (request.method === 'OPTIONS') return { ok: false, error: refusePreflight(request, target.value) }
+    const isPresigned = query.value.values.has('X-Amz-Signature')
+    const http = isPresigned ? withPresignedHeaders(request, query.value.values) : request
+    const entry = this.#table.find(target.value.resource, { method: http.method, query: query.value.values, headers: http.headers })
+    return entry.ok ? ok({ http, query: query.value, target: target.value, entry: entry.value }) : entry
+  }
+
+  /** Authenticates and authorizes. Waits for nothing. */
+  #admit(request: HttpRequest, named: Named): Result<Admitted, S3Failure> {
+    const { http, query, target, entry } = named
     const { region, identities, clock } = this.#parts
-    const signed = authenticate(request, query.value, { region, identities, keys: this.#keys, nowMs: clock.nowMs() })
+    const signed = authenticate(request, query, { region, identities, keys: this.#keys, nowMs: clock.nowMs() })
     if (!signed.ok) return signed
-    const { values } = query.value
-    const http = signed.value.place === 'query' ? withPresignedHeaders(request, values) : request
-    const { resource, bucket, key } = target.value
-    const entry = this.#table.find(resource, { method: http.method, query: values, headers: http.headers })
-    if (!entry.ok) return entry
-    const { operation, name } = entry.value
-    if (operation === undefined) return s3Fail('NotImplemented', { message: `${name} is not implemented.`, elements: { Operation: name } })
+    const { operation } = entry
+    if (operation === undefined) return s3Fail('NotImplemented', { elements: { Operation: entry.name } })
+    const { bucket, key, resource } = target
     if (authorize({ caller: signed.value.caller, permission: operation.permission, bucket, key }) === 'deny') return s3Fail('AccessDenied')
-    const misunderstood = checkHeaders(entry.value, http.headers) ?? checkParameters(entry.value, resource, values, this.#table)
+    const misunderstood = checkHeaders(entry, http.headers) ?? checkParameters(entry, resource, query.values, this.#table)
     if (misunderstood !== undefined) return { ok: false, error: misunderstood }
-    return ok({ http, query: values, target: target.value, entry: entry.value, operation, signed: signed.value })
+    return ok({ ...named, operation, signed: signed.value })
   }
 
   async #run(id: string, admitted: Admitted): Promise<Result<S3Reply, S3Failure>> {
@@ -127,7 +147,7 @@ class Road {
     }
     const payload = payloadOf(http, operation, signed)
     if (!payload.ok) return payload
-    const run = operation.prepare({ id, http, query, bucket: target.bucket, key: target.key, payload: payload.value })
+    const run = operation.prepare({ id, http, query: query.values, bucket: target.bucket, key: target.key, payload: payload.value })
     return run.ok ? run.value(this.#context(bucket, signed.caller, http.signal)) : run
   }
 
@@ -160,12 +180,21 @@ class Road {
 
 const noSuchBucket = (name: BucketName) => s3Fail('NoSuchBucket', { elements: { BucketName: name } })
 
+/** Of these alone Amazon takes the body in chunks. */
+const TAKES_CHUNKS: ReadonlySet<string> = new Set(['PutObject', 'UploadPart'])
+
 function payloadOf(http: HttpRequest, operation: AnyOperation, signed: Authenticated): Result<Payload, S3Failure> {
-  if (http.method !== 'PUT' && http.method !== 'POST') return ok(NO_PAYLOAD)
-  return createPayload(http, {
-    contentSha256: signed.contentSha256,
-    seed: signed.seed,
-    // Its x-amz-checksum-* headers are of the object that the parts make, and the body is a list of them.
-    checksumOf: operation.name === 'CompleteMultipartUpload' ? 'object' : 'body',
-  })
+  const { contentSha256, seed } = signed
+  if (contentSha256.startsWith('STREAMING-') && !TAKES_CHUNKS.has(operation.name)) {
+    return s3Fail('InvalidRequest', { message: 'The value of x-amz-content-sha256 header is invalid.' })
+  }
+  if (http.method !== 'PUT' && http.method !== 'POST') {
+    const isEmpty = contentSha256.length !== EMPTY_SHA256.length || contentSha256.toLowerCase() === EMPTY_SHA256
+    if (isEmpty || http.body.declaredBytes !== 0) return ok(NO_PAYLOAD)
+    return s3Fail('XAmzContentSHA256Mismatch', {
+      elements: { ClientComputedContentSHA256: contentSha256, S3ComputedContentSHA256: EMPTY_SHA256 },
+    })
+  }
+  // The x-amz-checksum-* headers of CompleteMultipartUpload are of the object that the parts make; its body is a list of them.
+  return createPayload(http, { contentSha256, seed, checksumOf: operation.name === 'CompleteMultipartUpload' ? 'object' : 'body' })
 }

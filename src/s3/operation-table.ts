@@ -50,18 +50,41 @@ export class OperationTable {
     for (const entries of this.#byTarget.values()) entries.sort((a, b) => weight(b) - weight(a))
   }
 
-  /** Errors: MethodNotAllowed, InvalidArgument (list-type). */
+  /** Errors: MethodNotAllowed, and what Amazon says of requests that fit nothing: InvalidArgument, InvalidRequest. */
   find(resource: Resource, asked: Asked): Result<TableEntry, S3Failure> {
     const entries = this.#byTarget.get(`${asked.method} ${resource}`)
     const found = entries?.find((entry) => isSelected(entry, asked))
-    if (found === undefined || this.#isMisused(found, asked)) return this.#noSuch(resource, asked)
-    if (asked.query.has('list-type') && !found.parameters.has('list-type')) {
-      return s3Fail('InvalidArgument', {
-        message: 'Invalid List Type specified in Request',
-        elements: { ArgumentName: 'list-type', ArgumentValue: asked.query.get('list-type') ?? '' },
-      })
+    if (asked.headers.has('x-amz-copy-source') && asked.method !== 'PUT') {
+      const value = asked.headers.get('x-amz-copy-source')!
+      return invalidArgument('x-amz-copy-source', value, 'You can only specify a copy source header for copy requests.')
     }
+    if (asked.query.size > 0) {
+      const misplaced = this.#misplaced(resource, found, asked)
+      if (misplaced !== undefined) return misplaced
+    }
+    if (found === undefined || this.#isMisused(found, asked)) return this.#noSuch(resource, asked)
     return ok(found)
+  }
+
+  /** Parameters that have a meaning, but not here. */
+  #misplaced(resource: Resource, found: TableEntry | undefined, asked: Asked): Result<never, S3Failure> | undefined {
+    const { query, method } = asked
+    if (query.has('list-type') && found !== undefined && !found.parameters.has('list-type') && resource === 'bucket') {
+      return invalidArgument('list-type', query.get('list-type')!, 'Invalid List Type specified in Request')
+    }
+    if (resource !== 'object') return undefined
+    if (method === 'PUT' && query.has('partNumber') && !query.has('uploadId')) {
+      return invalidArgument('partNumber', query.get('partNumber')!, 'This operation does not accept partNumber without uploadId')
+    }
+    if (method === 'GET' && query.has('uploads')) {
+      return s3Fail('InvalidRequest', { message: 'Key is not expected for the GET method ?uploads subresource' })
+    }
+    for (const name of query.keys()) {
+      if (this.isSubresource('bucket', name) && !this.isSubresource('object', name)) {
+        return s3Fail('InvalidRequest', { message: `There is no such thing as the ?${name} sub-resource for a key` })
+      }
+    }
+    return undefined
   }
 
   /** Whether a parameter names a subresource of that kind of resource, and so changes what a request means. */
@@ -84,11 +107,17 @@ export class OperationTable {
     const allowed = others.filter((entry) => entry.selectors.length === most).map((entry) => entry.method)
     const subresource = [...asked.query.keys()].find((name) => this.isSubresource(resource, name))
     return s3Fail('MethodNotAllowed', {
-      elements: { Method: asked.method, ResourceType: (subresource ?? resource).toUpperCase() },
+      elements: { Method: asked.method, ResourceType: RESOURCE_TYPES[subresource ?? resource] ?? (subresource ?? resource).toUpperCase() },
       headers: [['Allow', [...new Set(allowed)].join(', ')]],
     })
   }
 }
+
+const invalidArgument = (name: string, value: string, message: string) =>
+  s3Fail('InvalidArgument', { message, elements: { ArgumentName: name, ArgumentValue: value } })
+
+/** Where Amazon's word is not the parameter's name in capitals. */
+const RESOURCE_TYPES: Readonly<Record<string, string>> = { uploadId: 'UPLOAD', policy: 'BUCKETPOLICY' }
 
 /** A header outweighs any number of parameters: with a copy source it is a copy. */
 const weight = (entry: TableEntry): number => entry.selectorHeaders.length * 100 + entry.selectors.length

@@ -210,7 +210,9 @@ class RequestPayload implements Payload {
       if ('failure' in end) return { ok: false, error: end.failure }
       if (this.#stated.checksum !== undefined) statedValue ??= end.trailers.get(checksumHeader(this.#stated.checksum.algorithm))
     }
-    if (this.bytes !== undefined && this.#received !== this.bytes) return s3Fail('IncompleteBody')
+    if (this.bytes !== undefined && this.#received !== this.bytes) {
+      return s3Fail('IncompleteBody', { message: 'You did not provide the number of bytes specified by the Content-Length HTTP header' })
+    }
     return this.#verifySha256() ?? this.#verifyMd5() ?? this.#verifyChecksum(statedValue) ?? ok(undefined)
   }
 

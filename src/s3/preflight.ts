@@ -1,14 +1,22 @@
 /** CORS preflight requests, which carry no signature. Source: Amazon S3 API Reference, "OPTIONS object". */
 import type { HttpRequest } from '../http/exchange.ts'
+import type { Store } from '../store/store.ts'
 import { type S3Failure, s3Failure } from './errors.ts'
 import type { Target } from './router.ts'
 
-/** No bucket has a CORS configuration yet, so the answer is a refusal, for a bucket as for one that is not there. */
-export function refusePreflight(request: HttpRequest, target: Target): S3Failure {
-  const method = request.headers.get('access-control-request-method')
+const METHODS: ReadonlySet<string> = new Set(['GET', 'PUT', 'HEAD', 'POST', 'DELETE'])
+
+/** No bucket has a CORS configuration yet, so the answer is the refusal that Amazon gives for one without. */
+export async function refusePreflight(request: HttpRequest, target: Target, store: Store): Promise<S3Failure> {
   if (!request.headers.has('origin')) {
     return s3Failure('BadRequest', { message: 'Insufficient information. Origin request header needed.' })
   }
-  if (method === undefined) return s3Failure('BadRequest', { message: 'Invalid Access-Control-Request-Method: null' })
+  const method = request.headers.get('access-control-request-method')
+  if (method === undefined || !METHODS.has(method)) {
+    return s3Failure('BadRequest', { message: `Invalid Access-Control-Request-Method: ${method ?? 'null'}` })
+  }
+  if (target.bucket !== undefined && (await store.findBucket(target.bucket)) === undefined) {
+    return s3Failure('NoSuchBucket', { elements: { BucketName: target.bucket } })
+  }
   return s3Failure('AccessForbidden', { elements: { Method: method, ResourceType: target.resource.toUpperCase() } })
 }

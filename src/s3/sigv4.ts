@@ -70,19 +70,18 @@ const oldSignature = () =>
 // ---- The Authorization header ----
 
 function claimOfHeader(request: HttpRequest, header: string, verifier: Verifier): Result<Claim, S3Failure> {
-  if (!header.startsWith(`${ALGORITHM} `)) {
-    if (header.startsWith('AWS ')) return oldSignature()
+  const space = header.indexOf(' ')
+  const scheme = header.slice(0, Math.max(space, 0))
+  if (scheme === 'AWS') return oldSignature()
+  if (scheme !== ALGORITHM) {
     return s3Fail('InvalidArgument', {
-      message: 'Unsupported Authorization Type',
-      elements: { ArgumentName: 'Authorization', ArgumentValue: header },
+      message: space < 0 ? "Authorization header is invalid -- one and only one ' ' (space) required." : 'Unsupported Authorization Type',
+      elements: { ArgumentName: 'Authorization', ArgumentValue: space < 0 ? header : scheme },
     })
   }
-  const fields = parseFields(header.slice(ALGORITHM.length + 1))
+  const fields = parseFields(header.slice(space + 1))
   if (!fields.ok) return fields
-  const { Credential: credential, SignedHeaders: signedHeaders, Signature: signature } = fields.value
-  if (credential === undefined || signedHeaders === undefined || signature === undefined) {
-    return scopeFail('header', 'the authorization header requires three components: Credential, SignedHeaders, and Signature.')
-  }
+  const [credential, signedHeaders, signature] = fields.value
   const scope = parseCredential(credential, 'header', verifier.region)
   if (!scope.ok) return scope
 
@@ -103,22 +102,23 @@ function claimOfHeader(request: HttpRequest, header: string, verifier: Verifier)
   return ok({ place: 'header', scope: scope.value, signedHeaders, signature, dateTime, contentSha256 })
 }
 
-type Fields = { Credential?: string; SignedHeaders?: string; Signature?: string }
+const FIELDS = ['Credential', 'SignedHeaders', 'Signature'] as const
 
-/** "Credential=…, SignedHeaders=…, Signature=…", blanks optional. */
-function parseFields(text: string): Result<Fields, S3Failure> {
-  const fields: Fields = {}
-  for (const part of text.split(',')) {
-    const component = part.trim()
-    const equals = component.indexOf('=')
-    const value = component.slice(equals + 1)
-    const name = component.slice(0, Math.max(equals, 0))
-    if (value === '' || (name !== 'Credential' && name !== 'SignedHeaders' && name !== 'Signature') || fields[name] !== undefined) {
-      return scopeFail('header', `the authorization component "${component}" is malformed.`)
-    }
-    fields[name] = value
+/** The values of "Credential=…, SignedHeaders=…, Signature=…", in this order, blanks optional. */
+function parseFields(text: string): Result<readonly [credential: string, signedHeaders: string, signature: string], S3Failure> {
+  const components = text.split(',')
+  if (components.length !== 3) {
+    return scopeFail('header', 'the authorization header requires three components: Credential, SignedHeaders, and Signature.')
   }
-  return ok(fields)
+  const values: string[] = []
+  for (const [i, name] of FIELDS.entries()) {
+    const component = components[i]!.trim()
+    const equals = component.indexOf('=')
+    if (equals < 0) return scopeFail('header', `the authorization component "${component}" is malformed.`)
+    if (component.slice(0, equals) !== name) return scopeFail('header', `missing ${name}.`)
+    values.push(component.slice(equals + 1))
+  }
+  return ok([values[0]!, values[1]!, values[2]!])
 }
 
 const wrongDay = (place: CredentialPlace, day: string, dateTime: string) =>
@@ -175,7 +175,7 @@ function claimOfQuery(request: HttpRequest, query: Query, verifier: Verifier): R
   }
   if (signedMs - verifier.nowMs > SKEW_MAX_MS) {
     return s3Fail('AccessDenied', {
-      message: 'Request is not yet valid',
+      message: 'Request is not valid yet',
       elements: { 'X-Amz-Date': dateTime, ServerTime: errorTime(verifier.nowMs) },
     })
   }

@@ -286,11 +286,12 @@ test('trailers must be those announced, well-formed, known and signed', async ()
     'The value specified in the x-amz-trailer header is not supported',
   )
   const sent = chunked({ signed: true, content: [body], trailers })
-  const text = sent.body![0]!.toString()
-  expect((await send(site, { ...sent, body: [Buffer.from(text.replace(/x-amz-trailer-signature:.*\r\n/, ''))] })).code).toBe(
-    'SignatureDoesNotMatch',
-  )
-  expect((await send(site, { ...sent, body: [Buffer.from(text.replace('signature:', 'signature:0'))] })).code).toBe('SignatureDoesNotMatch')
+  const replaced = async (from: string | RegExp, to: string) =>
+    (await send(site, { ...sent, body: [Buffer.from(sent.body![0]!.toString().replace(from, to))] })).code
+  expect(await replaced(/x-amz-trailer-signature:.*\r\n/, '')).toBe('IncompleteBody')
+  expect(await replaced('trailer-signature:', 'trailer-signature:0')).toBe('IncompleteBody')
+  expect(await replaced(/trailer-signature:.*\r\n/, `trailer-signature:${'0'.repeat(64)}\r\n`)).toBe('SignatureDoesNotMatch')
+  expect(await replaced(/\r\n\r\n$/, '\r\n')).toBe('IncompleteBody')
   expect(site.stored.size).toBe(0)
 })
 

@@ -78,7 +78,7 @@ test("Amazon's example of a presigned URL is accepted, on its day", async () => 
   expect(late.text).toContain(
     '<Message>Request has expired</Message><X-Amz-Expires>86400</X-Amz-Expires><Expires>2013-05-25T00:00:00Z</Expires>',
   )
-  expect((await send(exampleSite({ nowMs: EXAMPLE_MS - 1_000_000 }), sent)).text).toContain('Request is not yet valid')
+  expect((await send(exampleSite({ nowMs: EXAMPLE_MS - 1_000_000 }), sent)).text).toContain('Request is not valid yet')
 })
 
 function presignedExample(changes: Readonly<Record<string, string | undefined>> = {}): Sent {
@@ -211,7 +211,10 @@ test('a header request without date, content hash or all three components says s
   )
   const without = (pattern: RegExp) => ({ ...others, authorization: authorization!.replace(pattern, '') })
   expect(await attempt(without(/, Signature=.*/))).toContain('requires three components: Credential, SignedHeaders, and Signature.')
-  expect(await attempt({ ...others, authorization: authorization!.replace('SignedHeaders=', 'Signed=') })).toContain('is malformed.')
+  expect(await attempt({ ...others, authorization: authorization!.replace('SignedHeaders=', 'Signed=') })).toContain(
+    'missing SignedHeaders.',
+  )
+  expect(await attempt({ ...others, authorization: authorization!.replace('SignedHeaders=', 'SignedHeaders-') })).toContain('is malformed.')
   expect(await attempt({ ...others, authorization: authorization!.replace('/s3/', '/ec2/') })).toContain(
     'This endpoint belongs to &quot;s3&quot;.',
   )
@@ -231,6 +234,17 @@ test('keys are signed as sent: blanks, slashes, dots and other scripts, encoded 
     const loose = `/examplebucket/${encodeURI(key).replaceAll('?', '%3F').replaceAll('#', '%23')}`
     expect((await send(site, sign({ path: loose }, { canonicalPath: path }))).text, key).toBe(key)
   }
+})
+
+test('a request without body is held to the digest it states of it, and to forms of it that there are', async () => {
+  const site = exampleSite()
+  const wrong = await send(site, sign({ path: '/examplebucket/k' }, { contentSha256: '1'.repeat(64) }))
+  expect(wrong.code).toBe('XAmzContentSHA256Mismatch')
+  expect(wrong.text).toContain(`<S3ComputedContentSHA256>${EMPTY}</S3ComputedContentSHA256>`)
+  const unknown = await send(site, sign({ path: '/examplebucket/k' }, { contentSha256: 'invalid_sha256' }))
+  expect(unknown.text).toContain('<ArgumentName>x-amz-content-sha256</ArgumentName><ArgumentValue>invalid_sha256</ArgumentValue>')
+  const chunked = await send(site, sign({ path: '/examplebucket/k' }, { contentSha256: 'STREAMING-UNSIGNED-PAYLOAD-TRAILER' }))
+  expect(chunked.text).toContain('The value of x-amz-content-sha256 header is invalid.')
 })
 
 test('no Authorization header makes the road stumble', async () => {

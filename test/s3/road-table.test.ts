@@ -134,6 +134,14 @@ test('a preflight request is refused as by a bucket without CORS configuration',
   expect(answer).toMatchObject({ status: 403, code: 'AccessForbidden' })
   expect(answer.text).toContain('<Method>PUT</Method><ResourceType>OBJECT</ResourceType>')
   expect((await send(site, { method: 'OPTIONS', path: '/examplebucket/key' })).code).toBe('BadRequest')
+  expect((await send(site, { method: 'OPTIONS', path: '/no-such-bucket/key', headers })).code).toBe('NoSuchBucket')
+  const odd = await send(site, {
+    method: 'OPTIONS',
+    path: '/examplebucket',
+    headers: { ...headers, 'access-control-request-method': 'LINK' },
+  })
+  expect(odd.text).toContain('Invalid Access-Control-Request-Method: LINK')
+  expect(site.leases.open).toBe(0)
 })
 
 test('what is built stands in the table of all operations, with the same facts', () => {
@@ -164,4 +172,24 @@ test('with what is built in it, the table still finds each operation by what sel
     const found = table.find(resource, { method, query, headers: new Map(selectorHeader === undefined ? [] : [[selectorHeader, 'x']]) })
     expect(found.ok ? found.value.name : found.error).toBe(name)
   }
+})
+
+test.each([
+  ['PUT', '/examplebucket/key', 'partNumber=1', {}, 'InvalidArgument', 'This operation does not accept partNumber without uploadId'],
+  ['GET', '/examplebucket/key', 'uploads', {}, 'InvalidRequest', 'Key is not expected for the GET method ?uploads subresource'],
+  ['GET', '/examplebucket/key', 'versions', {}, 'InvalidRequest', 'There is no such thing as the ?versions sub-resource for a key'],
+  [
+    'GET',
+    '/examplebucket',
+    '',
+    { 'x-amz-copy-source': 'b/k' },
+    'InvalidArgument',
+    'You can only specify a copy source header for copy requests.',
+  ],
+  ['PUT', '/examplebucket/key', 'uploadId=x', {}, 'MethodNotAllowed', '<ResourceType>UPLOAD</ResourceType>'],
+  ['POST', '/', '', {}, 'MethodNotAllowed', '<ResourceType>SERVICE</ResourceType>'],
+])('%s %s?%s %j fits no operation, and anybody is told why', async (method, path, query, headers, code, words) => {
+  const answer = await send(exampleSite(), { method, path, query, headers: headers as Record<string, string> })
+  expect(answer.code).toBe(code)
+  expect(answer.text).toContain(words)
 })
