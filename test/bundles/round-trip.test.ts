@@ -13,6 +13,7 @@ import {
   mallory,
   NOW,
   newFolder,
+  opening,
   operations,
   randomBytes,
   trusting,
@@ -52,7 +53,9 @@ test('volumes of several rows keep every byte', async () => {
   const long = randomBytes(5 * MiB + 12345)
   const { folder, summary } = await written([content(long, 1 << 20)], { volumeBytes: 2.5 * MiB })
   expect(summary.volumes).toBe(3)
-  expect(await unpacked(folder)).toMatchObject({ fault: undefined, entries: [Buffer.from(long)] })
+  const { fault, entries: found } = await unpacked(folder)
+  expect(fault).toBeUndefined()
+  expect(Buffer.compare(found[0] as Buffer, long)).toBe(0)
 })
 
 test('a bundle without entries carries its statement', async () => {
@@ -63,7 +66,6 @@ test('a bundle without entries carries its statement', async () => {
 
 test('content that the recipient passes over does not disturb what follows', async () => {
   const { folder } = await written(entries)
-  const { opening } = await import('./bundle-fixture.ts')
   const opened = await opening(folder)
   if (!opened.ok) throw new Error(opened.error.sentence)
   const kinds: string[] = []
