@@ -156,8 +156,13 @@ export function outputFolder(path: string): OutputFolder {
     create,
     async writeFile(name, content) {
       const file = await create(name)
-      await file.append([content])
-      await file.finish()
+      try {
+        await file.append([content])
+        await file.finish()
+      } catch (error) {
+        await file.abandon()
+        throw error
+      }
     },
     readFile: (name, bytesMax) => readSmall(at(name), bytesMax),
     open: (name) => openInput(at(name)),

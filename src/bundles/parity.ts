@@ -20,7 +20,7 @@ export type WrittenData = {
 /** Rows are read together, but not all at once: the thread pool serves others too. */
 const READS_AT_ONCE = 4
 
-/** Makes the parity volumes of a group from its data volumes as they lie on the medium, checked on the way. */
+/** Makes the parity volumes of a group from its data volumes as they lie on the medium, checked on the way. After a fault the caller abandons `files`. */
 export async function writeParity(
   data: readonly WrittenData[],
   files: readonly OutputFile[],
@@ -46,7 +46,7 @@ export async function writeParity(
     for (const writer of writers) written.push(await writer.finish())
     return written
   } catch (error) {
-    for (const writer of writers) await writer.abandon()
+    for (const writer of writers) await writer.settled()
     throw error
   }
 }

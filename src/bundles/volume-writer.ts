@@ -50,8 +50,13 @@ export class RowWriter {
     return { record, leaves: this.#leaves, sha512: this.#sha512.digest('hex') }
   }
 
+  /** Waits for the write under way, whatever comes of it. */
+  settled(): Promise<void> {
+    return this.#writing.catch(() => undefined)
+  }
+
   async abandon(): Promise<void> {
-    await this.#writing.catch(() => undefined)
+    await this.settled()
     await this.#file.abandon()
   }
 }

@@ -8,27 +8,23 @@ import { hash } from 'node:crypto'
 import type { Random } from '../environment.ts'
 import { fail, type Result } from '../result.ts'
 import { ArchiveWriter } from './archive-writer.ts'
+import { isBundleName, newState, resumedState } from './bundle-begin.ts'
+import { type BundleEntry, guarded, laidOut, once } from './bundle-entry.ts'
 import type { BundleState, FileState, Place } from './bundle-state.ts'
 import { documentBytesMax, parseDocument } from './document.ts'
 import { type BundleFault, Stop, stopped } from './fault.ts'
 import * as format from './format.ts'
 import type { PrivateIdentity, PublicIdentity } from './identity.ts'
 import type { Json } from './json.ts'
-import { namedGroups, readLeaves, rowCount, writeManifest, writeTrailer } from './manifest.ts'
-import { type OutputFolder, outputFolder } from './media.ts'
-import { writeParity } from './parity.ts'
-import { BUNDLE_KEY_BYTES, type ReceiptKey, readPreamble, writePreamble } from './preamble.ts'
+import { type NamedVolume, namedGroups, readLeaves, rowCount, writeManifest, writeTrailer } from './manifest.ts'
+import { type OutputFile, type OutputFolder, outputFolder } from './media.ts'
+import { type WrittenData, writeParity } from './parity.ts'
+import type { ReceiptKey } from './preamble.ts'
 import { readmeText } from './readme.ts'
-import type { Whole } from './tar.ts'
 import { plainCapacity, VolumeSealer } from './volume.ts'
 import { VolumeWriter, type WrittenVolume } from './volume-writer.ts'
 
-/** What goes into a bundle, in order. Another attempt must find the same. */
-export type BundleEntry =
-  /** JSON Lines, at most OPERATIONS_BYTES_MAX bytes. */
-  | { readonly kind: 'operations'; readonly lines: Uint8Array }
-  /** `digest`: the content digest, 96 hexadecimal digits. `read` begins at the first byte, and may be called anew for each attempt; a throw ends the attempt. */
-  | { readonly kind: 'content'; readonly digest: string; readonly bytes: number; read(): AsyncIterable<Uint8Array> }
+export type { BundleEntry } from './bundle-entry.ts'
 
 export type BundleProgress = { readonly phase: 'sealing' | 'parity'; readonly doneBytes: number; readonly volumes: number }
 
@@ -194,35 +190,39 @@ class BundleWriter {
     if (parityVolumes === 0) return
     for (let group = this.#state.parity.length; group * groupVolumes < volumes.length; group++) {
       const names = Array.from({ length: parityVolumes }, (_, number) => format.parityName(group + 1, number + 1))
-      const data = await this.#openGroup(group)
+      const data: WrittenData[] = []
+      const files: OutputFile[] = []
       try {
-        const files = []
+        for (const one of this.#groupNames(group)) data.push(await this.#openVolume(one))
         for (const name of names) files.push(await this.#out.create(name))
         const written = await writeParity(data, files, (bytes) => this.#check('parity', bytes))
         const vouched: FileState[] = []
         for (const [number, name] of names.entries()) vouched.push(await this.#vouch(name, written[number]!))
         await this.#save({ ...this.#state, parity: [...this.#state.parity, vouched] })
+      } catch (error) {
+        for (const file of files) await file.abandon()
+        throw error
       } finally {
         for (const { file } of data) await file.close()
       }
     }
   }
 
-  /** The data volumes of a group as they lie on the medium. */
-  async #openGroup(group: number) {
+  #groupNames(group: number): readonly NamedVolume[] {
     const { volumes, groupVolumes } = this.#state
-    const data = []
-    for (const [at, record] of volumes.slice(group * groupVolumes, (group + 1) * groupVolumes).entries()) {
-      const name = format.volumeName(group * groupVolumes + at + 1)
-      const trailer = await this.#out.readFile(format.trailerName(name), trailerBytesMax(record.bytes))
-      const document = trailer && parseDocument('trailer', trailer)
-      const leaves = document?.ok === true ? readLeaves(record, document.value.rest) : undefined
-      const file = await this.#out.open(name)
-      if (file === undefined || leaves === undefined)
-        throw new Stop('medium-failed', `${name} or its trailer cannot be read back: the medium is faulty.`)
-      data.push({ name, record, leaves, file })
-    }
-    return data
+    const first = group * groupVolumes
+    return volumes.slice(first, first + groupVolumes).map((record, at) => ({ name: format.volumeName(first + at + 1), record }))
+  }
+
+  /** A data volume as it lies on the medium. */
+  async #openVolume({ name, record }: NamedVolume): Promise<WrittenData> {
+    const trailer = await this.#out.readFile(format.trailerName(name), trailerBytesMax(record.bytes))
+    const document = trailer && parseDocument('trailer', trailer)
+    const leaves = document?.ok === true ? readLeaves(record, document.value.rest) : undefined
+    const file = leaves && (await this.#out.open(name))
+    if (file === undefined || leaves === undefined)
+      throw new Stop('medium-failed', `${name} or its trailer cannot be read back: the medium is faulty.`)
+    return { name, record, leaves, file }
   }
 
   async close(): Promise<BundleSummary> {
@@ -260,117 +260,10 @@ class BundleWriter {
   }
 }
 
-function newState(input: WriteBundleInput): BundleState {
-  const bundleId = Buffer.from(input.random.bytes(16)).toString('hex')
-  const bundleKey = input.random.bytes(BUNDLE_KEY_BYTES)
-  const { signer, epoch, recipients, nowMs, expiresMs, marking } = input
-  const preamble = writePreamble({
-    ...{ bundleId, bundleKey, signer, epoch, recipients, nowMs },
-    needs: input.statement.needs,
-    ...(expiresMs === undefined ? {} : { expiresMs }),
-    ...(marking === undefined ? {} : { marking }),
-  })
-  if (!preamble.ok) throw new Stop(preamble.error.kind, preamble.error.sentence)
-  return {
-    bundleId,
-    bundleKey: Buffer.from(bundleKey).toString('base64'),
-    preamble: preamble.value.document.toString('base64'),
-    receiptKeys: preamble.value.receiptKeys,
-    volumeBytes: input.volumeBytes,
-    groupVolumes: input.groupVolumes ?? format.GROUP_VOLUMES_DEFAULT,
-    parityVolumes: input.parityVolumes,
-    volumes: [],
-    parity: [],
-  }
-}
-
-/** The saved state, as far as the medium still bears it out. */
-async function resumedState(input: WriteBundleInput, saved: BundleState, out: OutputFolder): Promise<BundleState> {
-  const document = parseDocument('preamble', Buffer.from(saved.preamble, 'base64'))
-  const preamble = document.ok ? readPreamble(document.value.body) : undefined
-  const sites = (list: readonly string[]): string => [...list].sort().join()
-  const same =
-    preamble !== undefined &&
-    preamble.sender.identity.siteId === input.signer.publicIdentity.siteId &&
-    preamble.sender.epoch === input.epoch &&
-    sites(preamble.recipients.map(({ site }) => site)) === sites(input.recipients.map(({ siteId }) => siteId)) &&
-    JSON.stringify(preamble.needs) === JSON.stringify(input.statement.needs) &&
-    saved.volumeBytes === input.volumeBytes &&
-    saved.parityVolumes === input.parityVolumes &&
-    (input.groupVolumes ?? saved.groupVolumes) === saved.groupVolumes
-  if (!same)
-    throw new Stop(
-      'state-mismatch',
-      'The export that was begun here was another one: give the same peer and options again, or use an empty folder.',
-    )
-  const there = async (name: string, bytes: number): Promise<boolean> =>
-    (await out.bytes(name)) === bytes && (await out.bytes(format.trailerName(name))) !== undefined
-  let volumes = 0
-  while (volumes < saved.volumes.length && (await there(format.volumeName(volumes + 1), saved.volumes[volumes]!.bytes))) volumes++
-  if (volumes < saved.volumes.length) return { ...saved, volumes: saved.volumes.slice(0, volumes), parity: [] }
-  let groups = 0
-  for (const group of saved.parity) {
-    for (const [number, { bytes }] of group.entries())
-      if (!(await there(format.parityName(groups + 1, number + 1), bytes))) return { ...saved, parity: saved.parity.slice(0, groups) }
-    groups++
-  }
-  return saved
-}
-
-/** What belongs to a bundle under way. */
-const isBundleName = (name: string): boolean =>
-  /^(?:README\.txt|preamble|manifest|SHA512SUMS|volume-[0-9]{5}\.(?:tar\.sealed|trailer)|parity-[0-9]{3,}-[0-9]{2}\.(?:rows|trailer))(?:\.partial)?$/.test(
-    name,
-  )
-
 const trailerBytesMax = (volumeBytes: number): number => documentBytesMax('trailer') + rowCount(volumeBytes) * format.DIGEST_BYTES
 
 function digestOfBody(kind: 'preamble' | 'manifest', document: Uint8Array): string {
   const parsed = parseDocument(kind, document)
   assert(parsed.ok)
   return hash('sha384', parsed.value.body, 'hex')
-}
-
-/** An entry as a member, or members, of the archive. */
-function laidOut(
-  entry: BundleEntry,
-  number: number,
-): { readonly whole: Whole; readonly bytes: number; readonly content: AsyncIterable<Uint8Array> } {
-  if (entry.kind === 'operations') {
-    const bytes = entry.lines.length
-    if (bytes > format.OPERATIONS_BYTES_MAX) throw new Stop('invalid-input', `Entry ${number} has more than 4 MiB of operations.`)
-    return { whole: { kind: 'operations', number }, bytes, content: once(entry.lines) }
-  }
-  const { digest, bytes } = entry
-  const sound = /^[0-9a-f]{96}$/.test(digest) && Number.isSafeInteger(bytes) && bytes >= 0 && bytes <= format.CONTENT_BYTES_MAX
-  if (!sound) throw new Stop('invalid-input', `Entry ${number} has no digest, or no length that a bundle can carry.`)
-  return { whole: { kind: 'content', digest }, bytes, content: entry.read() }
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes
-}
-
-/** The entries of the caller; what they throw becomes a fault. */
-async function* guarded(entries: AsyncIterable<BundleEntry>): AsyncGenerator<BundleEntry> {
-  const iterator = entries[Symbol.asyncIterator]()
-  let ended = false
-  try {
-    for (;;) {
-      const next = await iterator.next().catch((error: unknown) => {
-        ended = true
-        throw new Stop(
-          'source-failed',
-          `What was to be exported cannot be listed: ${error instanceof Error ? error.message : String(error)}`,
-        )
-      })
-      if (next.done === true) {
-        ended = true
-        return
-      }
-      yield next.value
-    }
-  } finally {
-    if (!ended) await iterator.return?.().catch(() => undefined)
-  }
 }
