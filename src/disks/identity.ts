@@ -10,6 +10,7 @@ export const GENERATION_FILES = ['generation.0', 'generation.1'] as const
 export const GENERATION_BYTES = 64 * 1024
 export const SETS_MAX = 16
 export const BRANCHES_MAX = 64
+export const PAST_MAX = 64
 const IDENTITY_BYTES_MAX = 64 * 1024
 const WITNESS_BYTES_MAX = 1024 * 1024
 const REASON_MAX = 200
@@ -25,10 +26,16 @@ export type Member = {
 }
 export type GenerationSet = Geometry & { readonly disks: readonly Member[] }
 
+export type Ancestor = { readonly number: number; readonly name: string }
+
 export type Generation = {
   readonly poolId: string
   readonly branches: readonly string[]
   readonly number: number
+  /** Random: tells apart two attempts under the same number. */
+  readonly name: string
+  /** The generations that it follows upon, newest first. */
+  readonly past: readonly Ancestor[]
   readonly settled: number
   readonly sets: readonly GenerationSet[]
 }
@@ -84,7 +91,7 @@ export function decodeWitness(bytes: Uint8Array): Result<Generation, SealFault> 
 }
 
 function generationBody(generation: Generation, shown: (member: Member) => Member): JsonObject {
-  const { poolId, branches, number, settled, sets } = generation
+  const { poolId, branches, number, name, past, settled, sets } = generation
   const member = ({ diskId, state, reason, directory }: Member): JsonObject => ({
     id: diskId,
     state,
@@ -96,18 +103,29 @@ function generationBody(generation: Generation, shown: (member: Member) => Membe
     parity: parityShards,
     disks: disks.map((disk) => member(shown(disk))),
   })
-  return { pool: poolId, branches, number, settled, sets: sets.map(set) }
+  const ancestors = past.map((ancestor) => [ancestor.number, ancestor.name])
+  return { pool: poolId, branches, number, name, past: ancestors, settled, sets: sets.map(set) }
 }
 
 function parseGeneration(body: JsonObject): Result<Generation, SealFault> {
-  const { pool, branches, number, settled, sets } = body
+  const { pool, branches, number, name, past, settled, sets } = body
   if (!isId(pool) || !isNumber(number, 1) || !isNumber(settled, 0) || settled > number) return fail('damaged')
-  if (!isList(branches, 1, BRANCHES_MAX) || !branches.every(isBranch)) return fail('damaged')
+  if (!isList(branches, 1, BRANCHES_MAX) || !branches.every(isName)) return fail('damaged')
+  if (!isName(name) || !isList(past, 0, PAST_MAX)) return fail('damaged')
+  const ancestors = past.map(parseAncestor)
+  if (!ancestors.every((ancestor) => ancestor !== undefined)) return fail('damaged')
+  if (!ancestors.every((ancestor, i) => ancestor.number < (ancestors[i - 1]?.number ?? number))) return fail('damaged')
   if (!isList(sets, 1, SETS_MAX)) return fail('damaged')
   const parsed = sets.map(parseSet)
   const ids = parsed.flatMap((set) => set?.disks.map((disk) => disk.diskId) ?? [])
   if (!parsed.every((set) => set !== undefined) || new Set(ids).size !== ids.length) return fail('damaged')
-  return ok({ poolId: pool, branches, number, settled, sets: parsed })
+  return ok({ poolId: pool, branches, number, name, past: ancestors, settled, sets: parsed })
+}
+
+function parseAncestor(ancestor: unknown): Ancestor | undefined {
+  if (!isList(ancestor, 2, 2)) return undefined
+  const [number, name] = ancestor
+  return isNumber(number, 1) && isName(name) ? { number, name } : undefined
 }
 
 function parseSet(set: unknown): GenerationSet | undefined {
@@ -133,7 +151,7 @@ function parseGeometry({ data, parity }: JsonObject): Geometry | undefined {
 }
 
 const isId = (value: unknown): value is string => typeof value === 'string' && /^[0-9a-f]{32}$/.test(value)
-const isBranch = (value: unknown): value is string => typeof value === 'string' && /^[0-9a-f]{16}$/.test(value)
+const isName = (value: unknown): value is string => typeof value === 'string' && /^[0-9a-f]{16}$/.test(value)
 const isNumber = (value: unknown, least: number): value is number => Number.isSafeInteger(value) && (value as number) >= least
 const isCount = (value: unknown, limit: number): value is number => isNumber(value, 0) && value < limit
 const isText = (value: unknown, most: number): value is string | undefined =>

@@ -37,6 +37,8 @@ export async function layPool(input: {
     poolId,
     branches: [hex(random.bytes(8))],
     number: 1,
+    name: hex(random.bytes(8)),
+    past: [],
     settled: 0,
     sets: [{ dataShards, parityShards, disks: disks.map(({ directory }, i) => ({ diskId: diskIds[i]!, state: 'in', directory })) }],
   }

@@ -2,20 +2,24 @@
  * Who is in at a start: a function of what the disks, the witness and the index show. Source: DESIGN section 4, "Who is in".
  *
  * - A generation is written to every disk that is in or healing by it, then to the witness; only then is it *settled*, and only then is anything
- *   acknowledged without the disks that it puts out. So the greatest number on any disk rules, settled or not: nothing acknowledged is missing
+ *   acknowledged without the disks that it puts out. So the newest generation on any disk rules, settled or not: nothing acknowledged is missing
  *   on the disks that are in by it.
+ * - Newest means: the others are its ancestors. An attempt that reached only some disks may not be among the ancestors, when those disks were missing at
+ *   the start after it. Such an attempt was never settled: a disk that it counts on went on without knowing it. It is dead, whatever its number.
+ *   Only generations that are ancestors or descendants of the witness's are considered, as that one was settled.
  * - A disk that is in by the ruling generation but shows a number below the greatest one known to be settled was not there when that was
- *   written: it came back as it was earlier, and counts as lost. One that shows a number between (a crash while the newest was being written) is whole.
+ *   written: it came back as it was earlier, and counts as lost. One that shows an ancestor in between (a crash while the newest was being written)
+ *   is whole.
  * - The witness is written last, so it never runs ahead of the disks. If it, or the index, has seen a later generation than all disks here
  *   show, then others went on without these: starting would begin a second history.
  * - Without a witness, k missing disks of a set might have gone on alone. With fewer than k they cannot have.
  * - An operator may decide that those others are lost. That begins a *branch*: should they come back after all, then what they did meanwhile counts
- *   for nothing, whatever number they show.
+ *   for nothing.
  * - What disks that are out hold counts for nothing.
  */
 import { fail, ok, type Result } from '../result.ts'
 import type { Disk } from './disk.ts'
-import type { DiskIdentity, Generation, GenerationSet, Member } from './identity.ts'
+import { type DiskIdentity, type Generation, type GenerationSet, type Member, PAST_MAX } from './identity.ts'
 import type { Witness } from './pool-witness.ts'
 import { describeMissing, FORKED, joinWords, type PoolFault } from './pool-words.ts'
 
@@ -59,19 +63,21 @@ export function decideStart(input: StartInput): Result<StartDecision, PoolFault>
   const members = input.found.filter((found) => found.identity !== undefined)
   const mixed = findMixture(members, witness)
   if (mixed !== undefined) return fail(mixed)
-  const generations = members.flatMap((found) => found.generation ?? [])
-  const ruling = findRuling(generations, witness)
+  const ruling = findRuling(members, witness)
   if (!ruling.ok) return ruling
   const { value: rules } = ruling
 
-  const related = witness !== undefined && order(witness, rules) !== 'apart' ? witness : undefined
-  const settled = Math.max(rules.settled, Math.min(related?.number ?? 0, rules.number))
+  const settled = Math.max(rules.settled, witness !== undefined && isPastOf(witness, rules) ? witness.number : 0)
+  // A directory that says nothing of itself is known by its name, to people.
+  const unread = new Map(
+    input.found.flatMap(({ identity, disk, why }) => (identity === undefined && why !== undefined ? [[disk.directory, why]] : [])),
+  )
   const here = new Map(members.map((found) => [found.identity!.diskId, found]))
   const sets = rules.sets.map((set) => ({
     ...set,
-    disks: set.disks.map((member) => judge(member, here.get(member.diskId), rules, settled)),
+    disks: set.disks.map((member) => judge(member, here.get(member.diskId), unread, rules, settled)),
   }))
-  const greatest = Math.max(rules.number, witness?.number ?? 0, seenGeneration, ...generations.map((generation) => generation.number))
+  const greatest = Math.max(rules.number, witness?.number ?? 0, seenGeneration, ...members.map((found) => found.generation?.number ?? 0))
 
   const blocked = findBlock(input, rules, sets)
   const decision = { ruling: rules, sets, here, settled, greatest }
@@ -79,8 +85,15 @@ export function decideStart(input: StartInput): Result<StartDecision, PoolFault>
   return ok(input.acceptOlder ? { ...decision, forced: true } : { ...decision, forced: false, blocked })
 }
 
-/** The histories of two generations. */
-export function order(a: Generation, b: Generation): 'same' | 'a-older' | 'b-older' | 'apart' {
+/** Whether `earlier` is `later` or one of its ancestors; one older than its list of ancestors is believed to be. */
+export function isPastOf(earlier: Generation, later: Generation): boolean {
+  if (earlier.name === later.name || later.past.some((ancestor) => ancestor.name === earlier.name)) return true
+  const oldest = later.past[later.past.length - 1]
+  return later.past.length === PAST_MAX && oldest !== undefined && earlier.number < oldest.number
+}
+
+/** What operators decided: whether one generation knows of all decisions that the other does. */
+function branchOrder(a: Generation, b: Generation): 'same' | 'a-older' | 'b-older' | 'apart' {
   const lastOfA = a.branches[a.branches.length - 1]!
   const lastOfB = b.branches[b.branches.length - 1]!
   if (lastOfA === lastOfB) return 'same'
@@ -107,45 +120,52 @@ function findMixture(members: readonly FoundDisk[], witness: Witness | undefined
   return undefined
 }
 
-function findRuling(generations: readonly Generation[], witness: Witness | undefined): Result<Generation, PoolFault> {
-  // With a witness, only its own history counts; disks of another one are out by it or have to be replaced.
-  const own = witness === undefined ? [] : generations.filter((generation) => order(generation, witness) !== 'apart')
-  const candidates = own.length > 0 ? own : generations
-  const [first, ...others] = candidates
-  if (first === undefined) return fail({ kind: 'no-pool', sentence: 'None of the directories is a disk of a pool: is the disk mounted?' })
-  let ruling = first
-  for (const other of others) {
-    const relation = order(ruling, other)
-    if (relation === 'apart') return fail({ kind: 'forked', sentence: FORKED })
-    if (relation === 'a-older' || (relation === 'same' && other.number > ruling.number)) ruling = other
-  }
-  const twins = candidates.filter((other) => other.number === ruling.number && order(other, ruling) === 'same')
-  if (twins.some((twin) => !sameMembers(twin, ruling))) return fail({ kind: 'forked', sentence: FORKED })
-  return ok(ruling)
+function findRuling(members: readonly FoundDisk[], witness: Witness | undefined): Result<Generation, PoolFault> {
+  const shown = members.filter((found) => found.generation !== undefined)
+  if (shown.length === 0) return fail({ kind: 'no-pool', sentence: 'None of the directories is a disk of a pool: is the disk mounted?' })
+  const related = shown.filter(
+    ({ generation }) => witness !== undefined && (isPastOf(generation!, witness) || isPastOf(witness, generation!)),
+  )
+  const candidates = related.length > 0 ? related : shown
+  const newest = ofNewestBranch(candidates.map((found) => found.generation!))
+  const alive = newest.filter((generation) => isTip(generation, newest) && !candidates.some((found) => provesDead(found, generation)))
+  const names = new Set(alive.map((generation) => generation.name))
+  return names.size === 1 ? ok(alive[0]!) : fail({ kind: 'forked', sentence: FORKED })
 }
 
-function sameMembers(a: Generation, b: Generation): boolean {
-  const states = (generation: Generation): string =>
-    generation.sets.map((set) => set.disks.map((disk) => `${disk.diskId} ${disk.state}`).join()).join(';')
-  return states(a) === states(b)
+/** Those that know of every decision of an operator; empty if there is none such. */
+const ofNewestBranch = (all: readonly Generation[]): Generation[] =>
+  all.filter((generation) => all.every((other) => ['same', 'b-older'].includes(branchOrder(generation, other))))
+
+const isTip = (generation: Generation, all: readonly Generation[]): boolean =>
+  all.every((other) => other.name === generation.name || !isPastOf(generation, other))
+
+/** A disk that the generation counts on shows one which is neither it nor what it follows upon: it was never settled. */
+function provesDead(found: FoundDisk, generation: Generation): boolean {
+  const member = generation.sets.flatMap((set) => set.disks).find((disk) => disk.diskId === found.identity?.diskId)
+  return member !== undefined && member.state !== 'out' && !isPastOf(found.generation!, generation)
 }
 
 /** The state of one member as it can be now. */
-function judge(member: Member, found: FoundDisk | undefined, ruling: Generation, settled: number): Member {
+function judge(
+  member: Member,
+  found: FoundDisk | undefined,
+  unread: ReadonlyMap<string, string>,
+  ruling: Generation,
+  settled: number,
+): Member {
   const directory = found?.disk.directory ?? member.directory
   const placed = directory === undefined ? member : { ...member, directory }
   if (member.state === 'out') return placed
-  if (found === undefined) return { ...placed, state: 'out', reason: 'was not there at the start' }
+  if (found === undefined) return { ...placed, state: 'out', reason: unread.get(member.directory ?? '') ?? 'was not there at the start' }
   if (found.generation === undefined) return { ...placed, state: 'out', reason: found.why ?? 'its generation cannot be read' }
-  const relation = order(found.generation, ruling)
-  const current = (relation === 'same' || relation === 'a-older') && found.generation.number >= settled
+  const current = isPastOf(found.generation, ruling) && found.generation.number >= settled
   return current ? placed : { ...placed, state: 'out', reason: 'came back as it was earlier' }
 }
 
 function findBlock(input: StartInput, ruling: Generation, sets: readonly GenerationSet[]): StartDecision['blocked'] {
   const { witness, seenGeneration } = input
-  const later =
-    witness !== undefined && (witness.number > ruling.number || order(witness, ruling) === 'b-older' || order(witness, ruling) === 'apart')
+  const later = witness !== undefined && !isPastOf(witness, ruling)
   const newest = later && witness !== undefined ? witness : ruling
   const isIn = new Set(sets.flatMap((set) => set.disks.filter((member) => member.state === 'in').map((member) => member.diskId)))
   // Who was in by the newest generation known, and is not in now.

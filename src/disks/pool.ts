@@ -2,7 +2,7 @@
  * The pool: which disks there are, and who is in. Every change of that is a new generation, durable on all disks that are in or healing
  * by it, then in the witness, before anybody is told; see pool-start.ts for what a start makes of them, and docs/formats.md#disk-identity.
  *
- * Invariants: a number is used once. No generation is written with fewer than k disks of a set in. One change is under way at a time; what is asked
+ * Invariants: every attempt has a name of its own and follows upon the one before. No generation is written with fewer than k disks of a set in. One change is under way at a time; what is asked
  * meanwhile goes into the next one together. A disk that fails while a generation is written is out by the next attempt. What the durable
  * generation does not say (too few disks would stay, or the pool is read-only) is kept in `#lost`, and shown as out.
  */
@@ -11,7 +11,7 @@ import { fail, ok, type Result } from '../result.ts'
 import type { Disk } from './disk.ts'
 import type { SetDisk } from './extents.ts'
 import { GenerationFiles, isVacant, readFoundDisk } from './generation-files.ts'
-import { BRANCHES_MAX, type Generation, type GenerationSet, type Member } from './identity.ts'
+import { BRANCHES_MAX, type Generation, type GenerationSet, type Member, PAST_MAX } from './identity.ts'
 import { hex, layPool, readWitness } from './pool-create.ts'
 import { type DiskPlace, decideStart, type StartDecision } from './pool-start.ts'
 import type { DiskSlot, PoolView } from './pool-view.ts'
@@ -31,9 +31,6 @@ export type OpenPool = {
   readonly acceptOlder?: boolean
   readonly random: Random
 }
-
-/** A start's first generation is the next multiple of this but one: above any attempt of the run before that only missing disks show. */
-const START_STEP = 1024
 
 type Change = {
   /** Changes the members as they will be; a fault takes back nothing, so it decides first. */
@@ -59,6 +56,9 @@ export class Pool {
   /** The newest one that is settled, or that rules a pool which may not be written. */
   #generation: Generation
   #settled: number
+  /** The last one tried: what comes next follows upon it. */
+  #tip: Generation
+  /** Greatest number seen anywhere. */
   #lastNumber: number
   #blocked: StartDecision['blocked']
   #readOnly: string | undefined
@@ -73,6 +73,7 @@ export class Pool {
     const { ruling, sets, settled, greatest, blocked } = input.decision
     this.#generation = { ...ruling, sets }
     this.#settled = settled
+    this.#tip = ruling
     this.#lastNumber = greatest
     this.#blocked = blocked
     this.#view = this.#look()
@@ -242,7 +243,6 @@ export class Pool {
   // ---- How a generation comes to be ----
 
   async #begin(forced: boolean): Promise<void> {
-    this.#lastNumber = (Math.floor(this.#lastNumber / START_STEP) + 2) * START_STEP - 1
     if (this.#blocked !== undefined) {
       this.#readOnly = this.#blocked.sentence
       this.#publish()
@@ -288,14 +288,12 @@ export class Pool {
 
   /** Writes generations until one is on every disk that is in or healing by it, and in the witness. */
   async #write(draft: Draft, newBranch: boolean): Promise<Result<PoolView, ChangeFault>> {
-    const { poolId } = this.#generation
-    const branches = newBranch ? [...this.#generation.branches, hex(this.#random.bytes(8))].slice(-BRANCHES_MAX) : this.#generation.branches
+    const branches = newBranch ? [...this.#tip.branches, hex(this.#random.bytes(8))].slice(-BRANCHES_MAX) : this.#tip.branches
     for (;;) {
       const sets: GenerationSet[] = this.#generation.sets.map((set, i) => ({ ...set, disks: draft[i]! }))
       const short = sets.findIndex((set) => set.disks.filter((member) => member.state === 'in').length < set.dataShards)
       if (short >= 0) return this.#giveUp(draft, 'too-few-disks', describeTooFew(short, sets[short]!))
-      this.#lastNumber += 1
-      const generation: Generation = { poolId, branches, number: this.#lastNumber, settled: this.#settled, sets }
+      const generation = this.#next(branches, sets)
       if (!(await this.#writeToDisks(draft, generation))) continue
       const witnessed = await this.#witness.write(generation)
       if (!witnessed.ok) return this.#giveUp(draft, 'read-only', WITNESS_LOST)
@@ -305,6 +303,14 @@ export class Pool {
       this.#publish()
       return ok(this.#view)
     }
+  }
+
+  #next(branches: readonly string[], sets: readonly GenerationSet[]): Generation {
+    this.#lastNumber += 1
+    const past = [{ number: this.#tip.number, name: this.#tip.name }, ...this.#tip.past].slice(0, PAST_MAX)
+    const { poolId } = this.#tip
+    this.#tip = { poolId, branches, number: this.#lastNumber, name: hex(this.#random.bytes(8)), past, settled: this.#settled, sets }
+    return this.#tip
   }
 
   /** False if a disk failed; it is out in the draft then. */

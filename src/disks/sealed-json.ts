@@ -35,7 +35,6 @@ export function unseal(format: string, version: number, bytes: Uint8Array, bytes
   if (lineEnd < 0 || sealEnd < 0) return fail('damaged')
   const stated = SEAL_LINE.exec(Buffer.from(bytes.subarray(lineEnd + 1, sealEnd)).toString('latin1'))?.[1]
   if (stated === undefined || hash('sha256', bytes.subarray(0, lineEnd + 1)) !== stated) return fail('damaged')
-  if (!bytes.subarray(sealEnd).every((byte) => byte === 0x0a || byte === 0x20)) return fail('damaged')
   const body = parseObject(Buffer.from(bytes.subarray(0, lineEnd)).toString('utf8'))
   if (body === undefined) return fail('damaged')
   if (body.format !== format) return fail('other-format')

@@ -221,8 +221,10 @@ export class SimulatedDisk implements Disk {
     this.#medium.hangs = true
   }
 
+  /** Takes back hanging, and the faults that were to hit the next operation. */
   resume(): void {
     this.#medium.hangs = false
+    this.#medium.nextFault = undefined
   }
 
   /** The next operation fails with an I/O error. */
