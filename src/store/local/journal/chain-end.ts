@@ -8,7 +8,7 @@ import type { Failed } from './recover.ts'
 import { nearestMark, noteMark, type Segment } from './segment.ts'
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES } from './segment-header.ts'
 import { type CopyFault, closeCopies, type OpenCopy, openCopies, SegmentScan } from './segment-scan.ts'
-import type { JournalFault } from './terms.ts'
+import { BATCH_BYTES_MAX, type JournalFault } from './terms.ts'
 
 export type SegmentEnd = {
   /** Header and records of the segment as they should be on every copy, up to its end. */
@@ -76,11 +76,13 @@ async function laterBatchBehind(segment: Segment, copies: readonly OpenCopy[], f
 }
 
 const SEARCH_BYTES = 4 * 1024 * 1024
+/** The batch that should begin at the end, and the one behind it. */
+const SEARCH_BYTES_MAX = 2 * BATCH_BYTES_MAX
 
 async function laterBatchOn(segment: Segment, { disk, file }: OpenCopy, faults: CopyFault[], xxh64: Xxh64): Promise<boolean> {
   const size = await file.size()
   if (!size.ok) faults.push({ disk, fault: size.error })
-  const limit = size.ok ? Math.min(size.value, segment.header.bytes) : 0
+  const limit = size.ok ? Math.min(size.value, segment.header.bytes, segment.end + SEARCH_BYTES_MAX) : 0
   for (let from = segment.end; from + RECORD_HEADER_BYTES <= limit; ) {
     const read = await file.read(from, Math.min(SEARCH_BYTES, limit - from))
     if (!read.ok) {

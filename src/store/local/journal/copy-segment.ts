@@ -14,7 +14,6 @@ export type CopyInput = {
   readonly to: Disk
   readonly from: readonly Disk[]
   readonly xxh64: Xxh64
-  readonly onBytes: (bytes: number) => void
 }
 /** `disk`: the target failed. */
 export type CopyFault = JournalFault | { readonly kind: 'disk'; readonly fault: DiskFault }
@@ -52,14 +51,13 @@ export async function isWholeCopy(segment: Segment, disk: Disk, xxh64: Xxh64): P
   return chain === segment.lastChain
 }
 
-async function writeCopy({ segment, from, xxh64, onBytes }: CopyInput, file: DiskFile): Promise<Result<void, CopyFault>> {
+async function writeCopy({ segment, from, xxh64 }: CopyInput, file: DiskFile): Promise<Result<void, CopyFault>> {
   let pieces: Uint8Array[] = []
   let held = 0
   let at = SEGMENT_HEADER_BYTES
   const flush = async (): Promise<Result<void, CopyFault>> => {
     const written = held > 0 ? await file.write(at, pieces) : done
     if (!written.ok) return target(written.error)
-    onBytes(held)
     at += held
     pieces = []
     held = 0

@@ -72,6 +72,12 @@ export function putOutFailed(
   return pool.putOut(failed.map(({ disk, reason }) => ({ set: disk.set, position: disk.position, reason })))
 }
 
+/** Those of the disks that are there now. */
+export function holdersNow(holders: Iterable<Disk>, pool: JournalDisks): Disk[] {
+  const disks = pool.disks()
+  return [...holders].filter((disk) => disks.some((other) => other.disk === disk))
+}
+
 function listDisks(pool: PoolOfJournal): JournalDisk[] {
   const disks: JournalDisk[] = []
   for (const slot of pool.view.sets.flatMap((set) => set.disks)) {

@@ -41,13 +41,13 @@ export class NextSegment {
     return this.#full ? 'reserve' : 'ample'
   }
 
-  /** Begins to make the file, unless there is one, or one is being made, or that failed a moment ago. */
-  prepareAhead(): void {
+  /** Begins to make the file, unless there is one, or one is being made, or that failed a moment ago. 'urgent': somebody may soon wait for it. */
+  prepareAhead(why: 'ahead' | 'urgent'): void {
     const { disks } = this.#input
     if (this.#prepared !== undefined || this.#preparing !== undefined || this.#resting !== undefined || this.#closed || disks.readOnly)
       return
     const chosen = chooseDisks(disks.disks(), disks.copies, this.#number).map(({ disk }) => disk)
-    if (chosen.length > 0) this.#preparing = this.#prepare(chosen)
+    if (chosen.length > 0) this.#preparing = this.#prepare(chosen, why === 'urgent' ? this.#input.urgentBytes : this.#input.segmentBytes)
   }
 
   /**
@@ -93,9 +93,8 @@ export class NextSegment {
     this.#prepared = undefined
   }
 
-  async #prepare(disks: readonly Disk[]): Promise<void> {
+  async #prepare(disks: readonly Disk[], bytes: number): Promise<void> {
     const number = this.#number
-    const bytes = this.#input.segmentBytes
     const made = await prepareSegment(number, bytes, disks)
     this.#preparing = undefined
     if (!made.ok) this.#failed(made.error)

@@ -10,9 +10,11 @@ import { chooseDisks, type JournalDisk, type JournalDisks } from './journal-disk
 import type { Failed } from './recover.ts'
 import { JOURNAL_FOLDER, type Segment, segmentFile } from './segment.ts'
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts'
-import type { JournalFault } from './terms.ts'
+import { BATCH_BYTES_MAX, type JournalFault } from './terms.ts'
 
 const WINDOW_BYTES = 1024 * 1024
+/** A batch that was not acknowledged begins at the end and is no longer; bytes further on were never written as records. */
+const TAIL_BYTES = BATCH_BYTES_MAX
 
 /** Answers whether the segment may be appended to. Sets its holders. */
 export async function repairNewest(
@@ -67,7 +69,8 @@ async function rewrite(
 ): Promise<Result<void, DiskFault>> {
   const size = await file.size()
   if (!size.ok) return size
-  const until = Math.max(size.value, bytes)
+  // Where the file must grow, all of it is written.
+  const until = size.value < bytes ? bytes : Math.min(size.value, segment.end + TAIL_BYTES)
   for (let from = 0; from < until; from += WINDOW_BYTES) {
     const to = Math.min(from + WINDOW_BYTES, until)
     const wanted = windowOf(image, from, to)

@@ -1,0 +1,74 @@
+/** Keeps as many good copies of each closed segment as there should be. */
+import type { Disk } from '../../../disks/disk.ts'
+import { done, fail, type Result } from '../../../result.ts'
+import type { Xxh64 } from './checksum.ts'
+import { copySegment, isWholeCopy } from './copy-segment.ts'
+import { holdersNow, type JournalDisk, type JournalDisks } from './journal-disks.ts'
+import type { NextSegment } from './next-segment.ts'
+import { JOURNAL_FOLDER, type Segment, segmentFile, segmentOfName } from './segment.ts'
+import type { JournalFault } from './terms.ts'
+
+export type CopyProgress = (doneBytes: number, totalBytes: number) => void
+
+export type CopyTask = {
+  readonly to: JournalDisk
+  readonly disks: JournalDisks
+  /** Those that are closed now, more as time goes. */
+  readonly closed: () => readonly Segment[]
+  readonly xxh64: Xxh64
+  /** Also the copies that the disk is believed to have are read through. */
+  readonly verify: boolean
+  readonly progress: CopyProgress
+}
+
+/** Removes from the disk what belongs to no segment. Nothing may be written to the journal meanwhile. */
+export async function removeLeftovers(to: Disk, segments: readonly Segment[], next: NextSegment): Promise<Result<void, 'unavailable'>> {
+  await next.idle()
+  const made = await to.makeFolder(JOURNAL_FOLDER)
+  const names = made.ok ? await to.list(JOURNAL_FOLDER) : made
+  if (!names.ok) return fail('unavailable')
+  const held = new Set(segments.filter(({ holders }) => holders.has(to)).map(({ header }) => header.number))
+  for (const number of names.value.map(segmentOfName)) {
+    if (number === undefined || held.has(number) || next.holds(number, to)) continue
+    const removed = await to.remove(segmentFile(number))
+    if (!removed.ok && removed.error !== 'not-found') return fail('unavailable')
+  }
+  const synced = await to.syncFolder(JOURNAL_FOLDER)
+  return synced.ok ? done : fail('unavailable')
+}
+
+/** Goes through the closed segments, also those that close meanwhile, and gives the disk a copy of each that has too few. */
+export async function restoreCopiesOn(task: CopyTask): Promise<Result<void, JournalFault>> {
+  const looked = new Set<Segment>()
+  let doneBytes = 0
+  const rest = (): Segment[] => task.closed().filter((segment) => !looked.has(segment))
+  for (let segments = rest(); segments.length > 0; segments = rest()) {
+    const totalBytes = doneBytes + segments.reduce((sum, { end }) => sum + end, 0)
+    for (const segment of segments) {
+      looked.add(segment)
+      const helped = await restoreCopy(task, segment)
+      if (!helped.ok) return helped
+      doneBytes += segment.end
+      task.progress(doneBytes, totalBytes)
+    }
+  }
+  return done
+}
+
+async function restoreCopy({ to, disks, verify, xxh64 }: CopyTask, segment: Segment): Promise<Result<void, JournalFault>> {
+  if (segment.holders.has(to.disk)) {
+    if (!verify || (await isWholeCopy(segment, to.disk, xxh64))) return done
+    segment.holders.delete(to.disk)
+  }
+  // Copies on disks that are healing count once those are in.
+  const inDisks = disks.disks().filter(({ healing }) => !healing)
+  const held = inDisks.filter(({ disk }) => segment.holders.has(disk)).length
+  if (held >= Math.min(disks.copies, inDisks.length + (to.healing ? 1 : 0))) return done
+  const copied = await copySegment({ segment, to: to.disk, from: holdersNow(segment.holders, disks), xxh64 })
+  if (copied.ok) {
+    segment.holders.add(to.disk)
+    return done
+  }
+  if (copied.error.kind !== 'disk') return fail(copied.error)
+  return fail({ kind: copied.error.fault === 'full' ? 'full' : 'unavailable' })
+}
