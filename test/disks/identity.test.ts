@@ -1,0 +1,184 @@
+import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  type DiskIdentity,
+  decodeGeneration,
+  decodeIdentity,
+  decodeWitness,
+  encodeGeneration,
+  encodeIdentity,
+  encodeWitness,
+  GENERATION_BYTES,
+  type Generation,
+} from '../../src/disks/identity.ts'
+import { seal } from '../../src/disks/sealed-json.ts'
+
+const SEED = Number(process.env.HOLDFAST_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31))
+const RUNS = { seed: SEED, numRuns: 300 }
+const vector = (name: string): Uint8Array => new Uint8Array(readFileSync(new URL(`../vectors/disks/${name}`, import.meta.url)))
+
+const hex = (digits: number): fc.Arbitrary<string> =>
+  fc.array(fc.integer({ min: 0, max: 15 }), { minLength: digits, maxLength: digits }).map((all) => all.map((d) => d.toString(16)).join(''))
+const identities: fc.Arbitrary<DiskIdentity> = fc
+  .record({ poolId: hex(32), diskId: hex(32), set: fc.nat(15), dataShards: fc.integer({ min: 1, max: 28 }), parityShards: fc.nat(4) })
+  .map((all) => ({ ...all, position: all.dataShards - 1 }))
+const generations: fc.Arbitrary<Generation> = fc
+  .record({
+    poolId: hex(32),
+    branches: fc.array(hex(16), { minLength: 1, maxLength: 64 }),
+    number: fc.integer({ min: 100, max: Number.MAX_SAFE_INTEGER }),
+    name: hex(16),
+    ancestors: fc.array(hex(16), { maxLength: 64 }),
+    sets: fc.array(
+      fc
+        .uniqueArray(hex(32), { minLength: 1, maxLength: 20 })
+        .chain((ids) =>
+          fc.tuple(
+            ...ids.map((diskId) =>
+              fc.record(
+                {
+                  diskId: fc.constant(diskId),
+                  state: fc.constantFrom('in' as const, 'healing' as const, 'out' as const),
+                  reason: fc.string({ maxLength: 200, unit: 'binary' }),
+                  directory: fc.string({ maxLength: 300 }),
+                },
+                { requiredKeys: ['diskId', 'state'] },
+              ),
+            ),
+          ),
+        )
+        .map((disks) => ({ dataShards: disks.length, parityShards: 0, disks })),
+      { minLength: 1, maxLength: 2 },
+    ),
+  })
+  .map(({ ancestors, ...all }) => ({
+    ...all,
+    past: ancestors.map((name, i) => ({ number: all.number - 1 - i, name })),
+    settled: all.number - 1,
+  }))
+  .filter(
+    (all) => new Set(all.sets.flatMap((set) => set.disks.map((disk) => disk.diskId))).size === all.sets.flatMap((set) => set.disks).length,
+  )
+
+describe(`identity and generation (fuzz seed ${SEED})`, () => {
+  test('are read back as they were written', () => {
+    fc.assert(
+      fc.property(identities, (identity) => {
+        expect(decodeIdentity(encodeIdentity(identity))).toEqual({ ok: true, value: identity })
+      }),
+      RUNS,
+    )
+    fc.assert(
+      fc.property(generations, (generation) => {
+        expect(decodeWitness(encodeWitness(generation))).toEqual({ ok: true, value: generation })
+        const onDisk = decodeGeneration(encodeGeneration(generation))
+        expect(onDisk.ok && onDisk.value.sets.map((set) => set.disks.map((disk) => disk.diskId + disk.state))).toEqual(
+          generation.sets.map((set) => set.disks.map((disk) => disk.diskId + disk.state)),
+        )
+      }),
+      { ...RUNS, numRuns: 100 },
+    )
+  })
+
+  test('arbitrary bytes are refused without a throw', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 500 }), (bytes) => {
+        for (const decode of [decodeIdentity, decodeGeneration, decodeWitness]) expect(decode(bytes).ok).toBe(false)
+      }),
+      RUNS,
+    )
+  })
+
+  test('any JSON under a right digest is refused or is well-formed', () => {
+    const member = fc.constantFrom(
+      'pool',
+      'disk',
+      'set',
+      'place',
+      'data',
+      'parity',
+      'branches',
+      'number',
+      'name',
+      'past',
+      'settled',
+      'sets',
+    )
+    fc.assert(
+      fc.property(fc.dictionary(member, fc.jsonValue()), (body) => {
+        expect(decodeIdentity(seal('holdfast-disk', 1, body as Record<string, unknown>)!).ok).toBe(false)
+        expect(decodeGeneration(seal('holdfast-generation', 1, body as Record<string, unknown>)!).ok).toBe(false)
+      }),
+      RUNS,
+    )
+  })
+
+  test('a flipped bit before the padding is found', () => {
+    const identity = vector('identity.json')
+    const textBytes = identity.indexOf(0x0a, identity.indexOf(0x0a) + 1) + 1
+    for (let at = 0; at < textBytes; at++) {
+      const harmed = identity.slice()
+      harmed[at]! ^= 1 << (at % 8)
+      expect(decodeIdentity(harmed).ok).toBe(false)
+    }
+  })
+
+  test('a generation has its fixed size and keeps states where what is for people does not fit', () => {
+    const disks = Array.from({ length: 32 }, (_, i) => ({
+      diskId: i.toString(16).padStart(32, '0'),
+      state: 'in' as const,
+      reason: 'r'.repeat(200),
+      directory: `/${'d'.repeat(4000)}`,
+    }))
+    const generation: Generation = {
+      poolId: 'a'.repeat(32),
+      branches: ['b'.repeat(16)],
+      number: 7,
+      name: 'c'.repeat(16),
+      past: [],
+      settled: 6,
+      sets: [{ dataShards: 28, parityShards: 4, disks }],
+    }
+    const bytes = encodeGeneration(generation)
+    expect(bytes.length).toBe(GENERATION_BYTES)
+    const read = decodeGeneration(bytes)
+    expect(read.ok && read.value.sets[0]!.disks[31]).toEqual({ diskId: disks[31]!.diskId, state: 'in' })
+  })
+})
+
+describe('the golden files', () => {
+  test('of version 1 are read as ever', () => {
+    const common = { poolId: '00112233445566778899aabbccddeeff', dataShards: 2, parityShards: 1 }
+    expect(decodeIdentity(vector('identity.json'))).toEqual({
+      ok: true,
+      value: { ...common, diskId: 'ffeeddccbbaa99887766554433221100', set: 0, position: 2 },
+    })
+    const generation = decodeGeneration(vector('generation.0'))
+    expect(generation).toMatchObject({
+      ok: true,
+      value: {
+        poolId: common.poolId,
+        branches: ['0123456789abcdef', '1122334455667788'],
+        number: 12,
+        name: 'fedcba9876543210',
+        past: [
+          { number: 11, name: '00000000000000bb' },
+          { number: 9, name: '0000000000000099' },
+        ],
+        settled: 9,
+      },
+    })
+    expect(generation.ok && generation.value.sets[0]!.disks.map((disk) => disk.state)).toEqual(['in', 'out', 'healing'])
+  })
+
+  test.each([
+    ['identity-newer.json', 'newer-version'],
+    ['identity-other-format.json', 'other-format'],
+    ['identity-bad-digest.json', 'damaged'],
+    ['identity-cut.json', 'damaged'],
+    ['identity-place-outside-set.json', 'damaged'],
+  ])('%s is refused as %s', (name, fault) => {
+    expect(decodeIdentity(vector(name))).toEqual({ ok: false, error: fault })
+  })
+})
