@@ -32,9 +32,9 @@ export type HttpLimits = {
   readonly sendIdleMs: number
   /** How long the connection of a refused upload is kept to let the client read the refusal. */
   readonly lingerMs: number
-  /** From the opening of a connection, or its first byte of a request, to the end of the headers. uWebSockets.js: always 8 to 12 s. */
+  /** From the opening of a connection, or its first byte of a request, to the end of the headers. uWebSockets.js: at least 8 s, and up to 4 s later. */
   readonly headersMs: number
-  /** Between two requests on a connection. uWebSockets.js: always 8 to 12 s. */
+  /** Between two requests on a connection. uWebSockets.js: at least 8 s, and up to 4 s later. */
   readonly keepAliveMs: number
 }
 

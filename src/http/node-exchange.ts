@@ -68,7 +68,7 @@ export class NodeExchange implements HttpRequest, BodySource {
       queue.end()
     })
     request.once('error', () => queue.abort('the client has gone away'))
-    this.limitSilence(this.host.limits.bodyIdleMs)
+    if (!this.waitsForContinue) this.limitSilence(this.host.limits.bodyIdleMs)
   }
 
   /** Closes the connection when nothing moved on it for so long; 0: never. */
@@ -79,6 +79,7 @@ export class NodeExchange implements HttpRequest, BodySource {
   begin(): void {
     if (!this.waitsForContinue || this.continued || this.gone || this.queue?.started) return
     this.continued = true
+    this.limitSilence(this.host.limits.bodyIdleMs)
     this.response.writeContinue()
   }
 

@@ -20,14 +20,14 @@ export interface UwsHost {
   finished(exchange: UwsExchange): void
 }
 
-/** Below the library's own limit of 8 s, which each tick restarts. */
+/** Below the library's own limits, of 8 s or more, which each tick restarts. */
 export const TICK_MS = 3_000
 
 export type UwsRequestLine = { readonly method: string; readonly rawPath: string; readonly rawQuery: string }
 
 /**
  * One request and its reply on uWebSockets.js. `res` may not be touched once it is `gone` (aborted, closed, or answered), everything is written inside
- * cork(), and the library's own limit of 10 s (no less than 16 KiB/s up, something taken down) is kept off by tick(), which applies ours.
+ * cork(), and the library's own limits, which count from the last call and not from the last byte, are kept off by tick(), which applies ours.
  */
 export class UwsExchange implements HttpRequest, BodySource {
   readonly method: string
@@ -62,7 +62,9 @@ export class UwsExchange implements HttpRequest, BodySource {
     this.body = this.queue ?? NO_BODY
     res.onAborted(() => this.abort())
     const queue = this.queue
-    if (queue !== undefined) res.onData((bytes, isLast) => this.receive(queue, bytes, isLast))
+    if (queue === undefined) return
+    host.waiting.add(this)
+    res.onData((bytes, isLast) => this.receive(queue, bytes, isLast))
   }
 
   /** Most requests never ask for it, and an AbortController costs more than the rest of the exchange. */
@@ -78,18 +80,21 @@ export class UwsExchange implements HttpRequest, BodySource {
     this.idleMs = 0
     // The library takes `bytes` back when this returns.
     if (bytes.byteLength > 0) queue.push(new Uint8Array(bytes.slice(0)))
-    if (isLast) {
-      if (!this.lingering) this.host.waiting.delete(this)
-      queue.end()
-    } else if (!this.gone) {
-      this.host.waiting.add(this)
-    }
+    if (!isLast) return
+    if (!this.lingering) this.host.waiting.delete(this)
+    queue.end()
   }
 
   begin(): void {
-    if (!this.waitsForContinue || this.continued || this.gone || this.queue?.started) return
+    if (!this.invitationDue || this.gone) return
     this.continued = true
+    this.idleMs = 0
     this.res.cork(() => this.res.writeStatus('100 Continue\r\n'))
+  }
+
+  /** The client waits for "100 Continue", or for a reply instead. */
+  private get invitationDue(): boolean {
+    return this.waitsForContinue && !this.continued && this.queue?.started === false && !this.lingering
   }
 
   pause(): void {
@@ -103,7 +108,8 @@ export class UwsExchange implements HttpRequest, BodySource {
 
   /** The time without a sign of life, in steps of TICK_MS. */
   tick(): void {
-    this.idleMs += TICK_MS
+    // Who waits for "100 Continue" may be silent for as long as we are.
+    if (!this.invitationDue) this.idleMs += TICK_MS
     const { limits } = this.host
     if (this.lingering) {
       if (this.idleMs > limits.lingerMs) this.cutOff()
@@ -152,7 +158,7 @@ export class UwsExchange implements HttpRequest, BodySource {
   /** The client is still sending, or waits for the permission to. */
   private answerEarly(reply: HttpReply, queue: BodyQueue): void {
     const remaining = queue.remainingBytes
-    const waits = this.waitsForContinue && !this.continued && !queue.started
+    const waits = this.invitationDue
     if (reply.body.kind === 'stream' && this.method !== 'HEAD') {
       this.begin()
       queue.discard(DISCARD_BYTES_MAX, (outcome) => {

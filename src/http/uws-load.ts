@@ -13,6 +13,10 @@ import { type Correction, correct } from './uws-corrections.ts'
 export interface UwsApp {
   any(pattern: string, handler: (res: HttpResponse, req: HttpRequest) => void): UwsApp
   listen(host: string, port: number, flags: number, then: (socket: us_listen_socket | false) => void): UwsApp
+  /** From the opening of a connection to its first request's headers, and between two pieces of a body. Checked every 4 s. */
+  setIdleTimeout(seconds: number): UwsApp
+  /** From the end of a reply to the next request, and while a reply waits for the client. Checked every 4 s. */
+  setResponseTimeout(seconds: number): UwsApp
   /** Closes every connection at once. */
   close(): UwsApp
 }

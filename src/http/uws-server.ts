@@ -24,6 +24,9 @@ export type UwsServerOptions = {
 }
 
 const LISTEN_EXCLUSIVE = 1
+/** The library looks every 4 s, and what is waiting for its client must see a tick before. */
+const TIMEOUT_S_MIN = 8
+const TIMEOUT_S_MAX = 900
 const NOT_ASCII = /[^ -~\t]/
 
 /**
@@ -46,6 +49,10 @@ export async function startUwsServer(options: UwsServerOptions): Promise<Result<
   return new UwsServer(loaded.value, options).listen(options.host, port, sharing === 'alone' ? LISTEN_EXCLUSIVE : 0)
 }
 
+function timeoutSeconds(limitMs: number): number {
+  return Math.min(Math.max(Math.ceil(limitMs / 1000), TIMEOUT_S_MIN), TIMEOUT_S_MAX)
+}
+
 class UwsServer implements HttpServer, UwsHost {
   readonly limits: HttpLimits
   readonly continuesByItself: boolean
@@ -65,7 +72,9 @@ class UwsServer implements HttpServer, UwsHost {
     this.continuesByItself = !loaded.corrections.has('continue-when-asked')
     this.limits = { ...DEFAULT_LIMITS, ...options.limits }
     this.handler = options.handler
-    this.app = this.uws.App().any('/*', (res, req) => this.receive(res, req))
+    this.app = this.uws.App()
+    this.app.setIdleTimeout(timeoutSeconds(this.limits.headersMs)).setResponseTimeout(timeoutSeconds(this.limits.keepAliveMs))
+    this.app.any('/*', (res, req) => this.receive(res, req))
     this.ticker = setInterval(() => {
       for (const exchange of [...this.waiting]) exchange.tick()
     }, TICK_MS)
