@@ -8,9 +8,9 @@ import type { PrivateIdentity } from './identity.ts'
 import type { Json } from './json.ts'
 import { unwrapBundleKey } from './preamble.ts'
 import type { Trust } from './signature.ts'
-import { summary } from './verify-bundle.ts'
+import { type BundleFacts, summary } from './verify-bundle.ts'
 
-export type InspectReport = ReturnType<typeof summary> & {
+export type InspectReport = BundleFacts & {
   readonly recipients: readonly string[]
   /** Files with another length than signed, or none: how many bytes are there. The content was not looked at. */
   readonly volumeFiles: readonly { readonly name: string; readonly bytes: number; readonly foundBytes: number | null }[]

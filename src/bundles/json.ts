@@ -4,6 +4,9 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 
 class Malformed extends Error {}
 
+/** Below what JSON.stringify and the like can walk without running out of stack. */
+const DEPTH_MAX = 64
+
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** What `read` makes of the object in `bytes`, or undefined if anything is not as it should be. */
@@ -109,8 +112,15 @@ export class Fields {
     })
   }
 
+  /** Any JSON, nested no deeper than people nest it. */
   json(name: string): Json {
-    return this.#take(name) as Json
+    const value = this.#take(name)
+    let level: unknown[] = [value]
+    for (let depth = 0; level.length > 0; depth++) {
+      if (depth > DEPTH_MAX) throw new Malformed()
+      level = level.flatMap((item) => (typeof item === 'object' && item !== null ? Object.values(item) : []))
+    }
+    return value as Json
   }
 }
 

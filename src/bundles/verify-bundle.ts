@@ -19,23 +19,30 @@ export type VolumeDamage = {
   readonly sentence: string
 }
 
-export type VerifyReport = {
+/** What preamble and manifest say in clear. */
+export type BundleFacts = {
+  readonly bundleId: string
+  readonly manifestDigest: string
+  readonly sender: { readonly site: string; readonly fingerprint: string; readonly known: boolean; readonly epoch: number }
+  /** Distinct trusted signers of the manifest. */
+  readonly signers: readonly string[]
+  readonly createdMs: number
+  readonly expiresMs?: number
+  readonly expired?: boolean
+  readonly marking?: string
+  readonly volumes: number
+  readonly parityVolumes: number
+  /** Of all volumes and parity volumes. */
+  readonly bytes: number
+}
+
+/** Without facts if the bundle was refused. */
+export type VerifyReport = Partial<BundleFacts> & {
   readonly verdict: 'intact' | 'repairable' | 'damaged' | 'refused'
   /** 0 intact and trusted, 3 damaged but repairable, 4 signer not trusted, 5 refused or damaged beyond repair, 6 incomplete: volumes are missing. */
   readonly exit: 0 | 3 | 4 | 5 | 6
   /** If it was refused. */
   readonly fault?: BundleFaultKind
-  readonly bundleId?: string
-  readonly manifestDigest?: string
-  readonly sender?: { readonly site: string; readonly fingerprint: string; readonly known: boolean; readonly epoch: number }
-  readonly signers?: readonly string[]
-  readonly createdMs?: number
-  readonly expiresMs?: number
-  readonly expired?: boolean
-  readonly marking?: string
-  readonly volumes?: number
-  readonly parityVolumes?: number
-  readonly bytes?: number
   readonly damage: readonly VolumeDamage[]
   /** For people: the verdict first. */
   readonly sentences: readonly string[]
@@ -59,8 +66,7 @@ export async function verifyBundle(dirs: readonly string[], trust: Trust, option
   }
 }
 
-/** What preamble and manifest say in clear. */
-export function summary(head: BundleHead, nowMs: number) {
+export function summary(head: BundleHead, nowMs: number): BundleFacts {
   const { preamble, manifest, sender, senderKnown, signers, groups } = head
   const records = manifest.groups.flatMap((group) => [...group.volumes, ...group.parity])
   const { expiresMs, marking } = preamble
