@@ -1,0 +1,306 @@
+/**
+ * The engine: pool, journal, index and committer put together, with the work that goes on beside requests. Free of threads, files and real time: all
+ * of it enters by argument, so that a simulation runs the same code.
+ */
+
+import type { Disk, DiskFault } from '../../disks/disk.ts'
+import type { ExtentStore, SetDisks } from '../../disks/extents.ts'
+import { type ExtentPlace, shardPosition } from '../../disks/geometry.ts'
+import type { Pool } from '../../disks/pool.ts'
+import { describeFault } from '../../disks/pool-words.ts'
+import { ShardedExtents } from '../../disks/sharded-extents.ts'
+import { watchDisks } from '../../disks/watch-disks.ts'
+import type { Clock, Random } from '../../environment.ts'
+import { fail, ok, type Result } from '../../result.ts'
+import type { SiteId } from '../terms.ts'
+import { Board } from './board.ts'
+import type { Commits } from './commits.ts'
+import { Committer } from './committer.ts'
+import { Freeing } from './freeing.ts'
+import { Healing } from './healing.ts'
+import { Table, tableRange } from './index/keys.ts'
+import { type OrderedMap, walk } from './index/ordered-map.ts'
+import { emptyState, type IndexState, readState } from './index/rows.ts'
+import { Journal, type JournalOptions } from './journal/journal.ts'
+import { journalDisksOf } from './journal/journal-disks.ts'
+import { LocalStore } from './local-store.ts'
+import { readUint64 } from './position.ts'
+import { type ReplayFault, replay } from './replay.ts'
+import { sweepLeftovers } from './sweep.ts'
+
+export type EngineInput = {
+  readonly pool: Pool
+  readonly index: OrderedMap
+  readonly clock: Clock
+  readonly random: Random
+  readonly site: SiteId
+  readonly epoch: number
+  /** The number of this start of the process: greater than any before. */
+  readonly start: number
+  /** Earlier starts that did not end cleanly: their folders may hold leftovers. */
+  readonly uncleanStarts: readonly number[]
+  /** Called when nothing is left of an unclean start. */
+  readonly onSwept?: (start: number) => Promise<void>
+  /** What the site has seen beside the index: a greater sequence there is missed too. */
+  readonly seenSequence?: number
+  /** An operator's word: go on although the disks hold less than was seen. */
+  readonly acceptOlder?: boolean
+  readonly journalOptions?: JournalOptions
+  /** Opens a disk that was out anew, if its directory is there. */
+  readonly reopenDisk?: (directory: string) => Promise<Disk | undefined>
+  /** Space beside the disks, for the index: 'reserve' when only what frees some may be done. */
+  readonly indexRoom?: () => 'ample' | 'reserve'
+  /** Tells an operator of trouble, in a sentence. */
+  readonly onTrouble?: (sentence: string) => void
+  readonly onReplay?: (sequence: number) => void
+}
+
+export type EngineFault = ReplayFault | { readonly kind: 'start-used'; readonly start: number }
+
+/** Where the numbers of threads' lanes and extents begin: the engine's own store is thread 0. */
+const ENGINE_THREAD = 0
+const EXPIRY_PERIOD_MS = 60 * 60 * 1000
+const COMPLETED_KEPT_US = 24 * 60 * 60 * 1_000_000
+
+export async function openEngine(input: EngineInput): Promise<Result<Engine, EngineFault>> {
+  const { pool, index, clock } = input
+  const state = readIndex(input)
+  const newest = newestStart(index)
+  if (newest !== undefined && newest >= input.start) return fail({ kind: 'start-used', start: newest })
+  const seenMore = (input.seenSequence ?? 0) > state.applied
+  const recovered = await Journal.recover({
+    disks: journalDisksOf(pool),
+    clock,
+    seen: seenMore ? { sequence: input.seenSequence! } : { sequence: state.applied, ...(state.applied > 0 && { chain: state.chain }) },
+    ...(input.acceptOlder === true && { acceptOlder: true }),
+    ...(input.journalOptions && { options: input.journalOptions }),
+  })
+  if (!recovered.ok) return recovered
+  const journal = recovered.value
+  const brought = await bringUp(input, journal, state)
+  if (!brought.ok) {
+    journal.close()
+    return brought
+  }
+  const engine = new Engine(input, journal)
+  engine.begin(brought.value)
+  return ok(engine)
+}
+
+/** An index that is none, or that holds more than an operator goes on with, is made anew. */
+function readIndex({ index }: EngineInput): IndexState {
+  try {
+    const state = readState(index.reader())
+    if (state !== undefined) return state
+  } catch {
+    // Garbage: as if there were none.
+  }
+  index.clear()
+  return emptyState()
+}
+
+function newestStart(index: OrderedMap): number | undefined {
+  const { from, to } = tableRange(Table.extent)
+  const [last] = index.reader().rangeBack(from, to, 1)
+  return last && Buffer.from(last.key).readUInt32BE(1)
+}
+
+async function bringUp(input: EngineInput, journal: Journal, state: IndexState): ReturnType<typeof replay> {
+  const { index, site, onReplay } = input
+  const run = () => replay({ index, journal, site, ...(onReplay && { onProgress: onReplay }) })
+  // Only after --accept-older can the journal end before the index.
+  if (state.applied >= journal.nextSequence) index.clear()
+  try {
+    const replayed = await run()
+    if (replayed.ok || state.applied === 0 || !isIndexFault(replayed.error)) return replayed
+  } catch {
+    // The rows that records met were no rows of ours.
+  }
+  index.clear()
+  return run()
+}
+
+const isIndexFault = (fault: ReplayFault): boolean => fault.kind === 'index-failed'
+
+export class Engine {
+  readonly pool: Pool
+  readonly journal: Journal
+  readonly index: OrderedMap
+  readonly board = new Board()
+  readonly extents: ExtentStore
+  readonly committer: Committer
+  readonly healing: Healing
+  /** The store of this thread. */
+  readonly store: LocalStore
+  readonly #input: EngineInput
+  readonly #freeing: Freeing
+  readonly #commits: Commits
+  readonly #stops: (() => void)[] = []
+  #sweeping: Promise<void> = Promise.resolve()
+  #closed = false
+
+  /** Use openEngine. */
+  constructor(input: EngineInput, journal: Journal) {
+    const { pool, index, clock, site, epoch, start } = input
+    this.#input = input
+    this.pool = pool
+    this.index = index
+    this.journal = journal
+    const disks: SetDisks = {
+      disks: (set) => pool.disks(set),
+      reportFault: (set, position) => {
+        const disk = pool.disk(set, position)?.disk
+        // A report may be about a disk that has been replaced since.
+        if (disk?.failed !== undefined) this.#putOut(set, position, disk.failed)
+      },
+      reportBadShard: (place, shard) => this.healing.reportBadShard(place, shard),
+    }
+    this.extents = new ShardedExtents({ poolId: pool.view.poolId, geometry: (set) => pool.view.sets[set]!, disks })
+    this.committer = new Committer({
+      index,
+      journal,
+      clock,
+      site,
+      epoch,
+      board: this.board,
+      readOnly: () => pool.view.readOnly !== undefined,
+      generation: () => pool.view.generation,
+      room: () => input.indexRoom?.() ?? 'ample',
+      excludeLacking: (staged) => this.#excludeLacking(staged),
+      onFreed: (places, manifests) => this.#freeing.add(places, manifests),
+      onHealListGrew: () => this.healing.look(),
+      catchUp: () => this.#catchUp(),
+      onTrouble: (sentence) => input.onTrouble?.(sentence),
+    })
+    this.#commits = this.addLane()
+    this.#freeing = new Freeing({
+      board: this.board,
+      extents: this.extents,
+      clock,
+      dropManifests: (manifests) => this.#commits.submit({ kind: 'drop-manifests', manifests }),
+    })
+    this.healing = new Healing({
+      pool,
+      journal,
+      index,
+      extents: this.extents,
+      clock,
+      commits: this.#commits,
+      ...(input.reopenDisk && { reopenDisk: input.reopenDisk }),
+      onTrouble: (sentence) => input.onTrouble?.(sentence),
+    })
+    this.store = new LocalStore({
+      index,
+      commits: this.#commits,
+      extents: this.extents,
+      journalReader: journal.reader,
+      board: this.board,
+      thread: ENGINE_THREAD,
+      start,
+      clock,
+      site,
+      epoch,
+      feed: journal,
+    })
+  }
+
+  /** For openEngine: starts what goes on beside requests. */
+  begin(replayed: { readonly freed: readonly ExtentPlace[] }): void {
+    const { pool, clock, index } = this.#input
+    const doomed = [...walk(index.reader(), tableRange(Table.doomedManifest))].map(({ key }) => readUint64(Buffer.from(key), 1))
+    this.#freeing.add(replayed.freed, doomed)
+    this.#stops.push(watchDisks(pool, clock))
+    this.healing.begin()
+    this.#sweeping = this.#sweep()
+    this.#expire()
+  }
+
+  /** A way to the committer for one more thread. */
+  addLane(): Commits {
+    const lane = this.committer.addLane()
+    const { pool } = this
+    return {
+      submit: (change) => this.committer.submit(lane, change),
+      reportFault: (set, position, fault) => this.#putOut(set, position, fault),
+      reportBadShard: (place, shard) => this.healing.reportBadShard(place, shard),
+      get view() {
+        return pool.view
+      },
+      onView: (listener) => pool.onChange(listener),
+    }
+  }
+
+  /** Resolves when leftovers of unclean starts have been sought, and what was freed so far is removed: for tests. */
+  async settled(): Promise<void> {
+    await this.#sweeping
+    await this.#freeing.drained()
+  }
+
+  /**
+   * Answers what was submitted, then lets go of everything. `clean`: nothing was left behind, so that the next start need not seek leftovers of this one.
+   * Requests of all threads must have ended before.
+   */
+  async close(): Promise<{ readonly clean: boolean }> {
+    this.#closed = true
+    for (const stop of this.#stops) stop()
+    await this.healing.close()
+    await this.committer.close()
+    const { left } = this.#freeing.close()
+    await this.#sweeping
+    this.journal.close()
+    await this.index.close()
+    return { clean: !left && this.committer.doubtful === 0 }
+  }
+
+  #putOut(set: number, position: number, fault: DiskFault): void {
+    if (this.#closed || (fault !== 'gone' && fault !== 'timeout' && fault !== 'io')) return
+    void this.pool.putOut([{ set, position, reason: describeFault(fault) }])
+  }
+
+  /** A disk that counts as in must hold its shard of everything that is acknowledged. */
+  async #excludeLacking(staged: readonly { readonly place: ExtentPlace; readonly durable: number }[]): Promise<Result<unknown, unknown>> {
+    const lacking = new Map<string, { set: number; position: number; reason: string }>()
+    for (const { place, durable } of staged) {
+      for (let shard = 0; shard < place.dataShards + place.parityShards; shard++) {
+        if ((durable & (2 ** shard)) !== 0) continue
+        const position = shardPosition(place, shard)
+        if (this.pool.view.sets[place.set]?.disks[position]?.state !== 'in') continue
+        lacking.set(`${place.set}/${position}`, { set: place.set, position, reason: 'it lacks a part of what was written meanwhile' })
+      }
+    }
+    return lacking.size === 0 ? ok(undefined) : this.pool.putOut([...lacking.values()])
+  }
+
+  async #catchUp(): Promise<Result<unknown, ReplayFault>> {
+    try {
+      const replayed = await replay({ index: this.index, journal: this.journal, site: this.#input.site })
+      if (replayed.ok) this.#freeing.add(replayed.value.freed, replayed.value.doomed)
+      return replayed
+    } catch {
+      return fail({ kind: 'index-failed' })
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    const { uncleanStarts, onSwept, pool, index } = this.#input
+    for (const start of uncleanStarts) {
+      const swept = await sweepLeftovers({ pool, index, start, stopped: () => this.#closed })
+      if (swept === 'done') await onSwept?.(start)
+    }
+  }
+
+  /** Completed uploads are remembered for a day, for clients that ask again. */
+  #expire(): void {
+    const { clock } = this.#input
+    const run = async (): Promise<void> => {
+      for (;;) {
+        const reply = await this.#commits.submit({ kind: 'expire-uploads', before: clock.nowMs() * 1000 - COMPLETED_KEPT_US })
+        const expired = reply.ok && reply.value !== undefined && 'expired' in reply.value ? reply.value.expired : 0
+        if (expired === 0 || this.#closed) break
+      }
+      if (!this.#closed) cancel = clock.timer(EXPIRY_PERIOD_MS, () => void run())
+    }
+    let cancel = clock.timer(EXPIRY_PERIOD_MS, () => void run())
+    this.#stops.push(() => cancel())
+  }
+}

@@ -1,0 +1,237 @@
+/** A site on real disks: how one is made, and how the engine of one is opened. */
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { openDirectoryDisk } from '../../disks/directory-disk.ts'
+import type { Disk } from '../../disks/disk.ts'
+import { DISKS_PER_SET_MAX, defaultParity } from '../../disks/geometry.ts'
+import { IDENTITY_FILE } from '../../disks/identity.ts'
+import { Pool } from '../../disks/pool.ts'
+import { witnessIn } from '../../disks/pool-witness.ts'
+import { EXTENTS_FOLDER } from '../../disks/shard-file.ts'
+import type { Clock, Random } from '../../environment.ts'
+import { fail, ok, type Result } from '../../result.ts'
+import type { SiteId } from '../terms.ts'
+import { type Engine, openEngine } from './engine.ts'
+import { LmdbMap } from './index/lmdb-map.ts'
+import type { OrderedMap } from './index/ordered-map.ts'
+import { readState } from './index/rows.ts'
+import { IndexSpace } from './index-space.ts'
+import { SITE_FILE, SiteFile, type SiteFileFault } from './site-file.ts'
+import { describeEngineFault } from './site-words.ts'
+
+export const INDEX_FOLDER = 'index'
+
+/** What is wrong, and what to do next. */
+export type SiteFault = {
+  readonly kind: 'not-a-site' | 'exists' | 'unusable' | 'damaged' | 'newer-version' | 'disks-older'
+  readonly sentence: string
+}
+
+export type InitSite = {
+  readonly siteDirectory: string
+  /** In the order of their positions. They are made if they are missing, and must be empty. */
+  readonly diskDirectories: readonly string[]
+  /** Disks that may be lost; by the number of disks unless given. */
+  readonly parity?: number
+  readonly name: string
+  readonly site: SiteId
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** Makes a site: its disks' identities and its own file, which comes last, so that an interrupted one is no site. */
+export async function initSite(input: InitSite): Promise<Result<void, SiteFault>> {
+  const { clock, random, name, site, diskDirectories } = input
+  const siteDirectory = resolve(input.siteDirectory)
+  const directories = diskDirectories.map((directory) => resolve(directory))
+  const parityShards = input.parity ?? defaultParity(directories.length)
+  const unfit = unfitDisks(directories, parityShards)
+  if (unfit !== undefined) return fail({ kind: 'unusable', sentence: unfit })
+  for (const directory of [siteDirectory, ...directories]) {
+    const made = await mkdir(directory, { recursive: true, mode: 0o700 }).then(
+      () => true,
+      () => false,
+    )
+    if (!made) return fail({ kind: 'unusable', sentence: `${directory} cannot be made: check that you may write there.` })
+  }
+  const folder = await openDirectoryDisk({ directory: siteDirectory, identityFile: SITE_FILE, clock })
+  if (!folder.ok) return fail({ kind: 'unusable', sentence: `${siteDirectory} cannot be opened.` })
+  const opened: Disk[] = [folder.value]
+  try {
+    if ((await folder.value.readFile(SITE_FILE)).ok) return fail({ kind: 'exists', sentence: `${siteDirectory} is a site already.` })
+    const disks = await openDisks(directories, clock)
+    for (const disk of disks) if (disk !== undefined) opened.push(disk)
+    const missing = directories.find((_, position) => disks[position] === undefined)
+    if (missing !== undefined)
+      return fail({ kind: 'unusable', sentence: `${missing} cannot be opened: check that you may read and write there.` })
+    const pool = await Pool.create({ disks: disks as Disk[], parityShards, random, witness: witnessIn(folder.value) })
+    if (!pool.ok) return fail({ kind: 'unusable', sentence: pool.error.sentence })
+    const record = { site, name, createdMs: clock.nowMs(), epoch: 1, start: 0, unclean: [], disks: directories }
+    const written = await SiteFile.create(folder.value, record)
+    return written.ok ? ok(undefined) : fail({ kind: 'unusable', sentence: `${siteDirectory} cannot be written.` })
+  } finally {
+    for (const disk of opened) disk.close()
+  }
+}
+
+function unfitDisks(directories: readonly string[], parityShards: number): string | undefined {
+  if (directories.length < 1 || directories.length > DISKS_PER_SET_MAX) return `A site has 1 to ${DISKS_PER_SET_MAX} disks.`
+  if (new Set(directories).size < directories.length) return 'The same directory is given twice.'
+  if (!Number.isInteger(parityShards) || parityShards < 0 || parityShards >= directories.length) {
+    return `With ${directories.length} disks the parity is 0 to ${directories.length - 1}.`
+  }
+  return undefined
+}
+
+async function openDisks(directories: readonly string[], clock: Clock): Promise<(Disk | undefined)[]> {
+  const opened = await Promise.all(directories.map((directory) => openDirectoryDisk({ directory, identityFile: IDENTITY_FILE, clock })))
+  return opened.map((disk) => (disk.ok ? disk.value : undefined))
+}
+
+export type OpenSite = {
+  readonly siteDirectory: string
+  readonly clock: Clock
+  readonly random: Random
+  /** The operator's word that what missing disks may hold is given up. */
+  readonly acceptOlder?: boolean
+  /** Directories to look in besides those that the site knows: where a disk has been moved. */
+  readonly moreDirectories?: readonly string[]
+  readonly onTrouble?: (sentence: string) => void
+  readonly onReplay?: (sequence: number) => void
+}
+
+export type LocalSite = {
+  readonly directory: string
+  readonly name: string
+  readonly site: SiteId
+  readonly epoch: number
+  readonly createdMs: number
+  /** The number of this start: goes with extent numbers, to every thread. */
+  readonly start: number
+  readonly engine: Engine
+  /** Answers what was submitted and lets go of everything. Requests must have ended. */
+  close(): Promise<void>
+}
+
+/** Opens the site in this process, whose only one it must be (the caller holds the site's lock). */
+export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, SiteFault>> {
+  const { clock } = input
+  const directory = resolve(input.siteDirectory)
+  const folder = await openDirectoryDisk({ directory, identityFile: SITE_FILE, clock })
+  if (!folder.ok) return fail(siteFileFault(directory, 'not-a-site'))
+  const opened: { close(): unknown }[] = [folder.value]
+  const giveUp = async (fault: SiteFault) => {
+    for (const each of opened.reverse()) await each.close()
+    return fail(fault)
+  }
+  const file = await SiteFile.read(folder.value)
+  if (!file.ok) return giveUp(siteFileFault(directory, file.error))
+  const index = await openIndex(directory)
+  if (index === undefined)
+    return giveUp({ kind: 'unusable', sentence: `The index in ${join(directory, INDEX_FOLDER)} cannot be opened or made anew.` })
+  opened.push(index)
+  const witness = witnessIn(folder.value)
+  const known = await witness.read()
+  const listed =
+    known.ok && known.value !== undefined ? known.value.sets.flatMap((set) => set.disks.map((member) => member.directory ?? '')) : []
+  const directories = [...new Set([...listed, ...file.value.record.disks, ...(input.moreDirectories ?? [])])].filter((each) => each !== '')
+  const disks = await openDisks(directories, clock)
+  for (const disk of disks) if (disk !== undefined) opened.push(disk)
+  const seen = { generation: seenGeneration(index) }
+  const pool = await Pool.open({ disks: await ofAPool(disks), witness, seen, random: input.random, ...accept(input) })
+  if (!pool.ok) return giveUp({ kind: pool.error.kind === 'newer-format' ? 'newer-version' : 'unusable', sentence: pool.error.sentence })
+
+  const begun = await beginStart(file.value, disks)
+  if (begun === undefined) return giveUp({ kind: 'unusable', sentence: `${directory} cannot be written.` })
+  const { start, uncleanStarts } = begun
+  const { site, name, epoch, createdMs } = file.value.record
+  const forget = (ended: number) => file.value.change((record) => ({ ...record, unclean: record.unclean.filter((each) => each !== ended) }))
+  const space = new IndexSpace(join(directory, INDEX_FOLDER), clock)
+  const engine = await openEngine({
+    ...input,
+    pool: pool.value,
+    index,
+    site,
+    epoch,
+    start,
+    uncleanStarts,
+    onSwept: async (swept) => void (await forget(swept)),
+    reopenDisk: async (lost) => {
+      const disk = await openDirectoryDisk({ directory: lost, identityFile: IDENTITY_FILE, clock })
+      return disk.ok ? disk.value : undefined
+    },
+    indexRoom: () => space.room,
+  })
+  if (!engine.ok) return giveUp(describeEngineFault(engine.error, pool.value.view))
+  return ok({
+    directory,
+    name,
+    site,
+    epoch,
+    createdMs,
+    start,
+    engine: engine.value,
+    async close() {
+      const { clean } = await engine.value.close()
+      if (clean) await forget(start)
+      for (const each of opened) if (each !== index) await each.close()
+    },
+  })
+}
+
+const accept = ({ acceptOlder }: OpenSite) => (acceptOlder === true ? { acceptOlder } : {})
+
+/** Directories without an identity are no disks: an unmounted mount point is an empty directory. */
+async function ofAPool(disks: readonly (Disk | undefined)[]): Promise<(Disk | undefined)[]> {
+  return Promise.all(disks.map(async (disk) => (disk !== undefined && (await disk.readFile(IDENTITY_FILE)).ok ? disk : undefined)))
+}
+
+/** Makes the index anew if it is garbage: the journal has all that it held. */
+async function openIndex(siteDirectory: string): Promise<OrderedMap | undefined> {
+  const directory = join(siteDirectory, INDEX_FOLDER)
+  for (let attempt = 0; attempt < 2; attempt++) {
+    try {
+      await mkdir(directory, { recursive: true, mode: 0o700 })
+      const index = LmdbMap.open(directory)
+      if (index.ok) return index.value
+      for (const name of await readdir(directory)) await rm(join(directory, name), { recursive: true })
+    } catch {
+      return undefined
+    }
+  }
+  return undefined
+}
+
+function seenGeneration(index: OrderedMap): number {
+  try {
+    return readState(index.reader())?.generation ?? 0
+  } catch {
+    return 0
+  }
+}
+
+/** Takes the next start's number, greater than any that left a folder on a disk, and notes durably that it is under way. */
+async function beginStart(
+  file: SiteFile,
+  disks: readonly (Disk | undefined)[],
+): Promise<{ start: number; uncleanStarts: readonly number[] } | undefined> {
+  const folders = await Promise.all(disks.map(async (disk) => disk?.list(EXTENTS_FOLDER)))
+  const used = folders.flatMap((names) => (names?.ok === true ? names.value.map((name) => Number.parseInt(name, 16)) : []))
+  const start = 1 + used.filter(Number.isSafeInteger).reduce((a, b) => Math.max(a, b), file.record.start)
+  const uncleanStarts = file.record.unclean
+  const written = await file.change((record) => ({ ...record, start, unclean: [...record.unclean, start] }))
+  return written.ok ? { start, uncleanStarts } : undefined
+}
+
+function siteFileFault(directory: string, fault: SiteFileFault): SiteFault {
+  switch (fault) {
+    case 'not-a-site':
+      return { kind: 'not-a-site', sentence: `${directory} is not a site: make one with "holdfast init ${directory}".` }
+    case 'newer-version':
+      return { kind: 'newer-version', sentence: `${directory} was written by a newer Holdfast: use that one.` }
+    case 'damaged':
+      return { kind: 'damaged', sentence: `${join(directory, SITE_FILE)} is damaged: restore it from a copy of the site's directory.` }
+    case 'unreachable':
+      return { kind: 'unusable', sentence: `${join(directory, SITE_FILE)} cannot be read: check its permissions and its disk.` }
+  }
+}

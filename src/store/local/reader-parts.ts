@@ -1,0 +1,144 @@
+/** What a gateway thread opens for itself: the index, the disks and a store over them. Changes go to the commit thread. */
+import { join } from 'node:path'
+import { openDirectoryDisk } from '../../disks/directory-disk.ts'
+import type { Disk, DiskFault } from '../../disks/disk.ts'
+import type { SetDisk, SetDisks } from '../../disks/extents.ts'
+import type { ExtentPlace } from '../../disks/geometry.ts'
+import { IDENTITY_FILE } from '../../disks/identity.ts'
+import type { PoolView } from '../../disks/pool-view.ts'
+import { ShardedExtents } from '../../disks/sharded-extents.ts'
+import type { Clock } from '../../environment.ts'
+import { fail, ok, type Result } from '../../result.ts'
+import type { SiteId } from '../terms.ts'
+import { Board } from './board.ts'
+import type { Commits } from './commits.ts'
+import { LmdbMap } from './index/lmdb-map.ts'
+import { JournalReader } from './journal/reader.ts'
+import { LocalStore } from './local-store.ts'
+import { INDEX_FOLDER } from './open-site.ts'
+
+export type ReaderInput = {
+  readonly siteDirectory: string
+  /** 1 to 63, one for each thread; the commit thread is 0. */
+  readonly thread: number
+  /** `engine.board.memory` of the commit thread. */
+  readonly board: SharedArrayBuffer
+  readonly commits: Commits
+  readonly clock: Clock
+  /** As the opened site says. */
+  readonly site: SiteId
+  readonly epoch: number
+  readonly start: number
+  readonly cacheBytes?: number
+}
+
+export type ReaderParts = { readonly store: LocalStore; close(): Promise<void> }
+
+export async function openReaderParts(input: ReaderInput): Promise<Result<ReaderParts, 'index-failed'>> {
+  const { commits, clock } = input
+  const index = LmdbMap.open(join(input.siteDirectory, INDEX_FOLDER))
+  if (!index.ok) return fail('index-failed')
+  const disks = new ThreadDisks(commits, clock)
+  await disks.follow(commits.view)
+  const stop = commits.onView((view) => void disks.follow(view))
+  const { poolId } = commits.view
+  const extents = new ShardedExtents({ poolId, geometry: (set) => commits.view.sets[set]!, disks })
+  const journalReader = new JournalReader({ disks: () => disks.forReading(), reportFault: (disk, fault) => disks.report(disk, fault) })
+  const store = new LocalStore({ ...input, index: index.value, extents, journalReader, board: new Board(input.board) })
+  return ok({
+    store,
+    async close() {
+      stop()
+      journalReader.close()
+      disks.close()
+      await index.value.close()
+    },
+  })
+}
+
+type Held = { readonly disk: Disk; readonly set: number; readonly position: number }
+
+/** The thread's own instances of the pool's disks, opened and closed as the pool changes. */
+class ThreadDisks implements SetDisks {
+  readonly #commits: Commits
+  readonly #clock: Clock
+  /** By the disk's id. */
+  readonly #held = new Map<string, Held>()
+  readonly #opening = new Map<string, Promise<void>>()
+  #sets: readonly (readonly (SetDisk | undefined)[])[] = []
+  #readable: readonly Disk[] = []
+  #closed = false
+
+  constructor(commits: Commits, clock: Clock) {
+    this.#commits = commits
+    this.#clock = clock
+  }
+
+  disks(set: number): readonly (SetDisk | undefined)[] {
+    return this.#sets[set] ?? []
+  }
+
+  forReading(): readonly Disk[] {
+    return this.#readable
+  }
+
+  reportFault(set: number, position: number, fault: DiskFault): void {
+    this.#commits.reportFault(set, position, fault)
+  }
+
+  reportBadShard(place: ExtentPlace, shard: number): void {
+    this.#commits.reportBadShard(place, shard)
+  }
+
+  report(disk: Disk, fault: DiskFault): void {
+    for (const held of this.#held.values()) if (held.disk === disk) this.reportFault(held.set, held.position, fault)
+  }
+
+  /** Resolves when the disks of the view are open. */
+  async follow(view: PoolView): Promise<void> {
+    const slots = view.sets.flatMap((set) => set.disks)
+    const used = new Set(slots.filter((slot) => slot.state !== 'out').map((slot) => slot.diskId))
+    for (const [diskId, { disk }] of this.#held) {
+      // One that failed here and is healing again is opened anew.
+      if (used.has(diskId) && disk.failed === undefined) continue
+      this.#held.delete(diskId)
+      disk.close()
+    }
+    this.#look()
+    const missing = slots.filter((slot) => used.has(slot.diskId) && !this.#held.has(slot.diskId))
+    await Promise.all(missing.map(({ diskId, directory, set, position }) => this.#open(diskId, directory, set, position)))
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const { disk } of this.#held.values()) disk.close()
+    this.#held.clear()
+    this.#look()
+  }
+
+  #open(diskId: string, directory: string, set: number, position: number): Promise<void> {
+    const opening = this.#opening.get(diskId)
+    if (opening !== undefined) return opening
+    const open = openDirectoryDisk({ directory, identityFile: IDENTITY_FILE, clock: this.#clock }).then((disk) => {
+      this.#opening.delete(diskId)
+      if (!disk.ok) return this.reportFault(set, position, disk.error)
+      if (this.#closed) return disk.value.close()
+      this.#held.set(diskId, { disk: disk.value, set, position })
+      this.#look()
+    })
+    this.#opening.set(diskId, open)
+    return open
+  }
+
+  /** What the newest view and the disks that are open amount to. */
+  #look(): void {
+    const { sets } = this.#commits.view
+    this.#sets = sets.map((set) =>
+      set.disks.map((slot) => {
+        const held = slot.state === 'out' ? undefined : this.#held.get(slot.diskId)
+        return held === undefined ? undefined : { disk: held.disk, writeOnly: slot.state === 'healing' }
+      }),
+    )
+    this.#readable = this.#sets.flatMap((set) => set.flatMap((found) => (found === undefined || found.writeOnly ? [] : found.disk)))
+  }
+}

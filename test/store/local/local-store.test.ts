@@ -1,0 +1,30 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { initSite, openLocalSite } from '../../../src/store/local/open-site.ts'
+import type { SiteId } from '../../../src/store/terms.ts'
+import { storeContract, valueOf } from '../store-contract.ts'
+import { realClock, realRandom } from './real-environment.ts'
+import { SimulatedSite } from './simulated-site.ts'
+
+storeContract('simulated disks, the index in memory', async () => {
+  const site = await SimulatedSite.make({ seed: 11, disks: 4, parity: 2 })
+  return { store: site.store, run: (promise) => site.run(promise), close: () => site.close() }
+})
+
+storeContract('directories, the index in LMDB', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-store-'))
+  const siteDirectory = join(folder, 'site')
+  const diskDirectories = [0, 1, 2, 3].map((i) => join(folder, `disk.${i}`))
+  const environment = { clock: realClock, random: realRandom }
+  valueOf(await initSite({ siteDirectory, diskDirectories, name: 'test', site: 'b'.repeat(32) as SiteId, ...environment }))
+  const site = valueOf(await openLocalSite({ siteDirectory, ...environment }))
+  return {
+    store: site.engine.store,
+    run: (promise) => promise,
+    close: async () => {
+      await site.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+})
