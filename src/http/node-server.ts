@@ -72,6 +72,7 @@ class NodeServer implements NodeHttpServer, NodeHost {
   private readonly tls: TlsFiles | undefined
   private readonly open = new Set<NodeExchange>()
   private whenIdle = (): void => undefined
+  private stopped: Promise<void> | undefined
 
   constructor(options: NodeServerOptions, pair: Pair | undefined) {
     this.limits = { ...DEFAULT_LIMITS, ...options.limits }
@@ -148,8 +149,12 @@ class NodeServer implements NodeHttpServer, NodeHost {
     if (this.stopping && this.open.size === 0) this.whenIdle()
   }
 
-  async stop(graceMs: number): Promise<void> {
-    if (this.stopping) return
+  stop(graceMs: number): Promise<void> {
+    this.stopped ??= this.drain(graceMs)
+    return this.stopped
+  }
+
+  private async drain(graceMs: number): Promise<void> {
     this.stopping = true
     const closed = new Promise<void>((resolve) => {
       this.server.close(() => resolve())

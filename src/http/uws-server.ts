@@ -66,6 +66,7 @@ class UwsServer implements HttpServer, UwsHost {
   private readonly ticker: NodeJS.Timeout
   private closeListener = (): void => undefined
   private whenIdle = (): void => undefined
+  private stopped: Promise<void> | undefined
 
   constructor(loaded: LoadedUws, options: UwsServerOptions) {
     this.uws = loaded.native
@@ -140,8 +141,12 @@ class UwsServer implements HttpServer, UwsHost {
     if (this.stopping && this.open.size === 0) this.whenIdle()
   }
 
-  async stop(graceMs: number): Promise<void> {
-    if (this.stopping) return
+  stop(graceMs: number): Promise<void> {
+    this.stopped ??= this.drain(graceMs)
+    return this.stopped
+  }
+
+  private async drain(graceMs: number): Promise<void> {
     this.stopping = true
     this.closeListener()
     if (this.open.size > 0) {

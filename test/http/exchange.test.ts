@@ -131,6 +131,13 @@ for (const adapter of ADAPTERS) {
       expect(received.match(/<\/\d>/g)).toEqual(['</1>', '</2>', '</3>'])
     })
 
+    test('a request may follow the body of the one before it at once', async () => {
+      const server = await adapter.start(async (request) => text(`<${(await request.body.read())?.length ?? 'none'}>`))
+      const client = new RawClient(server.port)
+      client.send(`PUT /1 HTTP/1.1\r\n${HOST}Content-Length: 5\r\n\r\nhelloGET /2 HTTP/1.1\r\n${HOST}\r\n`)
+      expect((await client.until('<none>')).match(/<\w+>/g)).toEqual(['<5>', '<none>'])
+    })
+
     test('a pipelined request never costs the reply to the one before it', async () => {
       const go = deferred<void>()
       const server = await adapter.start(async (request) => {

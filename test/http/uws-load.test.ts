@@ -77,7 +77,7 @@ describe('loading', () => {
     return { status: ended.status, corrections: JSON.parse(ended.stdout || '[]') as string[] }
   }
 
-  test('gives a corrected module, again and again', () => {
+  test.skipIf(process.arch !== 'x64')('gives a corrected module, again and again', () => {
     for (const _ of [1, 2]) expect(load()).toMatchObject({ status: 0, corrections: expect.arrayContaining(['continue-when-asked']) })
   })
 
