@@ -41,7 +41,8 @@ export async function scanNewest(
 }
 
 async function scanBatches(segment: Segment, scan: SegmentScan, xxh64: Xxh64): Promise<SegmentEnd> {
-  const image = new ImageBuilder(encodeSegmentHeader(segment.header, xxh64).bytes)
+  const image = new Uint8Array(segment.header.bytes)
+  image.set(encodeSegmentHeader(segment.header, xxh64).bytes)
   let clock = 0
   let lastClock = 0
   let batchAt = SEGMENT_HEADER_BYTES
@@ -53,7 +54,7 @@ async function scanBatches(segment: Segment, scan: SegmentScan, xxh64: Xxh64): P
     const { header } = found
     // The place in the batch must follow too; anything else was not written by us.
     if (header.batchIndex !== (offset === batchAt ? 0 : header.sequence - segment.lastSequence - 1)) break
-    image.put(offset, found.raw)
+    image.set(found.raw, offset)
     clock = Math.max(clock, header.clock)
     offset = found.end
     expected = { sequence: header.sequence + 1, before: header.checksum }
@@ -66,7 +67,7 @@ async function scanBatches(segment: Segment, scan: SegmentScan, xxh64: Xxh64): P
     lastBatchAt = batchAt
     batchAt = offset
   }
-  return { image: image.upTo(segment.end), lastBatchAt, lastClock }
+  return { image: image.subarray(0, segment.end), lastBatchAt, lastClock }
 }
 
 /** Whether a copy has a valid record of a batch later than the one that should begin at the segment's end. */
@@ -129,28 +130,4 @@ function failedDisks(disks: readonly JournalDisk[], faults: readonly CopyFault[]
   )
   const failed = disks.filter(({ disk }) => reasons.has(disk)).map((disk) => ({ disk, reason: reasons.get(disk.disk)! }))
   return { kind: 'disks-failed', failed }
-}
-
-/** Collects the bytes of a segment, growing as they come. */
-class ImageBuilder {
-  #bytes: Uint8Array
-
-  constructor(header: Uint8Array) {
-    this.#bytes = new Uint8Array(64 * 1024)
-    this.#bytes.set(header)
-  }
-
-  put(offset: number, bytes: Uint8Array): void {
-    const end = Math.ceil((offset + bytes.length) / 8) * 8
-    if (end > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(end, this.#bytes.length * 2))
-      grown.set(this.#bytes)
-      this.#bytes = grown
-    }
-    this.#bytes.set(bytes, offset)
-  }
-
-  upTo(end: number): Uint8Array {
-    return this.#bytes.subarray(0, end)
-  }
 }

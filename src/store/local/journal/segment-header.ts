@@ -30,6 +30,9 @@ const KIND_LIVE = 1
 const DISKS_MAX = 32
 const CHECKSUM_AT = SEGMENT_HEADER_BYTES - 8
 
+/** What a reader takes; far above what is written. */
+const BYTES_MAX = 1024 ** 3
+
 export type SegmentHeader = {
   readonly number: number
   /** 32 hexadecimal digits, as each disk id. */
@@ -103,7 +106,8 @@ export function decodeSegmentHeader(input: Uint8Array, xxh64: Xxh64): Result<Dec
     bytes: view.getUint32(72, true),
     disks: Array.from({ length: count }, (_, index) => bytes.toString('hex', 80 + 16 * index, 96 + 16 * index)),
   }
-  if (header.number === 0 || header.bytes < SEGMENT_HEADER_BYTES || header.previous >= header.number) return fail({ kind: 'corrupt' })
+  if (header.number === 0 || header.previous >= header.number) return fail({ kind: 'corrupt' })
+  if (header.bytes < SEGMENT_HEADER_BYTES || header.bytes > BYTES_MAX) return fail({ kind: 'corrupt' })
   const first = header.previous === 0
   if (first !== (header.previousEnd === 0) || (first && header.previousChain !== 0n)) return fail({ kind: 'corrupt' })
   if (!first && header.previousEnd < SEGMENT_HEADER_BYTES) return fail({ kind: 'corrupt' })

@@ -2,7 +2,7 @@
  * The end of the journal: the segment that is being written and what it takes to begin the next one on working disks. One caller at a time, except for
  * what says otherwise.
  */
-import type { Disk } from '../../../disks/disk.ts'
+import type { Disk, DiskFault } from '../../../disks/disk.ts'
 import type { Clock } from '../../../environment.ts'
 import { done, fail, ok, type Result } from '../../../result.ts'
 import type { Xxh64 } from './checksum.ts'
@@ -197,7 +197,7 @@ export class SegmentWriter {
     const encoded = encodeSegmentHeader(header, this.#xxh64)
     // From the first header on, wherever it lands, the segment before ends where it says, even if the new one comes to nothing.
     this.#leaveCurrent()
-    const written = await Promise.all(copies.map(({ file }) => file.write(0, [encoded.bytes])))
+    const written = await Promise.all(copies.map((copy) => writeHeader(copy, number, encoded.bytes)))
     if (!written.every((write) => write.ok)) {
       const out = await this.#putOutFailing(copies, written)
       await discardPrepared(number, copies)
@@ -239,4 +239,16 @@ export class SegmentWriter {
     })
     return failed.length === 0 || this.putOut(failed)
   }
+}
+
+/** Writes the header and reads it back by path: a file that was removed meanwhile would take every write. */
+async function writeHeader({ disk, file }: PreparedCopy, number: number, header: Uint8Array): Promise<Result<void, DiskFault>> {
+  const written = await file.write(0, [header])
+  if (!written.ok) return written
+  const byPath = await disk.open(segmentFile(number), { mode: 'read', lane: 'journal' })
+  if (!byPath.ok) return byPath
+  const read = await byPath.value.read(0, header.length)
+  byPath.value.close()
+  if (!read.ok) return read
+  return Buffer.compare(read.value, header) === 0 ? done : fail('io')
 }

@@ -84,6 +84,35 @@ test('a disk whose directory was deleted gets no new segment', async () => {
   await journal.checkWithLosses()
 })
 
+test('a disk whose prepared file was removed is put out when the segment begins', async () => {
+  const journal = await site(21)
+  await journal.write([record('a')])
+  await journal.world.sleep(100)
+  const [position] = holdersOf(journal, 'journal/00000002')
+  await journal.world.run(journal.disk(position!).remove('journal/00000002'))
+  for (let i = 0; i < 10; i++) await journal.write([record(`b${i}`, 3000)])
+  expect(journal.pool.states[position!]).toBe('out')
+  await journal.checkWithLosses()
+})
+
+test('damage in a closed segment ends the reading with a fault, and what lies before can be read', async () => {
+  const journal = await site(22)
+  for (let i = 0; i < 20; i++) await journal.write([record(`batch ${i}`, 3000)])
+  const entries = await journal.entries()
+  const { segment, offset, sequence } = entries[5]!.place!
+  const file = `journal/${segment.toString(16).padStart(8, '0')}`
+  for (const position of holdersOf(journal, file)) journal.disk(position).flipBit(file, offset)
+  const read = async (): Promise<unknown[]> => {
+    const results: unknown[] = []
+    for await (const entry of journal.journal.entries(1, undefined, { bodies: true }))
+      results.push(entry.ok ? entry.value.sequence : entry.error)
+    return results
+  }
+  const results = await journal.world.run(read())
+  expect(results.slice(0, -1)).toEqual(Array.from({ length: sequence - 1 }, (_, i) => i + 1))
+  expect(results.at(-1)).toMatchObject({ kind: 'damaged', segment, sequence })
+})
+
 test('with more disks failing than may be lost nothing is acknowledged', async () => {
   const journal = await site(6, { disks: 3, parity: 1 })
   await journal.write([record('a')])
