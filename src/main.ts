@@ -33,7 +33,7 @@ async function runCommandLine(): Promise<void> {
   const { CommandEnd } = await import('./cli/cli.ts')
   const { Output } = await import('./cli/output.ts')
   const { unforeseen } = await import('./admin/socket-server.ts')
-  const { openSiteOffline, serve } = await import('./server.ts')
+  const { initSiteDirectory, openSiteOffline, serve } = await import('./server.ts')
   const terminal = {
     out: (text: string) => void process.stdout.write(text),
     err: (text: string) => void process.stderr.write(text),
@@ -48,7 +48,8 @@ async function runCommandLine(): Promise<void> {
       environment: process.env,
       clock,
       workingDirectory: process.cwd(),
-      serve: (request) => serve(request, environment),
+      initSite: (request) => initSiteDirectory(request, environment),
+      serve: (request) => serve({ ...request, log: (line) => terminal.err(`holdfast: ${line}\n`) }, environment),
       openSite: (directory) => openSiteOffline(directory, environment),
     }
   }, '0.1.0')

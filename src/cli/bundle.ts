@@ -98,7 +98,7 @@ function addLook(bundle: Command, makeCli: MakeCli, name: 'verify' | 'inspect', 
         await (name === 'verify' ? verifyWithSigner(paths, signer, cli.clock) : inspectWithoutSite(paths, signer, cli.clock)),
       )
       if (!looked.ok) throw new CommandEnd(looked.error)
-      show(cli, looked.value)
+      show(cli, looked.value as Report)
     })
 }
 

@@ -5,6 +5,7 @@ import { ADMIN_SOCKET } from '../admin/site-files.ts'
 import { askSite } from '../admin/socket-client.ts'
 import type { Clock } from '../environment.ts'
 import { fail, type Result } from '../result.ts'
+import type { InitRequest, initSiteDirectory, openSiteOffline, ServeRequest, serve } from '../server.ts'
 import type { Output } from './output.ts'
 
 export type Cli = {
@@ -13,10 +14,12 @@ export type Cli = {
   readonly clock: Clock
   /** Where relative paths start. */
   readonly workingDirectory: string
+  /** Makes a site. */
+  readonly initSite: (request: InitRequest) => ReturnType<typeof initSiteDirectory>
   /** Starts the server and resolves when it has ended. */
-  readonly serve: typeof import('../server.ts').serve
+  readonly serve: (request: Omit<ServeRequest, 'log'>) => ReturnType<typeof serve>
   /** Opens a site that nobody serves, in this process. */
-  readonly openSite: typeof import('../server.ts').openSiteOffline
+  readonly openSite: (directory: string) => ReturnType<typeof openSiteOffline>
 }
 
 export class CommandEnd extends Error {

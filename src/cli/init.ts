@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { checkRootKeys, makeRootKeys } from '../admin/site-keys.ts'
 import { DISKS_PER_SET_MAX, defaultParity } from '../disks/geometry.ts'
-import { initSiteDirectory } from '../server.ts'
 import { absolute, end } from './cli.ts'
 import type { MakeCli } from './program.ts'
 
@@ -49,7 +48,7 @@ export function addInitCommand(program: Command, makeCli: MakeCli): void {
       const checked = checkRootKeys(keys)
       if (!checked.ok) end(2, checked.error)
       const name = options.name ?? site.split('/').at(-1) ?? 'site'
-      const made = await initSiteDirectory({ site, disks, parity, name, keys })
+      const made = await cli.initSite({ site, disks, parity, name, keys })
       if (!made.ok) return end(5, made.error)
       const data = disks.length - parity
       const lines = [

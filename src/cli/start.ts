@@ -4,8 +4,8 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { makeRootKeys, readRootKeys } from '../admin/site-keys.ts'
-import { initSiteDirectory, isSite } from '../server.ts'
-import { absolute, CommandEnd, end } from './cli.ts'
+import { isSite } from '../server.ts'
+import { absolute, type Cli, CommandEnd, end } from './cli.ts'
 import type { MakeCli } from './program.ts'
 import { parseListen } from './serve.ts'
 
@@ -25,7 +25,7 @@ export function addStartCommand(program: Command, makeCli: MakeCli): void {
       const listenText = cli.environment.HOLDFAST_LISTEN ?? '127.0.0.1:9000'
       const listen = parseListen(listenText)
       if (listen === undefined) return end(2, `HOLDFAST_LISTEN takes HOST:PORT, as in 127.0.0.1:9000; "${listenText}" is none.`)
-      const made = await makeIfMissing(site, cli.environment)
+      const made = await makeIfMissing(site, cli)
       const keys = readRootKeys(site)
       if (!keys.ok) return end(5, keys.error)
       const secret = made ? keys.value.secretAccessKey : undefined
@@ -44,7 +44,7 @@ export function addStartCommand(program: Command, makeCli: MakeCli): void {
 }
 
 /** Whether a site was made. Ends the command with a sentence if the directory can't be used. */
-async function makeIfMissing(site: string, environment: Readonly<Record<string, string | undefined>>): Promise<boolean> {
+async function makeIfMissing(site: string, cli: Cli): Promise<boolean> {
   if (isSite(site)) return false
   if (existsSync(site) && readdirSync(site).length > 0) {
     return end(
@@ -60,10 +60,10 @@ async function makeIfMissing(site: string, environment: Readonly<Record<string, 
       `${site} can't be made (${(error as NodeJS.ErrnoException).code}): set HOLDFAST_SITE to a directory that you may write to.`,
     )
   }
-  const { HOLDFAST_ROOT_ACCESS_KEY: accessKeyId, HOLDFAST_ROOT_SECRET_KEY: secretAccessKey } = environment
+  const { HOLDFAST_ROOT_ACCESS_KEY: accessKeyId, HOLDFAST_ROOT_SECRET_KEY: secretAccessKey } = cli.environment
   const keys = accessKeyId !== undefined && secretAccessKey !== undefined ? { accessKeyId, secretAccessKey } : makeRootKeys()
   const disks = Array.from({ length: DISKS }, (_, index) => join(site, `disk${index + 1}`))
-  const made = await initSiteDirectory({ site, disks, parity: PARITY, name: 'holdfast', keys })
+  const made = await cli.initSite({ site, disks, parity: PARITY, name: 'holdfast', keys })
   return made.ok ? true : end(5, made.error)
 }
 

@@ -80,6 +80,12 @@ export class Healing {
     this.look()
   }
 
+  /** Extents known to lack a shard, or to have a bad one; counted up to BAD_SHARDS_MAX. */
+  get shardsToRepair(): number {
+    const { from, to } = tableRange(Table.heal)
+    return this.#bad.size + this.#input.index.reader().range(from, to, BAD_SHARDS_MAX).length
+  }
+
   /** Resolves when no disk is being healed and no known shard is left to mend, or could be: for tests. */
   async idle(): Promise<void> {
     await this.#restored

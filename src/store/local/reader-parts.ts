@@ -12,6 +12,7 @@ import { fail, ok, type Result } from '../../result.ts'
 import type { SiteId } from '../terms.ts'
 import { Board } from './board.ts'
 import type { Commits } from './commits.ts'
+import type { Feed } from './federation.ts'
 import { LmdbMap } from './index/lmdb-map.ts'
 import { JournalReader } from './journal/reader.ts'
 import { LocalStore } from './local-store.ts'
@@ -30,6 +31,8 @@ export type ReaderInput = {
   readonly epoch: number
   readonly start: number
   readonly cacheBytes?: number
+  /** The journal's records, where this thread is to read the feed. */
+  readonly feed?: Feed
 }
 
 export type ReaderParts = { readonly store: LocalStore; close(): Promise<void> }

@@ -1,0 +1,208 @@
+/** Builds everything once and passes it down: a site that is made, one that threads serve, or one that a single command opens. */
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { AdminCommand, AdminSite, CommandFailure } from './admin/command.ts'
+import { ADMIN_COMMANDS } from './admin/commands/index.ts'
+import type { SiteControl } from './admin/control.ts'
+import { ADMIN_SOCKET, EXPORTS_DIRECTORY, IDENTITY_FILE } from './admin/site-files.ts'
+import { readSiteIdentity, saveSiteIdentity } from './admin/site-identity.ts'
+import { canonicalId, type RootKeys, readRootKeys, saveRootKeys } from './admin/site-keys.ts'
+import { lockSite, type SiteLock } from './admin/site-lock.ts'
+import { serveAdminSocket } from './admin/socket-server.ts'
+import { createIdentity, fingerprint, type PrivateIdentity } from './bundles/identity.ts'
+import type { Clock, Random } from './environment.ts'
+import type { HttpServerFault } from './http/listen.ts'
+import type { TlsFiles } from './http/node-server.ts'
+import { fail, ok, type Result } from './result.ts'
+import { initSite, openLocalSite } from './store/local/open-site.ts'
+import { SITE_FILE } from './store/local/site-file.ts'
+import type { Store } from './store/store.ts'
+import { engineControl } from './threads/engine-control.ts'
+import { ServingThreads } from './threads/serving-threads.ts'
+
+/** What a process brings: time, chance, and the file that its worker threads run. */
+export type ProcessEnvironment = { readonly clock: Clock; readonly random: Random; readonly threadFile: URL }
+
+/** Requests in flight may take so long once the server is told to stop. */
+const STOP_GRACE_MS = 9000
+
+export const isSite = (directory: string): boolean => existsSync(join(directory, SITE_FILE)) && existsSync(join(directory, IDENTITY_FILE))
+
+export type InitRequest = {
+  readonly site: string
+  readonly disks: readonly string[]
+  readonly parity: number
+  readonly name: string
+  readonly keys: RootKeys
+}
+
+/** Makes a site. The file that makes it one comes last. The error is a sentence. */
+export async function initSiteDirectory(
+  request: InitRequest,
+  { clock, random }: Pick<ProcessEnvironment, 'clock' | 'random'>,
+): Promise<Result<{ readonly siteId: string; readonly fingerprint: string }, string>> {
+  const identity = createIdentity(random, clock.nowMs())
+  try {
+    mkdirSync(request.site, { recursive: true, mode: 0o700 })
+    saveRootKeys(request.site, request.keys)
+    saveSiteIdentity(request.site, identity)
+  } catch (error) {
+    return fail(`${request.site} can't be written (${(error as NodeJS.ErrnoException).code}): choose a directory that you may write to.`)
+  }
+  const { siteId } = identity.publicIdentity
+  const made = await initSite({
+    siteDirectory: request.site,
+    diskDirectories: request.disks,
+    parity: request.parity,
+    name: request.name,
+    site: siteId,
+    clock,
+    random,
+  })
+  return made.ok ? ok({ siteId, fingerprint: fingerprint(identity.publicIdentity) }) : fail(made.error.sentence)
+}
+
+export type ServeRequest = {
+  readonly site: string
+  readonly host: string
+  readonly port: number
+  readonly http: 'uws' | 'node'
+  readonly threads: number
+  readonly region: string
+  readonly domains: readonly string[]
+  readonly tls?: TlsFiles
+  readonly acceptOlder: boolean
+  /** Called once requests are answered. */
+  readonly announce: (endpoint: string) => void
+  readonly log: (line: string) => void
+}
+
+/** Serves until SIGTERM or SIGINT; resolves when all has ended. */
+export async function serve(request: ServeRequest, environment: ProcessEnvironment): Promise<Result<void, CommandFailure>> {
+  const entered = await enterSite(request.site)
+  if (!entered.ok) return entered
+  const { lock, keys, identity } = entered.value
+  const threads = new ServingThreads(environment.threadFile, request.log, environment.clock)
+  try {
+    const opened = await threads.openSite(request.site, request.acceptOlder)
+    if (!opened.ok) return fail({ exit: 5, sentence: opened.error })
+    const { store, control, name, view } = opened.value
+    if (view.readOnly !== undefined) request.log(view.readOnly)
+    const listening = await threads.startGateways({
+      count: request.threads,
+      http: request.http,
+      host: request.host,
+      port: request.port,
+      region: request.region,
+      domains: request.domains,
+      root: { ...keys, ownerId: canonicalId(keys.accessKeyId) },
+      ...(request.tls === undefined ? {} : { tls: request.tls }),
+    })
+    if (!listening.ok) return fail({ exit: 5, sentence: describeListenFault(listening.error, request) })
+    const site = adminSite({ directory: request.site, name, store, control, identity, keys }, environment)
+    const admin = await serveAdminSocket(join(request.site, ADMIN_SOCKET), site, ADMIN_COMMANDS)
+    const stopping = stopSignal(threads)
+    const host = request.host.includes(':') ? `[${request.host}]` : request.host
+    request.announce(`${request.tls === undefined ? 'http' : 'https'}://${host}:${listening.value}`)
+    const reason = await stopping
+    await admin.stop()
+    if (reason.kind === 'thread-ended') return fail({ exit: 1, sentence: reason.sentence })
+    await threads.stop(STOP_GRACE_MS)
+    return ok(undefined)
+  } finally {
+    await threads.terminate()
+    await lock.release()
+  }
+}
+
+type StopReason = { readonly kind: 'signal' } | { readonly kind: 'thread-ended'; readonly sentence: string }
+
+function stopSignal(threads: ServingThreads): Promise<StopReason> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve({ kind: 'signal' }))
+    process.on('SIGHUP', () => threads.reloadTls())
+    void threads.ended.then((sentence) => resolve({ kind: 'thread-ended', sentence }))
+  })
+}
+
+function describeListenFault(fault: HttpServerFault, { host, port, tls }: ServeRequest): string {
+  switch (fault.kind) {
+    case 'port-taken':
+      return `Port ${port} of ${host} is taken by another program: stop that one, or choose another port with --listen (npm start: HOLDFAST_LISTEN).`
+    case 'port-forbidden':
+      return `Port ${port} of ${host} may not be used by this user: choose one from 1024 on.`
+    case 'address-unavailable':
+      return `${host} is no address of this machine (${fault.reason}): choose another with --listen.`
+    case 'bad-certificate':
+      return `${tls?.certFile} and ${tls?.keyFile} can't be used (${fault.reason}).`
+    case 'uws-unavailable':
+      return `The fast HTTP adapter does not run on this machine (${fault.reason}): serve with --http node.`
+  }
+}
+
+export type OfflineSite = { readonly site: AdminSite; readonly commands: ReadonlyMap<string, AdminCommand>; close(): Promise<void> }
+
+/** Opens a site that nobody serves, in this process, for one command. */
+export async function openSiteOffline(directory: string, environment: ProcessEnvironment): Promise<Result<OfflineSite, CommandFailure>> {
+  const entered = await enterSite(directory)
+  if (!entered.ok) return entered
+  const { lock, keys, identity } = entered.value
+  const opened = await openLocalSite({ siteDirectory: directory, clock: environment.clock, random: environment.random })
+  if (!opened.ok) {
+    await lock.release()
+    return fail({ exit: 5, sentence: opened.error.sentence })
+  }
+  const { engine, name } = opened.value
+  const control = engineControl(engine, environment.clock)
+  return ok({
+    site: adminSite({ directory, name, store: engine.store, control, identity, keys }, environment),
+    commands: ADMIN_COMMANDS,
+    async close() {
+      await opened.value.close()
+      await lock.release()
+    },
+  })
+}
+
+type Entered = { readonly lock: SiteLock; readonly keys: RootKeys; readonly identity: PrivateIdentity }
+
+/** Locks a site for this process and reads its keys. */
+async function enterSite(directory: string): Promise<Result<Entered, CommandFailure>> {
+  if (!existsSync(directory))
+    return fail({ exit: 2, sentence: `There is no directory ${directory}: make a site with "holdfast init ${directory}".` })
+  if (!existsSync(join(directory, SITE_FILE))) {
+    return fail({
+      exit: 5,
+      sentence: `${directory} is not a whole site (it has no ${SITE_FILE}): make one with "holdfast init", in an empty directory.`,
+    })
+  }
+  const keys = readRootKeys(directory)
+  if (!keys.ok) return fail({ exit: 5, sentence: keys.error })
+  const identity = readSiteIdentity(directory)
+  if (!identity.ok) return fail({ exit: 5, sentence: identity.error })
+  const lock = await lockSite(directory)
+  if (lock === undefined) {
+    return fail({
+      exit: 5,
+      sentence: `${directory} is open in another process that does not answer its admin socket (is it starting, or stopping?): try again.`,
+    })
+  }
+  return ok({ lock, keys: keys.value, identity: identity.value })
+}
+
+function adminSite(
+  parts: {
+    readonly directory: string
+    readonly name: string
+    readonly store: Store
+    readonly control: SiteControl
+    readonly identity: PrivateIdentity
+    readonly keys: RootKeys
+  },
+  { clock, random }: ProcessEnvironment,
+): AdminSite {
+  const { directory, name, store, control, identity, keys } = parts
+  const ownerId = canonicalId(keys.accessKeyId)
+  const federation = { store, identity, ownerId, stateDirectory: join(directory, EXPORTS_DIRECTORY), clock, random }
+  return { directory, name, store, control, federation, clock, random }
+}

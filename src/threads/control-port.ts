@@ -1,0 +1,64 @@
+/** The engine's `SiteControl`, asked from the main thread. */
+import type { MessagePort } from 'node:worker_threads'
+import type { EngineStatus, HealProgress, SiteControl } from '../admin/control.ts'
+import type { Result } from '../result.ts'
+
+type Ask =
+  | { readonly number: number; readonly call: 'status' }
+  | { readonly number: number; readonly call: 'replace-disk'; readonly oldDirectory: string; readonly newDirectory: string }
+type Answer = { readonly number: number } & (
+  | { readonly progress: HealProgress }
+  | { readonly value: unknown }
+  | { readonly thrown: string }
+)
+
+export class ControlPort implements SiteControl {
+  readonly #port: MessagePort
+  readonly #waiting = new Map<number, (answer: Answer) => void>()
+  #nextNumber = 0
+
+  constructor(port: MessagePort) {
+    this.#port = port
+    port.on('message', (answer: Answer) => this.#waiting.get(answer.number)?.(answer))
+  }
+
+  status(): Promise<EngineStatus> {
+    return this.#ask<EngineStatus>((number) => ({ number, call: 'status' }))
+  }
+
+  replaceDisk(oldDirectory: string, newDirectory: string, progress: (step: HealProgress) => void): Promise<Result<void, string>> {
+    return this.#ask<Result<void, string>>((number) => ({ number, call: 'replace-disk', oldDirectory, newDirectory }), progress)
+  }
+
+  #ask<T>(make: (number: number) => Ask, progress?: (step: HealProgress) => void): Promise<T> {
+    const number = this.#nextNumber++
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(number, (answer) => {
+        if ('progress' in answer) {
+          progress?.(answer.progress)
+          return
+        }
+        this.#waiting.delete(number)
+        if ('thrown' in answer) reject(new Error(answer.thrown))
+        else resolve(answer.value as T)
+      })
+      this.#port.postMessage(make(number))
+    })
+  }
+}
+
+/** The commit thread's side. */
+export function serveControl(port: MessagePort, control: SiteControl): void {
+  const send = (answer: Answer): void => port.postMessage(answer)
+  port.on('message', (ask: Ask) => {
+    const { number } = ask
+    const work: Promise<unknown> =
+      ask.call === 'status'
+        ? control.status()
+        : control.replaceDisk(ask.oldDirectory, ask.newDirectory, (progress) => send({ number, progress }))
+    work.then(
+      (value) => send({ number, value }),
+      (error: unknown) => send({ number, thrown: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+    )
+  })
+}
