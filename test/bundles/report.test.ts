@@ -27,7 +27,7 @@ test('what a sender wrote reaches neither the terminal nor the page as anything 
   expect(inspectText(report.value)).not.toContain('\u001b')
   expect(inspectText(report.value)).toContain('RELEASABLE <b>TO</b> ?[31mALL')
   const page = inspectHtml(report.value)
-  expect(page).not.toMatch(/<script|<b>|\u001b/)
+  for (const raw of ['<script', '<b>', '\u001b']) expect(page).not.toContain(raw)
   expect(page).toContain('&#60;script&#62;')
   expect(page).toContain(bravo.publicIdentity.siteId)
 })

@@ -1,0 +1,86 @@
+/** Bundles written by released versions of the format open forever; their bad variants fail as they did. The files are never edited. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { fingerprint, parsePrivateIdentity, parsePublicIdentityText } from '../../src/bundles/identity.ts'
+import { verifyBundle } from '../../src/bundles/read-bundle.ts'
+import { readReceipt, readShortReceipt, shortReceipt, verifyShortReceipt } from '../../src/bundles/receipt.ts'
+import type { Result } from '../../src/result.ts'
+import { flip, NOW, newFolder, trusting, unpacked } from './bundle-fixture.ts'
+
+type Expected = {
+  bundle: string
+  manifest: string
+  volumes: number
+  fingerprint: string
+  statement: object
+  needs: object
+  entries: ({ operations: string } | { content: string; bytes: number; sha256: string })[]
+  shortReceipt: string
+  receiptKey: string
+  bad: { file: string; at: number; xor: number; expects: string }[]
+}
+const at = (name: string): string => fileURLToPath(new URL(`../vectors/bundles/hybrid-1/${name}`, import.meta.url))
+const text = (name: string): string => readFileSync(at(name), 'utf8')
+function sure<T>(result: Result<T, { sentence: string }>): T {
+  if (!result.ok) throw new Error(result.error.sentence)
+  return result.value
+}
+const expected = JSON.parse(text('expected.json')) as Expected
+const bravo = sure(parsePrivateIdentity(text('bravo.keys.json')))
+const alpha = sure(parsePublicIdentityText(text('alpha.identity')))
+const trust = () => alpha
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+
+test('the bundle of version 1, suite hybrid-1, opens', async () => {
+  const found = await unpacked(at('bundle'), { trust, recipient: bravo })
+  expect(found.fault).toBeUndefined()
+  expect(found.bundle).toMatchObject({
+    bundleId: expected.bundle,
+    manifestDigest: expected.manifest,
+    statement: expected.statement,
+    needs: expected.needs,
+    senderEpoch: 2,
+    marking: 'EXERCISE',
+  })
+  expect(found.entries.map((entry) => (typeof entry === 'string' ? { operations: entry } : { sha256: sha256(entry) }))).toEqual(
+    expected.entries.map((entry) => ('operations' in entry ? entry : { sha256: entry.sha256 })),
+  )
+  expect(await verifyBundle([at('bundle')], trust, { nowMs: NOW })).toMatchObject({ verdict: 'intact', exit: 0, volumes: expected.volumes })
+  expect(fingerprint(alpha)).toBe(expected.fingerprint)
+})
+
+test('its receipt and short receipt are known', () => {
+  expect(sure(readReceipt(text('receipt.txt'), trusting(bravo)))).toMatchObject({
+    bundleId: expected.bundle,
+    manifestDigest: expected.manifest,
+  })
+  const key = Buffer.from(expected.receiptKey, 'hex')
+  expect(shortReceipt(key, expected.bundle, expected.manifest)).toBe(expected.shortReceipt)
+  expect(verifyShortReceipt(key, expected.manifest, sure(readShortReceipt(expected.shortReceipt)))).toBe(true)
+})
+
+test.each(expected.bad)('with byte $at of $file changed by $xor it is $expects', async ({ file, at: place, xor, expects }) => {
+  const folder = newFolder()
+  cpSync(at('bundle'), folder, { recursive: true })
+  flip(join(folder, file), place, xor)
+  const found = await unpacked(folder, { trust, recipient: bravo })
+  expect(found.fault ?? (found.repaired > 0 ? 'repaired' : 'intact')).toBe(expects)
+})
+
+const python = spawnSync('python3', ['-c', 'from cryptography.hazmat.primitives import hpke; hpke.KEM.MLKEM1024_P384']).status === 0
+
+test.skipIf(!python)('a short script in stock Python opens it, signatures checked, without Holdfast', () => {
+  const script = fileURLToPath(new URL('open-bundle.py', import.meta.url))
+  expect(readFileSync(script, 'utf8').split('\n').length).toBeLessThanOrEqual(150)
+  const out = join(newFolder(), 'out')
+  expect(execFileSync('python3', [script, at('bravo.keys.json'), out, at('bundle')], { encoding: 'utf8' })).toContain(expected.fingerprint)
+  for (const entry of expected.entries)
+    if ('content' in entry) expect(sha256(readFileSync(join(out, 'content', entry.content)))).toBe(entry.sha256)
+  expect(readFileSync(join(out, 'operations', '000000000001'), 'utf8')).toBe((expected.entries[0] as { operations: string }).operations)
+  expect(JSON.parse(readFileSync(join(out, 'statement'), 'utf8'))).toEqual(expected.statement)
+  expect(existsSync(join(out, 'content')) && readdirSync(join(out, 'content'))).toHaveLength(3)
+})
