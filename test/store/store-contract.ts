@@ -11,7 +11,7 @@ export type StoreFixture = {
   close(): Promise<void>
 }
 
-export function valueOf<T>(result: Result<T, unknown>): T {
+export function must<T>(result: Result<T, unknown>): T {
   if (!result.ok) throw new Error(`refused: ${JSON.stringify(result.error)}`)
   return result.value
 }
@@ -47,8 +47,8 @@ export class StoreUser {
   }
 
   async bucket(name: string, versioning?: 'enabled' | 'suspended'): Promise<Bucket> {
-    const bucket = valueOf(await this.run(this.store.createBucket({ name: name as BucketName, owner: 'f'.repeat(64) })))
-    if (versioning !== undefined) valueOf(await this.run(this.store.putVersioning(bucket.id, versioning)))
+    const bucket = must(await this.run(this.store.createBucket({ name: name as BucketName, owner: 'f'.repeat(64) })))
+    if (versioning !== undefined) must(await this.run(this.store.putVersioning(bucket.id, versioning)))
     return bucket
   }
 
@@ -57,19 +57,19 @@ export class StoreUser {
       (async () => {
         const writer = this.store.stage(expectedBytes)
         for (let at = 0; at < body.length; at += 60_000) await writer.write(body.slice(at, at + 60_000))
-        return { kind: 'staged', staged: valueOf(await writer.finish()) } as const
+        return { kind: 'staged', staged: must(await writer.finish()) } as const
       })(),
     )
   }
 
   async tryPut(bucket: Bucket, key: string, body: Uint8Array | string, more: Partial<Parameters<Store['putObject']>[0]> = {}) {
     const bytes = typeof body === 'string' ? Buffer.from(body) : body
-    const content = await this.stage(bytes)
-    return this.run(this.store.putObject({ bucketId: bucket.id, key, attributes: plain(bytes), content, ...more }))
+    const content = more.content ?? (await this.stage(bytes))
+    return this.run(this.store.putObject({ bucketId: bucket.id, key, attributes: plain(bytes), ...more, content }))
   }
 
   async put(bucket: Bucket, key: string, body: Uint8Array | string, more: Partial<Parameters<Store['putObject']>[0]> = {}) {
-    return valueOf(await this.tryPut(bucket, key, body, more))
+    return must(await this.tryPut(bucket, key, body, more))
   }
 
   find(bucket: Bucket, key: string, versionId?: string): Promise<Version | undefined> {
@@ -88,7 +88,7 @@ export class StoreUser {
         const reader = this.store.read(version, from, to)
         const chunks: Uint8Array[] = []
         for (;;) {
-          const chunk = valueOf(await reader.read())
+          const chunk = must(await reader.read())
           if (chunk === undefined) break
           chunks.push(new Uint8Array(chunk))
         }
@@ -148,8 +148,8 @@ export function storeContract(name: string, open: () => Promise<StoreFixture>): 
       ])
       await user.put(made, 'x', 'x')
       expect(errorOf(await run(store.deleteBucket(made.id)))).toBe('not-empty')
-      valueOf(await user.delete(made, 'x'))
-      valueOf(await run(store.deleteBucket(made.id)))
+      must(await user.delete(made, 'x'))
+      must(await run(store.deleteBucket(made.id)))
       expect(await run(store.findBucket('b-two' as BucketName))).toBeUndefined()
       expect(errorOf(await run(store.deleteBucket(made.id)))).toBe('no-such-bucket')
       expect(errorOf(await user.tryPut(made, 'x', 'x'))).toBe('no-such-bucket')
@@ -160,10 +160,10 @@ export function storeContract(name: string, open: () => Promise<StoreFixture>): 
     test('configurations are kept with their bucket, and each change is seen at once', async () => {
       const { store, run } = user
       const bucket = await user.bucket('configured')
-      valueOf(await run(store.putConfiguration(bucket.id, 'tagging', '[["a","b"]]')))
+      must(await run(store.putConfiguration(bucket.id, 'tagging', '[["a","b"]]')))
       expect((await run(store.findBucket(bucket.name)))?.configuration).toEqual({ tagging: '[["a","b"]]' })
-      valueOf(await run(store.putConfiguration(bucket.id, 'tagging', undefined)))
-      valueOf(await run(store.putVersioning(bucket.id, 'enabled')))
+      must(await run(store.putConfiguration(bucket.id, 'tagging', undefined)))
+      must(await run(store.putVersioning(bucket.id, 'enabled')))
       expect(await run(store.findBucket(bucket.name))).toMatchObject({ configuration: {}, versioning: 'enabled' })
     })
 
@@ -210,8 +210,8 @@ export function storeContract(name: string, open: () => Promise<StoreFixture>): 
       expect(written).toMatchObject({ versionId: 'null', versioning: 'unversioned' })
       expect(await user.text(bucket, 'a')).toBe('two')
       expect(await user.history(bucket)).toEqual(['a*@null'])
-      expect(valueOf(await user.delete(bucket, 'a'))).toMatchObject({ kind: 'removed', versionId: 'null', removedMarker: false })
-      expect(valueOf(await user.delete(bucket, 'a'))).toMatchObject({ kind: 'nothing', versionId: undefined })
+      expect(must(await user.delete(bucket, 'a'))).toMatchObject({ kind: 'removed', versionId: 'null', removedMarker: false })
+      expect(must(await user.delete(bucket, 'a'))).toMatchObject({ kind: 'nothing', versionId: undefined })
       expect(await user.history(bucket)).toEqual([])
     })
 
@@ -220,38 +220,38 @@ export function storeContract(name: string, open: () => Promise<StoreFixture>): 
       const first = await user.put(bucket, 'a', 'one')
       const second = await user.put(bucket, 'a', 'two')
       expect(first.versionId).not.toBe(second.versionId)
-      const marker = valueOf(await user.delete(bucket, 'a'))
+      const marker = must(await user.delete(bucket, 'a'))
       expect(marker).toMatchObject({ kind: 'marker-made', versioning: 'enabled' })
       expect(await user.find(bucket, 'a')).toMatchObject({ kind: 'delete-marker', versionId: marker.versionId, isLatest: true })
       expect((await user.list(bucket)).entries).toEqual([])
       expect(await user.history(bucket)).toEqual(['a!*', 'a', 'a'])
       expect(await user.text(bucket, 'a', first.versionId)).toBe('one')
       expect(await user.find(bucket, 'a', second.versionId)).toMatchObject({ isLatest: false })
-      expect(valueOf(await user.delete(bucket, 'a', marker.versionId))).toMatchObject({ kind: 'removed', removedMarker: true })
+      expect(must(await user.delete(bucket, 'a', marker.versionId))).toMatchObject({ kind: 'removed', removedMarker: true })
       expect(await user.text(bucket, 'a')).toBe('two')
-      valueOf(await user.delete(bucket, 'a', second.versionId))
+      must(await user.delete(bucket, 'a', second.versionId))
       expect(await user.text(bucket, 'a')).toBe('one')
       expect(await user.history(bucket)).toEqual(['a*'])
-      expect(valueOf(await user.delete(bucket, 'a', second.versionId))).toMatchObject({ kind: 'nothing' })
-      expect(valueOf(await user.delete(bucket, 'b', 'nonsense'))).toMatchObject({ kind: 'nothing' })
+      expect(must(await user.delete(bucket, 'a', second.versionId))).toMatchObject({ kind: 'nothing' })
+      expect(must(await user.delete(bucket, 'b', 'nonsense'))).toMatchObject({ kind: 'nothing' })
     })
 
     test('a suspended bucket has one null version for each key, wherever it is', async () => {
       const { store, run } = user
       const bucket = await user.bucket('suspended')
       await user.put(bucket, 'a', 'null one')
-      valueOf(await run(store.putVersioning(bucket.id, 'enabled')))
+      must(await run(store.putVersioning(bucket.id, 'enabled')))
       await user.put(bucket, 'a', 'named')
       expect(await user.history(bucket)).toEqual(['a*', 'a@null'])
       expect(await user.text(bucket, 'a', 'null')).toBe('null one')
-      valueOf(await run(store.putVersioning(bucket.id, 'suspended')))
+      must(await run(store.putVersioning(bucket.id, 'suspended')))
       await user.put(bucket, 'a', 'null two')
       expect(await user.history(bucket)).toEqual(['a*@null', 'a'])
-      expect(valueOf(await user.delete(bucket, 'a'))).toMatchObject({ kind: 'marker-made', versionId: 'null', versioning: 'suspended' })
+      expect(must(await user.delete(bucket, 'a'))).toMatchObject({ kind: 'marker-made', versionId: 'null', versioning: 'suspended' })
       expect(await user.history(bucket)).toEqual(['a!*@null', 'a'])
       await user.put(bucket, 'a', 'null three')
       expect(await user.history(bucket)).toEqual(['a*@null', 'a'])
-      valueOf(await user.delete(bucket, 'a', 'null'))
+      must(await user.delete(bucket, 'a', 'null'))
       expect(await user.text(bucket, 'a')).toBe('named')
       expect(await user.find(bucket, 'a', 'null')).toBeUndefined()
     })
@@ -267,7 +267,7 @@ export function storeContract(name: string, open: () => Promise<StoreFixture>): 
       await user.put(bucket, 'a', 'two', etag(md5(Buffer.from('one'))))
       const stale = { bucketId: bucket.id, key: 'a', ...etag(md5(Buffer.from('one'))) }
       expect(errorOf(await user.run(user.store.deleteObject(stale)))).toBe('precondition-failed')
-      valueOf(await user.delete(bucket, 'a'))
+      must(await user.delete(bucket, 'a'))
       await user.put(bucket, 'a', 'three', absent)
     })
 
@@ -320,7 +320,7 @@ export function storeContract(name: string, open: () => Promise<StoreFixture>): 
       const bucket = await user.bucket('version-pages', 'enabled')
       const ids: string[] = []
       for (const key of ['k', 'k', 'k', 'k-2', 'm/1', 'm/2']) ids.push((await user.put(bucket, key, key)).versionId)
-      valueOf(await user.delete(bucket, 'k-2'))
+      must(await user.delete(bucket, 'k-2'))
       for (const max of [1, 2, 5]) {
         const seen: string[] = []
         let after = ''
@@ -337,7 +337,7 @@ export function storeContract(name: string, open: () => Promise<StoreFixture>): 
         }
         expect(seen).toEqual(['k 2*', 'k 1', 'k 0', 'k-2 -1*', 'k-2 3', 'm/'])
       }
-      valueOf(await user.delete(bucket, 'k', ids[1]))
+      must(await user.delete(bucket, 'k', ids[1]))
       const page = await user.versions(bucket, { after: 'k', afterVersionId: ids[1]!, max: 1 })
       expect(page.entries).toMatchObject([{ key: 'k', versionId: ids[0], isLatest: false }])
     })
@@ -349,16 +349,16 @@ export function storeContract(name: string, open: () => Promise<StoreFixture>): 
       const second = await user.put(bucket, 'a', 'two')
       const put = (versionId?: string) =>
         run(store.putTags({ bucketId: bucket.id, key: 'a', tags: [['t', '1']], ...(versionId && { versionId }) }))
-      expect(valueOf(await put(first.versionId))).toEqual({ versionId: first.versionId })
+      expect(must(await put(first.versionId))).toEqual({ versionId: first.versionId })
       expect(await user.object(bucket, 'a', first.versionId)).toMatchObject({
         tags: [['t', '1']],
         etag: md5(Buffer.from('one')),
         position: first.position,
       })
       expect((await user.object(bucket, 'a')).tags).toEqual([])
-      expect(valueOf(await put())).toEqual({ versionId: second.versionId })
+      expect(must(await put())).toEqual({ versionId: second.versionId })
       expect(errorOf(await put('null'))).toBe('no-such-version')
-      const marker = valueOf(await user.delete(bucket, 'a'))
+      const marker = must(await user.delete(bucket, 'a'))
       expect(errorOf(await put())).toBe('no-such-key')
       expect(errorOf(await put(marker.versionId))).toBe('is-delete-marker')
     })
@@ -377,12 +377,12 @@ export function storeContract(name: string, open: () => Promise<StoreFixture>): 
           content: { kind: 'shared', of, from: 0, to: bytes },
           attributes: plain(body, { tags: [['self', '']] }),
         })
-        valueOf(await user.delete(bucket, 'source'))
+        must(await user.delete(bucket, 'source'))
         expect(md5(await user.bytesOf(await user.object(bucket, 'copy')))).toBe(md5(body))
         expect(md5(await user.bytesOf(await user.object(bucket, 'middle')))).toBe(md5(body.subarray(bytes / 4, bytes / 2)))
       }
       const of = await user.object(bucket, 'copy')
-      valueOf(await user.delete(bucket, 'copy'))
+      must(await user.delete(bucket, 'copy'))
       expect(errorOf(await user.tryPut(bucket, 'late', 'x', { content: { kind: 'shared', of, from: 0, to: of.bytes } }))).toBe(
         'source-gone',
       )
@@ -395,10 +395,10 @@ export function storeContract(name: string, open: () => Promise<StoreFixture>): 
       const lease = user.store.lease()
       const version = await user.object(bucket, 'a')
       const reader = user.store.read(version, 0, version.bytes)
-      valueOf(await user.delete(bucket, 'a'))
+      must(await user.delete(bucket, 'a'))
       expect(await user.find(bucket, 'a')).toBeUndefined()
       const chunks: Uint8Array[] = []
-      for (let chunk = valueOf(await user.run(reader.read())); chunk !== undefined; chunk = valueOf(await user.run(reader.read()))) {
+      for (let chunk = must(await user.run(reader.read())); chunk !== undefined; chunk = must(await user.run(reader.read()))) {
         chunks.push(new Uint8Array(chunk))
       }
       reader.close()
@@ -413,7 +413,7 @@ export function storeContract(name: string, open: () => Promise<StoreFixture>): 
 
 function multipartContract(user: () => StoreUser): void {
   const begin = async (bucket: Bucket, key: string) =>
-    valueOf(
+    must(
       await user().run(
         user().store.createUpload({
           bucketId: bucket.id,
@@ -435,10 +435,10 @@ function multipartContract(user: () => StoreUser): void {
     const bucket = await user().bucket('uploads')
     const { uploadId } = await begin(bucket, 'big')
     const bodies = [pattern(200_000, 1), pattern(1000, 2), pattern(150_000, 3)]
-    valueOf(await part(bucket, 'big', uploadId, 2, pattern(5, 9)))
+    must(await part(bucket, 'big', uploadId, 2, pattern(5, 9)))
     const parts = []
-    for (const [i, body] of bodies.entries()) parts.push(valueOf(await part(bucket, 'big', uploadId, 2 * (i + 1), body)))
-    valueOf(await part(bucket, 'big', uploadId, 9, pattern(140_000, 4)))
+    for (const [i, body] of bodies.entries()) parts.push(must(await part(bucket, 'big', uploadId, 2 * (i + 1), body)))
+    must(await part(bucket, 'big', uploadId, 9, pattern(140_000, 4)))
     expect((await run(store.listParts(bucket.id, 'big', uploadId, 2, 2))).parts.map(({ number }) => number)).toEqual([4, 6])
     expect((await run(store.listParts(bucket.id, 'big', uploadId, 0, 2))).truncated).toBe(true)
     expect(await run(store.findUpload(bucket.id, 'big', uploadId))).toMatchObject({
@@ -452,8 +452,8 @@ function multipartContract(user: () => StoreUser): void {
     expect(errorOf(await run(store.completeUpload({ ...input, parts: [{ ...parts[0]!, etag: md5(Buffer.from('no')) }] })))).toBe(
       'invalid-part',
     )
-    const written = valueOf(await run(store.completeUpload(input)))
-    expect(valueOf(await run(store.completeUpload(input)))).toEqual(written)
+    const written = must(await run(store.completeUpload(input)))
+    expect(must(await run(store.completeUpload(input)))).toEqual(written)
     const version = await user().object(bucket, 'big')
     const whole = Buffer.concat(bodies)
     expect(version).toMatchObject({
@@ -480,10 +480,10 @@ function multipartContract(user: () => StoreUser): void {
     const first = await begin(bucket, 'source')
     const bodies = [pattern(150_000, 5), pattern(150_000, 6)]
     const parts = [
-      valueOf(await part(bucket, 'source', first.uploadId, 1, bodies[0]!)),
-      valueOf(await part(bucket, 'source', first.uploadId, 2, bodies[1]!)),
+      must(await part(bucket, 'source', first.uploadId, 1, bodies[0]!)),
+      must(await part(bucket, 'source', first.uploadId, 2, bodies[1]!)),
     ]
-    valueOf(
+    must(
       await run(
         store.completeUpload({ bucketId: bucket.id, key: 'source', uploadId: first.uploadId, parts, etag: `${md5(Buffer.from('s'))}-2` }),
       ),
@@ -491,10 +491,10 @@ function multipartContract(user: () => StoreUser): void {
     const of = await user().object(bucket, 'source')
     const cut = Buffer.concat(bodies).subarray(100_000, 250_000)
     const second = await begin(bucket, 'target')
-    const copied = valueOf(await part(bucket, 'target', second.uploadId, 1, cut, { kind: 'shared', of, from: 100_000, to: 250_000 }))
+    const copied = must(await part(bucket, 'target', second.uploadId, 1, cut, { kind: 'shared', of, from: 100_000, to: 250_000 }))
     await user().put(bucket, 'whole', Buffer.concat(bodies), { content: { kind: 'shared', of, from: 0, to: of.bytes } })
-    valueOf(await user().delete(bucket, 'source'))
-    valueOf(
+    must(await user().delete(bucket, 'source'))
+    must(
       await run(
         store.completeUpload({
           bucketId: bucket.id,
@@ -528,11 +528,11 @@ function multipartContract(user: () => StoreUser): void {
     ).toEqual([4, 1, 2, 3])
     expect((await list({ after: 'a' })).entries.map(({ key }) => key)).toEqual(['b/1', 'b/2', 'c'])
     expect(await list({ delimiter: '/' })).toMatchObject({ commonPrefixes: ['b/'] })
-    valueOf(await part(bucket, 'a', made[0]!.uploadId, 1, pattern(150_000)))
-    valueOf(await run(store.abortUpload(bucket.id, 'a', made[0]!.uploadId)))
+    must(await part(bucket, 'a', made[0]!.uploadId, 1, pattern(150_000)))
+    must(await run(store.abortUpload(bucket.id, 'a', made[0]!.uploadId)))
     expect(await run(store.findUpload(bucket.id, 'a', made[0]!.uploadId))).toBeUndefined()
-    valueOf(await part(bucket, 'a', made[4]!.uploadId, 1, pattern(150_000)))
-    valueOf(await run(store.deleteBucket(bucket.id)))
+    must(await part(bucket, 'a', made[4]!.uploadId, 1, pattern(150_000)))
+    must(await run(store.deleteBucket(bucket.id)))
     expect(await run(store.findUpload(bucket.id, 'a', made[4]!.uploadId))).toBeUndefined()
   })
 }
@@ -548,10 +548,10 @@ function documentsContract(user: () => StoreUser): void {
       content: content === null ? null : Buffer.from(content),
       ...(expect === undefined ? {} : { expect: expect === null ? null : Buffer.from(expect) }),
     })
-    valueOf(await run(federation.putDocuments([put('a', '1', null), put('b', '2')])))
+    must(await run(federation.putDocuments([put('a', '1', null), put('b', '2')])))
     expect(errorOf(await run(federation.putDocuments([put('b', '3'), put('a', '9', null)])))).toBe('conflict')
     expect(text(await run(federation.getDocument('peers', 'b')))).toBe('2')
-    valueOf(await run(federation.putDocuments([put('b', null, '2'), put('c', '4')])))
+    must(await run(federation.putDocuments([put('b', null, '2'), put('c', '4')])))
     expect((await run(federation.listDocuments('peers', '', 9))).map(({ name, content }) => [name, text(content)])).toEqual([
       ['a', '1'],
       ['c', '4'],
@@ -563,8 +563,8 @@ function documentsContract(user: () => StoreUser): void {
     const { store, run } = user()
     const bucket = await user().bucket('operations', 'enabled')
     const { versionId, position } = await user().put(bucket, 'a', 'one')
-    valueOf(await user().delete(bucket, 'a'))
-    valueOf(await user().delete(bucket, 'a', versionId))
+    must(await user().delete(bucket, 'a'))
+    must(await user().delete(bucket, 'a', versionId))
     const last = await run(store.federation.lastOperation(bucket.id))
     const collect = async () => {
       const found = []

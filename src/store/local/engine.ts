@@ -107,7 +107,7 @@ function newestStart(index: OrderedMap): number | undefined {
 
 async function bringUp(input: EngineInput, journal: Journal, state: IndexState): ReturnType<typeof replay> {
   const { index, site, onReplay } = input
-  const run = () => replay({ index, journal, site, ...(onReplay && { onProgress: onReplay }) })
+  const run = () => replay({ index, journal, site, generation: input.pool.view.generation, ...(onReplay && { onProgress: onReplay }) })
   // Only after --accept-older can the journal end before the index.
   if (state.applied >= journal.nextSequence) index.clear()
   try {
@@ -273,7 +273,12 @@ export class Engine {
 
   async #catchUp(): Promise<Result<unknown, ReplayFault>> {
     try {
-      const replayed = await replay({ index: this.index, journal: this.journal, site: this.#input.site })
+      const replayed = await replay({
+        index: this.index,
+        journal: this.journal,
+        site: this.#input.site,
+        generation: this.pool.view.generation,
+      })
       if (replayed.ok) this.#freeing.add(replayed.value.freed, replayed.value.doomed)
       return replayed
     } catch {

@@ -31,6 +31,8 @@ export async function replay(input: {
   readonly index: OrderedMap
   readonly journal: Pick<Journal, 'entries' | 'reader' | 'nextSequence'>
   readonly site: SiteId
+  /** Of the pool, now: the index remembers the newest. */
+  readonly generation: number
   readonly onProgress?: (sequence: number) => void
 }): Promise<Result<Replayed, ReplayFault>> {
   const { index, journal, site } = input
@@ -43,6 +45,7 @@ export async function replay(input: {
   let context = applyContext(transaction, state, site)
   let pending = 0
   const commit = (): boolean => {
+    state.generation = Math.max(state.generation, input.generation)
     writeState(transaction, state)
     const committed = transaction.commit()
     healListGrew ||= context.healListGrew

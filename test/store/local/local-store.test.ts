@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { initSite, openLocalSite } from '../../../src/store/local/open-site.ts'
 import type { SiteId } from '../../../src/store/terms.ts'
-import { storeContract, valueOf } from '../store-contract.ts'
+import { must, storeContract } from '../store-contract.ts'
 import { realClock, realRandom } from './real-environment.ts'
 import { SimulatedSite } from './simulated-site.ts'
 
@@ -17,8 +17,8 @@ storeContract('directories, the index in LMDB', async () => {
   const siteDirectory = join(folder, 'site')
   const diskDirectories = [0, 1, 2, 3].map((i) => join(folder, `disk.${i}`))
   const environment = { clock: realClock, random: realRandom }
-  valueOf(await initSite({ siteDirectory, diskDirectories, name: 'test', site: 'b'.repeat(32) as SiteId, ...environment }))
-  const site = valueOf(await openLocalSite({ siteDirectory, ...environment }))
+  must(await initSite({ siteDirectory, diskDirectories, name: 'test', site: 'b'.repeat(32) as SiteId, ...environment }))
+  const site = must(await openLocalSite({ siteDirectory, ...environment }))
   return {
     store: site.engine.store,
     run: (promise) => promise,

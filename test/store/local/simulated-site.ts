@@ -84,7 +84,9 @@ export class SimulatedSite {
         epoch: 1,
         start,
         uncleanStarts,
-        onSwept: async (swept) => void (this.#unclean = this.#unclean.filter((each) => each !== swept)),
+        onSwept: async (swept) => {
+          this.#unclean = this.#unclean.filter((each) => each !== swept)
+        },
         journalOptions: { segmentBytes: 4 * 1024 * 1024, urgentBytes: 2 * 1024 * 1024, xxh64 },
         reopenDisk: async (directory) => world.disks.find((disk) => disk.directory === directory)?.reopen(),
         onTrouble: (sentence) => this.troubles.push(sentence),

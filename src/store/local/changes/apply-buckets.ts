@@ -56,11 +56,14 @@ export function applyBucketChange(context: ApplyContext, change: PlacedChange, r
       return
     }
     case 'delete-bucket':
-      return removeBucket(context, record.bucket)
+      removeBucket(context, record.bucket)
+      return
     case 'put-versioning':
-      return setVersioning(context, record.bucket, record.versioning, position)
+      setVersioning(context, record.bucket, record.versioning, position)
+      return
     case 'put-configuration':
-      return setConfiguration(context, record.bucket, record.name, record.json, position)
+      setConfiguration(context, record.bucket, record.name, record.json, position)
+      return
   }
 }
 

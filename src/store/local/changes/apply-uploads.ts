@@ -54,7 +54,8 @@ export function applyUploadChange(context: ApplyContext, change: PlacedChange, r
       return
     }
     case 'complete-upload':
-      return completeUpload(context, change, record)
+      completeUpload(context, change, record)
+      return
     case 'abort-upload':
       writer.remove(uploadKey(record.bucket, record.key, record.upload))
       releaseParts(context, record.upload.sequence)

@@ -31,20 +31,24 @@ function carryOut(context: ApplyContext, change: PlacedChange): void {
     case 'put-versioning':
     case 'put-configuration':
     case 'adopt-bucket':
-      return applyBucketChange(context, change, record)
+      applyBucketChange(context, change, record)
+      return
     case 'put-object':
     case 'put-marker':
     case 'delete-version':
     case 'put-tags':
-      return applyObjectChange(context, change, record)
+      applyObjectChange(context, change, record)
+      return
     case 'create-upload':
     case 'put-part':
     case 'complete-upload':
     case 'abort-upload':
     case 'expire-uploads':
-      return applyUploadChange(context, change, record)
+      applyUploadChange(context, change, record)
+      return
     case 'apply-foreign':
-      return applyForeign(context, change, record)
+      applyForeign(context, change, record)
+      return
     case 'put-document': {
       const key = documentKey(record.collection, record.name)
       if (record.removed) context.writer.remove(key)

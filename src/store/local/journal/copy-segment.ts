@@ -1,8 +1,9 @@
-/** Makes a further copy of a closed segment: each record from any good copy, the header last, everything read back. */
+/** Makes copies of closed segments, or mends them: each record from any good copy, everything read back. */
 import type { Disk, DiskFault, DiskFile } from '../../../disks/disk.ts'
 import { done, fail, type Result } from '../../../result.ts'
 import type { Xxh64 } from './checksum.ts'
 import { readSegment } from './entries.ts'
+import { readImage, rewriteDiffering } from './image.ts'
 import { JOURNAL_FOLDER, type Segment, segmentFile } from './segment.ts'
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES } from './segment-header.ts'
 import type { JournalFault } from './terms.ts'
@@ -33,6 +34,20 @@ export async function copySegment(input: CopyInput): Promise<Result<void, CopyFa
   }
   const named = await to.syncFolder(JOURNAL_FOLDER)
   if (!named.ok) return target(named.error)
+  return (await isWholeCopy(segment, to, xxh64)) ? done : target('io')
+}
+
+/** Makes a copy good where it is not. All copies may help, also this one; what is good in it is not touched. */
+export async function mendCopy({ to, segment, from, xxh64 }: CopyInput): Promise<Result<void, CopyFault>> {
+  const image = await readImage(segment, from, xxh64)
+  if (!image.ok) return image
+  const file = await to.open(segmentFile(segment.header.number), { mode: 'write', lane: 'data' })
+  if (!file.ok) return target(file.error)
+  const size = await file.value.size()
+  const rewritten = size.ok ? await rewriteDiffering(file.value, image.value, image.value.length, size.value) : size
+  const synced = rewritten.ok ? await file.value.sync() : rewritten
+  file.value.close()
+  if (!synced.ok) return target(synced.error)
   return (await isWholeCopy(segment, to, xxh64)) ? done : target('io')
 }
 

@@ -26,6 +26,7 @@
  * 8 MiB or the end of the segment; an empty batch after the next begin() has room for any record within the limits in terms.ts.
  */
 import assert from 'node:assert/strict'
+import type { Disk } from '../../../disks/disk.ts'
 import type { Clock } from '../../../environment.ts'
 import { done, fail, ok, type Result } from '../../../result.ts'
 import { hexOf, loadXxh64, type Xxh64 } from './checksum.ts'
@@ -84,7 +85,7 @@ export class Journal {
       xxh64: input.xxh64,
       disks: () => input.disks.disks().flatMap(({ disk, healing }) => (healing ? [] : [disk])),
       reportFault: (disk, fault) => void input.writer.putOut([{ disk, reason: `the journal could not be read: ${fault}` }]),
-      reportBadCopy: (disk, number) => void input.writer.segments.find(({ header }) => header.number === number)?.holders.delete(disk),
+      reportBadCopy: (disk, number) => this.reportBadCopy(disk, number),
     })
   }
 
@@ -213,6 +214,12 @@ export class Journal {
       if (!restored.ok) return restored
     }
     return done
+  }
+
+  /** A reader, of any thread, met bad bytes: the next `restoreCopies` mends that copy. */
+  reportBadCopy(disk: Disk, number: number): void {
+    const segment = this.#writer.segments.find(({ header }) => header.number === number)
+    if (segment?.holders.has(disk)) segment.suspects.add(disk)
   }
 
   /** Nothing may be called afterwards. A batch under way is lost or not. */

@@ -67,7 +67,7 @@ async function recoverFrom(input: RecoverInput, disks: readonly JournalDisk[]): 
     if (input.seen.sequence > 0 && !input.acceptOlder) return fail({ kind: 'sequence-lost', seen: input.seen.sequence, found: 0 })
     return ok({ segments: [], continues: false, lastClock: 0, nextNumber })
   }
-  const segments = chain.map(({ header, seed, disks: holders }) => newSegment(header, seed, holders))
+  const segments = chain.map(({ header, seed, disks: holders, suspects }) => newSegment(header, seed, holders, suspects))
   for (const [index, segment] of segments.entries()) {
     const next = segments[index + 1]?.header
     if (next === undefined) break

@@ -6,13 +6,13 @@
 import type { Disk, DiskFault, DiskFile } from '../../../disks/disk.ts'
 import { done, fail, ok, type Result } from '../../../result.ts'
 import type { SegmentEnd } from './chain-end.ts'
+import { rewriteDiffering } from './image.ts'
 import { chooseDisks, type JournalDisk, type JournalDisks } from './journal-disks.ts'
 import type { Failed } from './recover.ts'
 import { JOURNAL_FOLDER, type Segment, segmentFile } from './segment.ts'
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts'
 import { BATCH_BYTES_MAX, type JournalFault } from './terms.ts'
 
-const WINDOW_BYTES = 1024 * 1024
 /** A batch that was not acknowledged begins at the end and is no longer; bytes further on were never written as records. */
 const TAIL_BYTES = BATCH_BYTES_MAX
 
@@ -36,6 +36,7 @@ export async function repairNewest(
     const repaired = await repairCopy(target.disk, segment, end, bytes)
     if (repaired.ok) {
       segment.holders.add(target.disk)
+      segment.suspects.delete(target.disk)
       return
     }
     segment.holders.delete(target.disk)
@@ -71,25 +72,8 @@ async function rewrite(
   if (!size.ok) return size
   // Where the file must grow, all of it is written.
   const until = size.value < bytes ? bytes : Math.min(size.value, segment.end + TAIL_BYTES)
-  for (let from = 0; from < until; from += WINDOW_BYTES) {
-    const to = Math.min(from + WINDOW_BYTES, until)
-    const wanted = windowOf(image, from, to)
-    const there = to <= size.value ? await file.read(from, to - from) : undefined
-    if (there !== undefined && !there.ok) return there
-    if (there !== undefined && Buffer.compare(there.value, wanted) === 0) continue
-    const written = await file.write(from, [wanted])
-    if (!written.ok) return written
-  }
+  const rewritten = await rewriteDiffering(file, image, until, size.value)
+  if (!rewritten.ok) return rewritten
   const lastBatch = lastBatchAt < segment.end ? await file.write(lastBatchAt, [image.subarray(lastBatchAt, segment.end)]) : done
-  if (!lastBatch.ok) return lastBatch
-  const header = await file.write(0, [image.subarray(0, SEGMENT_HEADER_BYTES)])
-  return header.ok ? done : header
-}
-
-/** The bytes of the image, zeros behind it. */
-function windowOf(image: Uint8Array, from: number, to: number): Uint8Array {
-  if (to <= image.length) return image.subarray(from, to)
-  const window = new Uint8Array(to - from)
-  if (from < image.length) window.set(image.subarray(from))
-  return window
+  return lastBatch.ok ? file.write(0, [image.subarray(0, SEGMENT_HEADER_BYTES)]) : lastBatch
 }

@@ -2,7 +2,7 @@
 import type { Disk } from '../../../disks/disk.ts'
 import { done, fail, type Result } from '../../../result.ts'
 import type { Xxh64 } from './checksum.ts'
-import { copySegment, isWholeCopy } from './copy-segment.ts'
+import { type CopyFault, copySegment, isWholeCopy, mendCopy } from './copy-segment.ts'
 import { holdersNow, type JournalDisk, type JournalDisks } from './journal-disks.ts'
 import type { NextSegment } from './next-segment.ts'
 import { JOURNAL_FOLDER, type Segment, segmentFile, segmentOfName } from './segment.ts'
@@ -56,19 +56,26 @@ export async function restoreCopiesOn(task: CopyTask): Promise<Result<void, Jour
 }
 
 async function restoreCopy({ to, disks, verify, xxh64 }: CopyTask, segment: Segment): Promise<Result<void, JournalFault>> {
-  if (segment.holders.has(to.disk)) {
-    if (!verify || (await isWholeCopy(segment, to.disk, xxh64))) return done
-    segment.holders.delete(to.disk)
+  const { holders, suspects } = segment
+  const input = { segment, to: to.disk, from: holdersNow(holders, disks), xxh64 }
+  if (holders.has(to.disk)) {
+    const doubted = verify || suspects.has(to.disk)
+    const mended = doubted && !(await isWholeCopy(segment, to.disk, xxh64)) ? await mendCopy(input) : done
+    if (!mended.ok) return journalFault(mended.error)
+    suspects.delete(to.disk)
+    return done
   }
   // Copies on disks that are healing count once those are in.
   const inDisks = disks.disks().filter(({ healing }) => !healing)
-  const held = inDisks.filter(({ disk }) => segment.holders.has(disk)).length
+  const held = inDisks.filter(({ disk }) => holders.has(disk)).length
   if (held >= Math.min(disks.copies, inDisks.length + (to.healing ? 1 : 0))) return done
-  const copied = await copySegment({ segment, to: to.disk, from: holdersNow(segment.holders, disks), xxh64 })
-  if (copied.ok) {
-    segment.holders.add(to.disk)
-    return done
-  }
-  if (copied.error.kind !== 'disk') return fail(copied.error)
-  return fail({ kind: copied.error.fault === 'full' ? 'full' : 'unavailable' })
+  const copied = await copySegment(input)
+  if (!copied.ok) return journalFault(copied.error)
+  holders.add(to.disk)
+  return done
+}
+
+function journalFault(fault: CopyFault): Result<never, JournalFault> {
+  if (fault.kind !== 'disk') return fail(fault)
+  return fail({ kind: fault.fault === 'full' ? 'full' : 'unavailable' })
 }

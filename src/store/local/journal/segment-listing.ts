@@ -11,7 +11,7 @@ import type { JournalFault } from './terms.ts'
 /** Disks by the number of the file they list. */
 export type Listed = Map<number, JournalDisk[]>
 
-export type ChainLink = DecodedSegmentHeader & { readonly disks: readonly Disk[] }
+export type ChainLink = DecodedSegmentHeader & { readonly disks: readonly Disk[]; readonly suspects: readonly Disk[] }
 export type FoundSegments = {
   readonly chain: ChainLink[]
   readonly nextNumber: number
@@ -21,13 +21,14 @@ export type FoundSegments = {
 
 type Probe = {
   readonly number: number
+  /** Those with the header that counts, and those in `suspects`. */
   readonly disks: readonly Disk[]
+  /** Their copy has a header that is neither valid nor blank. The records may be good. */
+  readonly suspects: readonly Disk[]
   readonly found: DecodedSegmentHeader | undefined
   readonly unknownVersion: number | undefined
   /** No header is valid, and in every copy something that is not zero lies where records begin. */
   readonly used: boolean
-  /** A header that is neither valid nor zero. */
-  readonly torn: boolean
 }
 
 const PROBES_AT_ONCE = 16
@@ -66,7 +67,7 @@ export async function findSegments(
   const chain = followBack(newest, probes)
   if (!chain.ok) return chain
   // A torn header must never be found whole behind records that were written later.
-  const torn = numbers.findLast((number) => probes.get(number)!.torn) ?? 0
+  const torn = numbers.findLast((number) => probes.get(number)!.suspects.length > 0) ?? 0
   return ok({ chain: chain.value, nextNumber: Math.max(newest ?? 0, torn) + 1, newestRules: torn <= (newest ?? 0) })
 }
 
@@ -83,7 +84,7 @@ function followBack(newest: number | undefined, probes: ReadonlyMap<number, Prob
     const continuous = next === undefined || (header.firstSequence <= next.firstSequence && header.generation <= next.generation)
     const begins = header.previous !== 0 || header.firstSequence === 1
     if (!continuous || !begins) return fail({ kind: 'damaged', segment: number, offset: 0, sequence })
-    chain.push({ ...probe.found, disks: probe.disks })
+    chain.push({ ...probe.found, disks: probe.disks, suspects: probe.suspects })
     number = header.previous
   }
   return ok(chain.reverse())
@@ -96,7 +97,7 @@ async function probe(number: number, disks: readonly Disk[], pool: string, faile
   const headers = new Map<Disk, DecodedSegmentHeader>()
   let unknownVersion: number | undefined
   let used = 0
-  let torn = false
+  const suspects: Disk[] = []
   const readHeader = async ({ disk, file }: OpenCopy): Promise<void> => {
     const read = await file.read(0, SEGMENT_HEADER_BYTES)
     if (!read.ok) {
@@ -107,7 +108,7 @@ async function probe(number: number, disks: readonly Disk[], pool: string, faile
     if (decoded.ok && decoded.value.header.number === number && decoded.value.header.pool === pool) headers.set(disk, decoded.value)
     else if (!decoded.ok && decoded.error.kind === 'unknown-version') unknownVersion = decoded.error.version
     if (headers.has(disk)) return
-    if (decoded.ok || decoded.error.kind !== 'blank') torn = true
+    if (!decoded.ok && decoded.error.kind !== 'blank') suspects.push(disk)
     const first = await file.read(SEGMENT_HEADER_BYTES, 8)
     if (first.ok && first.value.some((byte) => byte !== 0)) used += 1
   }
@@ -115,13 +116,7 @@ async function probe(number: number, disks: readonly Disk[], pool: string, faile
   closeCopies(copies)
   let found: DecodedSegmentHeader | undefined
   for (const header of headers.values()) if (found === undefined || header.header.generation > found.header.generation) found = header
-  const holders = found === undefined ? disks : disks.filter((disk) => headers.get(disk)?.seed === found.seed)
-  return {
-    number,
-    disks: holders,
-    found,
-    unknownVersion: found === undefined ? unknownVersion : undefined,
-    used: used > 0 && used === copies.length,
-    torn,
-  }
+  const holders = disks.filter((disk) => found !== undefined && (headers.get(disk)?.seed === found.seed || suspects.includes(disk)))
+  const unknown = found === undefined ? unknownVersion : undefined
+  return { number, disks: holders, suspects, found, unknownVersion: unknown, used: used > 0 && used === copies.length }
 }

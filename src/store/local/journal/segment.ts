@@ -26,6 +26,8 @@ export type Segment = {
    * its copies were made anew.
    */
   readonly holders: Set<Disk>
+  /** Holders whose copy has bad bytes. It is mended in place, never removed: it may be the only one that is good elsewhere. */
+  readonly suspects: Set<Disk>
   /** Where some of the records begin, ascending, about one per MiB. Grows as records are written and read. */
   readonly marks: Mark[]
 }
@@ -49,7 +51,7 @@ export function noteMark(segment: Segment, sequence: number, offset: number): vo
   if (offset >= last + MARK_EVERY_BYTES) segment.marks.push({ sequence, offset })
 }
 
-export function newSegment(header: SegmentHeader, seed: bigint, holders: Iterable<Disk>): Segment {
+export function newSegment(header: SegmentHeader, seed: bigint, holders: Iterable<Disk>, suspects: Iterable<Disk> = []): Segment {
   return {
     header,
     seed,
@@ -57,6 +59,7 @@ export function newSegment(header: SegmentHeader, seed: bigint, holders: Iterabl
     lastSequence: header.firstSequence - 1,
     lastChain: header.previousChain,
     holders: new Set(holders),
+    suspects: new Set(suspects),
     marks: [],
   }
 }

@@ -226,6 +226,26 @@ test('damage of different records on different copies is repaired from the other
   await journal.checkWithLosses()
 })
 
+test('copies that are each damaged elsewhere mend each other, once a reader or a scrub met the damage', async () => {
+  for (const how of ['reader', 'scrub', 'header'] as const) {
+    const journal = await site(23)
+    for (let i = 0; i < 20; i++) await journal.write([record(`batch ${i}`, 1500)])
+    const first = (await journal.entries()).filter(({ place }) => place!.segment === 1)
+    for (const [index, position] of holdersOf(journal, FIRST).entries()) {
+      journal.disk(position).flipBit(FIRST, first[index]!.place!.offset)
+      if (how === 'header' && index < 2) journal.disk(position).flipBit(FIRST, 100)
+    }
+    if (how === 'header') await journal.restart()
+    if (how === 'reader') {
+      for (const { place } of [...first, ...first, ...first])
+        expect((await journal.world.run(journal.journal.reader.read(place!))).ok).toBe(true)
+    }
+    const restored = await journal.world.run(journal.journal.restoreCopies({ verify: how !== 'reader' }, () => {}))
+    expect(restored).toEqual({ ok: true, value: undefined })
+    await journal.checkWithLosses()
+  }
+})
+
 test('a journal written by a newer software is refused as such', async () => {
   const journal = await site(14)
   await journal.write([record('a')])
