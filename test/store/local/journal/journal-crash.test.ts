@@ -4,7 +4,7 @@ import { ProcessDied } from '../../../sim/world.ts'
 import { SimulatedJournal } from './simulated-journal.ts'
 
 /** HOLDFAST_SEEDS asks for more than every `npm test` can afford. */
-const SEEDS = Number(process.env.HOLDFAST_SEEDS ?? 240)
+const SEEDS = Number(process.env.HOLDFAST_SEEDS ?? 160)
 
 /** Runs `work` until the process dies or the work is done. */
 async function untilDeath(work: () => Promise<unknown>): Promise<boolean> {
