@@ -17,7 +17,7 @@ export class Sender {
   /** `lease` is released when the last byte of a stream has gone, or the client has; at once for any other body. */
   reply(requestId: string, reply: S3Reply, lease: Lease): HttpReply {
     const { body } = reply
-    const headers: Header[] = [['x-amz-request-id', requestId], ['x-amz-id-2', this.#hostId], ...reply.headers, ['Server', 'Holdfast']]
+    const headers: Header[] = [['x-amz-request-id', requestId], ['x-amz-id-2', this.#hostId], ...reply.headers]
     if (body.kind === 'stream') {
       return { status: reply.status, headers, body: { kind: 'stream', bytes: body.bytes, source: new LeasedSource(body.source, lease) } }
     }
@@ -34,7 +34,6 @@ export class Sender {
       ['x-amz-request-id', requestId],
       ['x-amz-id-2', this.#hostId],
       ...(failure.headers ?? []),
-      ['Server', 'Holdfast'],
     ]
     if (status === 304) return { status, headers, body: { kind: 'none' } }
     headers.push(['Content-Type', 'application/xml'])

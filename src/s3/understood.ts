@@ -22,6 +22,7 @@ const ROAD_HEADERS: ReadonlySet<string> = new Set([
   'x-amz-sdk-checksum-algorithm',
   'x-amz-te',
   'x-amz-trailer',
+  'x-amz-api-version',
   'x-amz-user-agent',
 ])
 

@@ -4,6 +4,7 @@ import type { SiteControl } from '../admin/control.ts'
 import type { PoolView } from '../disks/pool-view.ts'
 import type { Clock } from '../environment.ts'
 import type { HttpServerFault } from '../http/listen.ts'
+import { loadUws } from '../http/uws-load.ts'
 import { fail, ok, type Result } from '../result.ts'
 import type { Store } from '../store/store.ts'
 import type { CommitOptions, FromCommit, OpenedSite, ToCommit } from './commit-thread.ts'
@@ -62,6 +63,9 @@ export class ServingThreads {
 
   /** Starts the gateways; the first one takes the port, the others join it. Answers the port. */
   async startGateways({ count, ...request }: GatewaysRequest): Promise<Result<number, HttpServerFault>> {
+    // The library takes its limits from the environment of the process, which only this thread can change.
+    const loaded = request.http === 'uws' ? loadUws() : undefined
+    if (loaded?.ok === false) return loaded
     const first = await this.#startGateway(0, { ...request, sharing: 'first' })
     if (!first.ok) return first
     const others = Array.from({ length: count - 1 }, (_, index) =>

@@ -78,6 +78,7 @@ describe('aws-cli', () => {
   })
 
   test('presigns a URL that anyone can read for a while', async () => {
+    aws('configure', 'set', 'default.s3.signature_version', 's3v4')
     const reply = await fetch(aws('s3', 'presign', 's3://aws/tree/plain.txt').trim())
     expect(sha256(Buffer.from(await reply.arrayBuffer()))).toBe(digests(tree)['plain.txt'])
   })
@@ -165,7 +166,7 @@ describe('rclone', () => {
   test('stores 300 MB in parts, copies at the server, reads a range, deletes', () => {
     rclone('copyto', join(home, 'large.bin'), ':s3:rclone/large.bin')
     rclone('copyto', ':s3:rclone/large.bin', ':s3:rclone/copy.bin')
-    rclone('check', '--one-way', '--download', '--include', 'large.bin', home, ':s3:rclone')
+    rclone('check', '--one-way', '--max-depth', '1', '--download', '--include', 'large.bin', home, ':s3:rclone')
     const range = rclone('cat', '--offset', '100', '--count', '0', ':s3:rclone/copy.bin')
     expect(range).toBe('')
     rclone('purge', ':s3:rclone')
