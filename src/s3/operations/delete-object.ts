@@ -2,7 +2,7 @@ import { fail, ok, type Result } from '../../result.ts'
 import type { Deleted, WriteCondition } from '../../store/store.ts'
 import type { S3Failure } from '../errors.ts'
 import { define, type S3Request } from '../operation.ts'
-import { invalidArgument, namedVersion } from './arguments.ts'
+import { namedVersion } from './arguments.ts'
 import { writeCondition } from './conditions.ts'
 import { changeFailure } from './versions.ts'
 
@@ -14,11 +14,6 @@ function parse(request: S3Request): Result<Input, S3Failure> {
   if (!versionId.ok) return versionId
   const condition = writeCondition(request)
   if (!condition.ok) return condition
-  const bypass = request.http.headers.get('x-amz-bypass-governance-retention')
-  if (bypass?.toLowerCase() === 'true') {
-    const message = 'x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.'
-    return fail(invalidArgument('x-amz-bypass-governance-retention', bypass, message))
-  }
   return ok({ key: request.key, versionId: versionId.value, condition: condition.value })
 }
 
@@ -34,6 +29,7 @@ export const deleteObject = define<Input, Output>({
   selectors: [],
   permission: 's3:DeleteObject',
   parameters: ['versionId'],
+  // No bucket has object lock, so there is nothing that could be bypassed.
   headers: ['x-amz-bypass-governance-retention', 'x-amz-request-payer'],
   parse,
   async run(context, { key, versionId, condition }) {

@@ -4,7 +4,7 @@ import { S3_ERRORS, type S3Failure, s3Failure } from '../errors.ts'
 import { type Context, define, type S3Request } from '../operation.ts'
 import { type Payload, readXml } from '../payload.ts'
 import { childOf, childrenOf, element, textOf, type XmlElement, xmlDocument } from '../xml.ts'
-import { bareEtag, invalidArgument } from './arguments.ts'
+import { bareEtag } from './arguments.ts'
 import { CHECKSUM_HEADERS } from './checksums.ts'
 import { changeFailure } from './versions.ts'
 
@@ -23,11 +23,6 @@ type Output = { readonly outcomes: readonly Outcome[]; readonly quiet: boolean }
 
 function parse(request: S3Request): Result<Payload, S3Failure> {
   const sent = request.http.headers
-  const bypass = sent.get('x-amz-bypass-governance-retention')
-  if (bypass?.toLowerCase() === 'true') {
-    const message = 'x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.'
-    return fail(invalidArgument('x-amz-bypass-governance-retention', bypass, message))
-  }
   if (sent.has('content-md5') || request.payload.statedChecksum !== undefined) return ok(request.payload)
   const message = 'Missing required header for this request: Content-MD5 OR x-amz-checksum-*'
   return fail(s3Failure('InvalidRequest', { message }))

@@ -106,19 +106,19 @@ export function bucketTests(endpoint: Endpoint): void {
     test('every operation on a bucket that is not there answers NoSuchBucket', async () => {
       const Bucket = newBucketName()
       const calls = [
-        s3.listObjects({ Bucket }),
-        s3.listObjectVersions({ Bucket }),
-        s3.listMultipartUploads({ Bucket }),
-        s3.getBucketLocation({ Bucket }),
-        s3.getBucketVersioning({ Bucket }),
-        s3.getBucketTagging({ Bucket }),
-        s3.deleteBucket({ Bucket }),
-        s3.getObject({ Bucket, Key: 'k' }),
-        s3.putObject({ Bucket, Key: 'k', Body: 'x' }),
-        s3.deleteObject({ Bucket, Key: 'k' }),
-        s3.createMultipartUpload({ Bucket, Key: 'k' }),
+        () => s3.listObjects({ Bucket }),
+        () => s3.listObjectVersions({ Bucket }),
+        () => s3.listMultipartUploads({ Bucket }),
+        () => s3.getBucketLocation({ Bucket }),
+        () => s3.getBucketVersioning({ Bucket }),
+        () => s3.getBucketTagging({ Bucket }),
+        () => s3.deleteBucket({ Bucket }),
+        () => s3.getObject({ Bucket, Key: 'k' }),
+        () => s3.putObject({ Bucket, Key: 'k', Body: 'x' }),
+        () => s3.deleteObject({ Bucket, Key: 'k' }),
+        () => s3.createMultipartUpload({ Bucket, Key: 'k' }),
       ]
-      for (const call of calls) expect(await refusal(call)).toMatchObject({ code: 'NoSuchBucket', status: 404 })
+      for (const call of calls) expect(await refusal(call())).toMatchObject({ code: 'NoSuchBucket', status: 404 })
     })
 
     test('an error names the code, resource and request id, and the reply carries both ids', async () => {

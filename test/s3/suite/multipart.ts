@@ -107,12 +107,12 @@ export function multipartTests(endpoint: Endpoint): void {
       const one = await send(Key, UploadId, 1, 'x')
       await s3.abortMultipartUpload({ Bucket, Key, UploadId })
       const calls = [
-        finish(Key, UploadId, [one]),
-        send(Key, UploadId, 1, 'x'),
-        s3.listParts({ Bucket, Key, UploadId }),
-        s3.abortMultipartUpload({ Bucket, Key, UploadId }),
+        () => finish(Key, UploadId, [one]),
+        () => send(Key, UploadId, 1, 'x'),
+        () => s3.listParts({ Bucket, Key, UploadId }),
+        () => s3.abortMultipartUpload({ Bucket, Key, UploadId }),
       ]
-      for (const call of calls) expect(await refusal(call)).toMatchObject({ code: 'NoSuchUpload', status: 404 })
+      for (const call of calls) expect(await refusal(call())).toMatchObject({ code: 'NoSuchUpload', status: 404 })
       expect(await refusal(s3.headObject({ Bucket, Key }))).toMatchObject({ status: 404 })
     })
 
