@@ -21,6 +21,8 @@ export type DiskIdentity = Geometry & { readonly poolId: string; readonly diskId
 export type Member = {
   readonly diskId: string
   readonly state: DiskState
+  /** It was in by the generation settled last, and is put out by this one: as long as this one may not be settled, it might go on alone. */
+  readonly leaving?: true
   readonly reason?: string
   readonly directory?: string
 }
@@ -67,7 +69,7 @@ export function encodeGeneration(generation: Generation): Uint8Array {
     seal(
       'holdfast-generation',
       1,
-      generationBody(generation, ({ diskId, state }) => ({ diskId, state })),
+      generationBody(generation, ({ reason: _, directory: __, ...states }) => states),
       GENERATION_BYTES,
     )!
   )
@@ -92,9 +94,10 @@ export function decodeWitness(bytes: Uint8Array): Result<Generation, SealFault> 
 
 function generationBody(generation: Generation, shown: (member: Member) => Member): JsonObject {
   const { poolId, branches, number, name, past, settled, sets } = generation
-  const member = ({ diskId, state, reason, directory }: Member): JsonObject => ({
+  const member = ({ diskId, state, leaving, reason, directory }: Member): JsonObject => ({
     id: diskId,
     state,
+    leaving,
     reason: reason?.slice(0, REASON_MAX),
     directory,
   })
@@ -139,10 +142,17 @@ function parseSet(set: unknown): GenerationSet | undefined {
 
 function parseMember(member: unknown): Member | undefined {
   if (!isObject(member)) return undefined
-  const { id, state, reason, directory } = member
+  const { id, state, leaving, reason, directory } = member
   if (!isId(id) || (state !== 'in' && state !== 'healing' && state !== 'out')) return undefined
+  if (leaving !== undefined && leaving !== true) return undefined
   if (!isText(reason, REASON_MAX) || !isText(directory, DIRECTORY_MAX)) return undefined
-  return { diskId: id, state, ...(reason === undefined ? {} : { reason }), ...(directory === undefined ? {} : { directory }) }
+  return {
+    diskId: id,
+    state,
+    ...(leaving ? { leaving } : {}),
+    ...(reason === undefined ? {} : { reason }),
+    ...(directory === undefined ? {} : { directory }),
+  }
 }
 
 function parseGeometry({ data, parity }: JsonObject): Geometry | undefined {

@@ -12,7 +12,8 @@
  *   is whole.
  * - The witness is written last, so it never runs ahead of the disks. If it, or the index, has seen a later generation than all disks here
  *   show, then others went on without these: starting would begin a second history.
- * - Without a witness, k missing disks of a set might have gone on alone. With fewer than k they cannot have.
+ * - Without a witness, k missing disks of a set might have gone on alone. With fewer than k they cannot have. Those that the ruling generation itself
+ *   put out count among them, since it may not have been settled.
  * - An operator may decide that those others are lost. That begins a *branch*: should they come back after all, then what they did meanwhile counts
  *   for nothing.
  * - What disks that are out hold counts for nothing.
@@ -168,22 +169,24 @@ function findBlock(input: StartInput, ruling: Generation, sets: readonly Generat
   const later = witness !== undefined && !isPastOf(witness, ruling)
   const newest = later && witness !== undefined ? witness : ruling
   const isIn = new Set(sets.flatMap((set) => set.disks.filter((member) => member.state === 'in').map((member) => member.diskId)))
-  // Who was in by the newest generation known, and is not in now.
-  const missing = newest.sets.flatMap((set, index) =>
-    set.disks
-      .map((member, position) => ({ member, place: { set: index, position } }))
-      .filter(({ member }) => member.state === 'in' && !isIn.has(member.diskId)),
-  )
-  const members = missing.map(({ member }) => member)
-  const places = missing.map(({ place }) => place)
   if (later || seenGeneration > ruling.number) {
-    return { sentence: describeMissing('later-seen', members, Math.max(newest.number, seenGeneration)), missing: places }
+    const missing = selectPlaces(newest, (member) => member.state === 'in' && !isIn.has(member.diskId))
+    return { sentence: describeMissing('later-seen', missing.members, Math.max(newest.number, seenGeneration)), missing: missing.places }
   }
-  const witnessed = witness !== undefined || seenGeneration > 0
-  const couldGoOnAlone = sets.some((set, index) => {
-    const wasIn = ruling.sets[index]!.disks.filter((member) => member.state === 'in')
-    return wasIn.filter((member) => !isIn.has(member.diskId)).length >= set.dataShards
-  })
-  if (witnessed || !couldGoOnAlone) return undefined
-  return { sentence: describeMissing('no-witness', members, ruling.number), missing: places }
+  if (witness !== undefined || seenGeneration > 0) return undefined
+  const here = new Set(
+    input.found.flatMap(({ identity, generation }) => (generation && isPastOf(generation, ruling) ? identity!.diskId : [])),
+  )
+  const mayHaveGoneOn = ({ state, leaving, diskId }: Member): boolean =>
+    (state === 'in' && !isIn.has(diskId)) || (leaving === true && !here.has(diskId))
+  const enough = ruling.sets.some((set) => set.disks.filter(mayHaveGoneOn).length >= set.dataShards)
+  if (!enough) return undefined
+  const missing = selectPlaces(ruling, mayHaveGoneOn)
+  return { sentence: describeMissing('no-witness', missing.members, ruling.number), missing: missing.places }
+}
+
+function selectPlaces(generation: Generation, wanted: (member: Member) => boolean): { members: Member[]; places: DiskPlace[] } {
+  const all = generation.sets.flatMap((set, index) => set.disks.map((member, position) => ({ member, place: { set: index, position } })))
+  const selected = all.filter(({ member }) => wanted(member))
+  return { members: selected.map(({ member }) => member), places: selected.map(({ place }) => place) }
 }

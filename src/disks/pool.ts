@@ -56,6 +56,8 @@ export class Pool {
   /** The newest one that is settled, or that rules a pool which may not be written. */
   #generation: Generation
   #settled: number
+  /** The members as the newest generation known to be settled, or ruling at the start, has them. */
+  #base: readonly GenerationSet[]
   /** The last one tried: what comes next follows upon it. */
   #tip: Generation
   /** Greatest number seen anywhere. */
@@ -73,6 +75,7 @@ export class Pool {
     const { ruling, sets, settled, greatest, blocked } = input.decision
     this.#generation = { ...ruling, sets }
     this.#settled = settled
+    this.#base = ruling.sets
     this.#tip = ruling
     this.#lastNumber = greatest
     this.#blocked = blocked
@@ -299,6 +302,7 @@ export class Pool {
       if (!witnessed.ok) return this.#giveUp(draft, 'read-only', WITNESS_LOST)
       this.#generation = generation
       this.#settled = generation.number
+      this.#base = generation.sets.map((set) => ({ ...set, disks: set.disks.map(staying) }))
       this.#readOnly = undefined
       this.#publish()
       return ok(this.#view)
@@ -309,7 +313,20 @@ export class Pool {
     this.#lastNumber += 1
     const past = [{ number: this.#tip.number, name: this.#tip.name }, ...this.#tip.past].slice(0, PAST_MAX)
     const { poolId } = this.#tip
-    this.#tip = { poolId, branches, number: this.#lastNumber, name: hex(this.#random.bytes(8)), past, settled: this.#settled, sets }
+    const wereIn = new Set(
+      this.#base.flatMap((set) => set.disks.filter((old) => old.state === 'in' || old.leaving).map((old) => old.diskId)),
+    )
+    const marked = (member: Member): Member =>
+      member.state === 'out' && wereIn.has(member.diskId) ? { ...member, leaving: true } : staying(member)
+    this.#tip = {
+      poolId,
+      branches,
+      number: this.#lastNumber,
+      name: hex(this.#random.bytes(8)),
+      past,
+      settled: this.#settled,
+      sets: sets.map((set) => ({ ...set, disks: set.disks.map(marked) })),
+    }
     return this.#tip
   }
 
@@ -337,7 +354,7 @@ export class Pool {
   }
 
   #draft(): Draft {
-    return this.#generation.sets.map((set) => set.disks.map((member) => this.#asNow(member)))
+    return this.#generation.sets.map((set) => set.disks.map((member) => staying(this.#asNow(member))))
   }
 
   #asNow(member: Member): Member {
@@ -407,11 +424,15 @@ export class Pool {
 
 const RETIRED = 'retired'
 
+function staying({ leaving: _, ...member }: Member): Member {
+  return member
+}
+
 function putOut(draft: Draft, set: number, position: number, reason: string): void {
   draft[set]![position] = { ...draft[set]![position]!, state: 'out', reason }
 }
 
 function sameMembers(draft: Draft, sets: readonly GenerationSet[]): boolean {
   const text = (members: readonly (readonly Member[])[]): string => JSON.stringify(members)
-  return text(draft) === text(sets.map((set) => set.disks))
+  return text(draft) === text(sets.map((set) => set.disks.map(staying)))
 }

@@ -32,8 +32,12 @@ export class PoolFixture {
     return witnessIn(this.site)
   }
 
+  hasWitness(): boolean {
+    return this.site.files().includes(WITNESS_FILE)
+  }
+
   loseWitness(): void {
-    if (this.site.files().includes(WITNESS_FILE)) this.site.replaceByEmpty()
+    if (this.hasWitness()) this.site.replaceByEmpty()
   }
 
   /** All disks as a new process opens them. */
