@@ -122,6 +122,11 @@ export class Fields {
     }
     return value as Json
   }
+
+  /** For what only the reader can see to be wrong. */
+  malformed(): never {
+    throw new Malformed()
+  }
 }
 
 function readObject<T>(value: unknown, read: (fields: Fields) => T): T {
