@@ -1,6 +1,6 @@
 /**
  * Reads the archives of a bundle, volume after volume: sealed rows in, members out. Each byte that comes out was authenticated in memory when it was read: its row against
- * the signed root, its chunk under the bundle key. Memory: three rows.
+ * the signed root, its chunk under the bundle key. Memory: three rows, and what GroupRows says.
  */
 import type { BundleHead } from './bundle-head.ts'
 import { Stop } from './fault.ts'
@@ -135,8 +135,9 @@ export class ArchiveReader {
   /** The first zero block was read: one more follows, then nothing. */
   async #endVolume(): Promise<void> {
     const rest = await this.#exactly(ARCHIVE_END_BYTES - BLOCK_BYTES)
-    const { row, volume } = this.#current!
+    const { row, volume, member } = this.#current!
     if (!isZeroBlock(rest) || this.#chunk.length > 0 || row !== rowCount(volume.record.bytes)) throw this.#malformed()
+    await this.#rows!.release(member)
     this.#current = undefined
   }
 

@@ -1,6 +1,6 @@
 /**
  * The rows of a group of volumes, repaired from parity where a medium does not have them. Nothing is written to the media. Memory: one row (1 MiB) of each
- * volume of the group while a row is repaired, else none.
+ * volume of the group while a row is repaired, else none; and 48 bytes per MiB of each volume that is or was read, until `release`.
  */
 import { Stop } from './fault.ts'
 import type { LocatedVolume } from './located-volume.ts'
@@ -48,11 +48,16 @@ export class GroupRows {
     }
     const bytes = rowBytes(volume.record.bytes, row)
     const rebuilt = rebuildRow(this.#dataCount, this.#members.length - this.#dataCount, rows, wanted, bytes)
-    const leaf = (await volume.leaves())?.[row]
+    const leaf = await volume.leaf(row)
     if (leaf !== undefined && !leafHash(rebuilt).equals(leaf))
       throw new Stop('damaged', `${volume.name} cannot be repaired: its parity volumes were made of other bytes.`)
     this.#repaired += 1
     return rebuilt
+  }
+
+  /** Data volume `member` was read to its end. */
+  release(member: number): Promise<void> {
+    return this.#members[member]!.close()
   }
 
   async close(): Promise<void> {

@@ -49,21 +49,32 @@ export type PrivateIdentity = {
 }
 
 const NO_BUNDLE = '0'.repeat(32)
+/** Kept at a site that never destroys one. */
+const PRIVATE_KEYS_MAX = 64
 const sha384 = (bytes: Uint8Array): string => hash('sha384', bytes, 'hex')
 
 /** A new site: new signing keys and one encryption key, in use from now on. */
 export function createIdentity(random: Random, nowMs: number): PrivateIdentity {
   const mldsaSeed = random.bytes(keys.MLDSA_SEED_BYTES)
   const p384Scalar = keys.randomScalar(random)
-  const seeds = { mldsaSeed, p384Scalar }
-  return issue(signingKeys(seeds), [{ fromMs: nowMs, seed: random.bytes(32) }], [], 1, nowMs)
+  const first = newEncryptionKey(random, nowMs)
+  return issue(signingKeys({ mldsaSeed, p384Scalar }), [first.held], [first.published], 1, nowMs)
 }
 
-/** The next document of the site, with one encryption key more, in use from `fromMs` on. The oldest is left out where there are too many. */
+/** The next document of the site, with one encryption key more, in use from `fromMs` on. The oldest ones are left out where there are too many. */
 export function addEncryptionKey(identity: PrivateIdentity, random: Random, nowMs: number, fromMs: number): PrivateIdentity {
-  const fresh = { fromMs, seed: random.bytes(32) }
-  const older = identity.publicIdentity.encryption.slice(-(ENCRYPTION_KEYS_MAX - 1))
-  return issue(identity.signing, [...identity.encryption, fresh], older, identity.publicIdentity.serial + 1, nowMs)
+  const { publicIdentity, signing } = identity
+  const fresh = newEncryptionKey(random, Math.max(fromMs, publicIdentity.encryption.at(-1)!.fromMs + 1))
+  const published = [...publicIdentity.encryption, fresh.published].slice(-ENCRYPTION_KEYS_MAX)
+  const held = [...identity.encryption, fresh.held].slice(-PRIVATE_KEYS_MAX)
+  return issue(signing, held, published, publicIdentity.serial + 1, nowMs)
+}
+
+function newEncryptionKey(random: Random, fromMs: number) {
+  const seed = random.bytes(32)
+  const { publicKey } = keys.expandSeed(seed)
+  const digest = sha384(publicKey)
+  return { held: { fromMs, seed, digest }, published: { fromMs, publicKey, digest } }
 }
 
 /**
@@ -90,14 +101,11 @@ const signingKeys = (seeds: Seeds): PrivateIdentity['signing'] => ({
 
 function issue(
   signing: PrivateIdentity['signing'],
-  encryption: readonly { readonly fromMs: number; readonly seed: Uint8Array }[],
-  olderPublic: readonly EncryptionKey[],
+  encryption: PrivateIdentity['encryption'],
+  published: readonly EncryptionKey[],
   serial: number,
   nowMs: number,
 ): PrivateIdentity {
-  const held = encryption.map(({ fromMs, seed }) => ({ fromMs, seed, publicKey: keys.expandSeed(seed).publicKey }))
-  const fresh = held.filter(({ fromMs }) => !olderPublic.some((key) => key.fromMs === fromMs))
-  const published = [...olderPublic, ...fresh].sort((a, b) => a.fromMs - b.fromMs)
   const mldsa = keys.mldsaRawPublic(signing.mldsa)
   const p384 = keys.p384RawPublic(signing.p384)
   const siteId = siteIdOf(sha384(Buffer.concat([mldsa, p384])))
@@ -117,11 +125,7 @@ function issue(
   const document = signDocument('identity', NO_BUNDLE, Buffer.from(JSON.stringify(body)), unsigned)
   const parsed = parseIdentityDocument(document)
   if (!parsed.ok) throw new Error(parsed.error.sentence)
-  return {
-    publicIdentity: parsed.value,
-    signing,
-    encryption: held.map(({ fromMs, seed, publicKey }) => ({ fromMs, seed, digest: sha384(publicKey) })),
-  }
+  return { publicIdentity: parsed.value, signing, encryption }
 }
 
 const siteIdOf = (keyDigest: string): SiteId => keyDigest.slice(0, 32) as SiteId
@@ -234,7 +238,7 @@ export function parsePrivateIdentity(text: string): Result<PrivateIdentity, Bund
         mldsaSeed: signing.base64('mldsa87Seed', keys.MLDSA_SEED_BYTES, keys.MLDSA_SEED_BYTES),
         p384Scalar: signing.base64('p384Scalar', keys.P384_SCALAR_BYTES, keys.P384_SCALAR_BYTES),
       })),
-      encryption: fields.list('encryption', 0, 64, (key) => ({ fromMs: key.time('from'), seed: key.base64('seed', 32, 32) })),
+      encryption: fields.list('encryption', 0, PRIVATE_KEYS_MAX, (key) => ({ fromMs: key.time('from'), seed: key.base64('seed', 32, 32) })),
       document: fields.base64('identity', 1, documentBytesMax('identity')),
     }
   })

@@ -14,7 +14,7 @@ import {
 } from './format.ts'
 import type { PrivateIdentity } from './identity.ts'
 import { parseJson } from './json.ts'
-import { treeRoot } from './merkle.ts'
+import { TreeRoot } from './merkle.ts'
 
 /** Length of a volume or parity volume in bytes, and the root of the tree over its rows: 96 hexadecimal digits. */
 export type VolumeRecord = { readonly bytes: number; readonly root: string }
@@ -106,11 +106,19 @@ export function readTrailer(
   })
 }
 
-/** The leaf hashes of a volume from what follows its trailer; undefined unless they give the signed root. */
-export function readLeaves(record: VolumeRecord, bytes: Uint8Array): Buffer[] | undefined {
-  const count = rowCount(record.bytes)
-  if (bytes.length !== count * DIGEST_BYTES) return undefined
-  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const leaves = Array.from({ length: count }, (_, row) => all.subarray(row * DIGEST_BYTES, (row + 1) * DIGEST_BYTES))
-  return treeRoot(leaves).toString('hex') === record.root ? leaves : undefined
+/** The leaf hashes of a volume from what follows its trailer, one behind the other; undefined unless they give the signed root. */
+export function readLeaves(record: VolumeRecord, bytes: Uint8Array): Buffer | undefined {
+  if (bytes.length !== rowCount(record.bytes) * DIGEST_BYTES) return undefined
+  const leaves = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return leavesRoot(leaves) === record.root ? leaves : undefined
+}
+
+/** Leaf hash `row` of those one behind the other. */
+export const leafAt = (leaves: Buffer, row: number): Buffer => leaves.subarray(row * DIGEST_BYTES, (row + 1) * DIGEST_BYTES)
+
+/** The root over leaf hashes that lie one behind the other: 96 hexadecimal digits. */
+export function leavesRoot(leaves: Buffer): string {
+  const tree = new TreeRoot()
+  for (let row = 0; row * DIGEST_BYTES < leaves.length; row++) tree.add(leafAt(leaves, row))
+  return tree.root().toString('hex')
 }

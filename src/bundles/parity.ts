@@ -5,7 +5,7 @@
 import { Codec } from '../erasure/codec.ts'
 import { Stop } from './fault.ts'
 import { ROW_BYTES } from './format.ts'
-import { rowBytes, rowCount, type VolumeRecord } from './manifest.ts'
+import { leafAt, rowBytes, rowCount, type VolumeRecord } from './manifest.ts'
 import type { InputFile, OutputFile } from './media.ts'
 import { leafHash } from './merkle.ts'
 import { RowWriter, type WrittenVolume } from './volume-writer.ts'
@@ -13,7 +13,8 @@ import { RowWriter, type WrittenVolume } from './volume-writer.ts'
 export type WrittenData = {
   readonly name: string
   readonly record: VolumeRecord
-  readonly leaves: readonly Buffer[]
+  /** Leaf hashes, one behind the other. */
+  readonly leaves: Buffer
   readonly file: InputFile
 }
 
@@ -55,7 +56,7 @@ async function readBack({ name, record, leaves, file }: WrittenData, row: number
   const bytes = rowBytes(record.bytes, row)
   if (bytes === 0) return Buffer.alloc(0)
   const content = await file.read(row * ROW_BYTES, bytes)
-  if (content === undefined || !leafHash(content).equals(leaves[row]!))
+  if (content === undefined || !leafHash(content).equals(leafAt(leaves, row)))
     throw new Stop('medium-failed', `${name} reads back other bytes than were written: the medium is faulty.`)
   return content
 }

@@ -113,7 +113,7 @@ async function preflight(head: BundleHead): Promise<void> {
     }
     if (missing.length > parity.length && missing.some((name) => data.some((volume) => volume.name === name)))
       throw new Stop(
-        'damaged',
+        'incomplete',
         `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing, and ${parityInWords(parity.length)}: ask for them again.`,
       )
   }

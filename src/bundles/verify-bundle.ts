@@ -1,13 +1,12 @@
 /**
  * Reads a bundle through without any decryption key: who signed it, and every volume that is missing or damaged, with places, and whether parity can make up
- * for it. Memory: one row, and two bytes per row of a group.
+ * for it. Memory: one row, 48 bytes per row of the volume in hand, two per row of the group.
  */
 import { type BundleHead, loadHead } from './bundle-head.ts'
 import { type BundleFaultKind, exitCode, Stop } from './fault.ts'
 import { ROW_BYTES } from './format.ts'
 import { type LocatedVolume, locateVolume } from './located-volume.ts'
 import { rowCount } from './manifest.ts'
-import { treeRoot } from './merkle.ts'
 import type { Trust } from './signature.ts'
 
 export type VolumeDamage = {
@@ -121,9 +120,7 @@ async function scanVolume(head: BundleHead, volume: LocatedVolume, options: Veri
 
 /** The name of the volume whose bytes lie under the name of this one, if they are those of another one. */
 async function otherVolume(head: BundleHead, volume: LocatedVolume): Promise<string | undefined> {
-  const hashes = await volume.hashesOfFirstCopy()
-  if (hashes === undefined) return undefined
-  const root = treeRoot(hashes).toString('hex')
+  const root = await volume.rootFound()
   const all = head.groups.flatMap(({ data, parity }) => [...data, ...parity])
   return all.find(({ name, record }) => name !== volume.name && record.root === root)?.name
 }

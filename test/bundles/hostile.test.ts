@@ -15,6 +15,7 @@ import {
   mallory,
   NOW,
   newFolder,
+  opening,
   operations,
   randomBytes,
   trusting,
@@ -214,4 +215,23 @@ test('inspect shows what stands in clear to everybody, and the statement to a re
   const opened = await inspectBundle([folder], { nowMs: NOW, identity: bravo, trust: trusting(alpha) })
   expect(opened).toMatchObject({ ok: true, value: { statement: { brings: 'everything' }, sender: { known: true } } })
   expect(filesOf(folder)).not.toContain('volume-00002.tar.sealed')
+})
+
+test('a medium that answers differently the second time gets nothing past the checks', async () => {
+  for (const of of [bundle, other]) {
+    const folder = changed(() => undefined, of)
+    const opened = await opening(folder)
+    if (!opened.ok) throw new Error(opened.error.sentence)
+    for (const name of filesOf(folder).filter((file) => file.startsWith('volume-00002')))
+      writeFileSync(join(folder, name), randomBytes(1000))
+    writeFileSync(join(folder, 'manifest'), 'gone')
+    const kinds: string[] = []
+    for await (const entry of opened.value.entries()) {
+      if (!entry.ok) kinds.push(entry.error.kind)
+      else if (entry.value.kind === 'content') for await (const part of entry.value.read()) if (!part.ok) kinds.push(part.error.kind)
+    }
+    await opened.value.close()
+    expect(kinds.slice(0, 1)).toEqual(of === bundle ? ['damaged'] : [])
+    expect(opened.value.repairedRows()).toBe(of === bundle ? 0 : 1)
+  }
 })

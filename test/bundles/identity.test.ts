@@ -139,3 +139,13 @@ test('base32 gives back every run of bytes, and nothing for text of another leng
     seeded(),
   )
 })
+
+test('many rotations keep the newest eight keys in the document, and the file of private keys readable', () => {
+  let rotated = site
+  for (let month = 1; month <= 70; month++) rotated = addEncryptionKey(rotated, seededRandom(`month ${month}`), now, now + month)
+  expect(rotated.publicIdentity.encryption.map((key) => key.fromMs - now)).toEqual([63, 64, 65, 66, 67, 68, 69, 70])
+  expect(rotated.publicIdentity.serial).toBe(71)
+  expect(parsePrivateIdentity(serializePrivateIdentity(rotated))).toMatchObject({ ok: true })
+  const sameTime = addEncryptionKey(rotated, seededRandom('again'), now, now)
+  expect(sameTime.publicIdentity.encryption.at(-1)!.fromMs).toBe(now + 71)
+})

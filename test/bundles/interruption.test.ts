@@ -23,7 +23,7 @@ import {
 } from './bundle-fixture.ts'
 import { seededRandom } from './seeded.ts'
 
-const long = Buffer.from(randomBytes(150 * KiB))
+const long = Buffer.from(randomBytes(100 * KiB))
 const entries = [operations('one'), content(long), operations('two'), content(randomBytes(10)), operations('three')]
 
 /** Counts what is done to the medium and the state, and fails at one step: before it is done, or after. */
@@ -102,7 +102,7 @@ function attempt(path: string, interruption: Interruption, record: Record_) {
         }),
       random,
       parityVolumes: 1,
-      groupVolumes: 2,
+      groupVolumes: 1,
     }),
   )
 }
