@@ -1,7 +1,7 @@
 /**
  * Writes a bundle into a folder. Nothing is on the medium that the state does not know before: the key is drawn and saved first, then preamble, data volumes,
- * parity, and last the manifest. It may be stopped anywhere and called again with the state saved last. Memory: a few rows (1 MiB each); with parity one row
- * of each volume of a group besides, at most GROUP_VOLUMES_DEFAULT + parityVolumes.
+ * parity, and last the manifest. It may be stopped anywhere and called again with the state saved last. Memory: a few rows (1 MiB each) and 48 bytes per MiB
+ * of the volume in hand; while parity is made, one row and 48 bytes per MiB of each volume of the group (at most GROUP_VOLUMES_DEFAULT unless told otherwise).
  */
 import { strict as assert } from 'node:assert'
 import { hash } from 'node:crypto'
