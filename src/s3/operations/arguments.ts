@@ -11,17 +11,23 @@ export const invalidArgument = (argument: string, value: string, message: string
 export const notBuilt = (header: string, message = 'A header you provided implies functionality that is not implemented'): S3Failure =>
   s3Failure('NotImplemented', { message, elements: { Header: header } })
 
-/**
- * A count of rows ('max-keys', 'max-parts', 'max-uploads'): 1,000 when left out, and never more. 0 is allowed.
- * Error: InvalidArgument for what is no integer from 0 to 2,147,483,647.
- */
+/** As Amazon names parameters in some errors: 'max-keys' is 'maxKeys'. */
+const camelCase = (name: string): string => name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
+
+/** Error: InvalidArgument for what is no integer from 0 to 2,147,483,647. */
+function count(name: string, text: string): Result<number, S3Failure> {
+  if (!/^[+-]?\d{1,19}$/.test(text) || Number(text) > 2_147_483_647)
+    return fail(invalidArgument(name, text, `Provided ${name} not an integer or within integer range`))
+  const value = Number(text)
+  if (value >= 0) return ok(value)
+  return fail(invalidArgument(camelCase(name), text, `Argument ${camelCase(name)} must be an integer between 0 and 2147483647`))
+}
+
+/** How many rows are asked for ('max-keys', 'max-parts', 'max-uploads'): 1,000 when left out, and never more; 0 is allowed. Error: InvalidArgument. */
 export function rowsMax(name: string, text: string | undefined): Result<number, S3Failure> {
   if (text === undefined || text === '') return ok(1000)
-  if (!/^[+-]?\d{1,19}$/.test(text)) return fail(invalidArgument(name, text, `Provided ${name} not an integer or within integer range`))
-  const value = Number(text)
-  if (value < 0 || value > 2_147_483_647)
-    return fail(invalidArgument(name, text, `Argument ${name} must be an integer between 0 and 2147483647`))
-  return ok(Math.min(value, 1000))
+  const value = count(name, text)
+  return value.ok ? ok(Math.min(value.value, 1000)) : value
 }
 
 export const PARTS_MAX = 10_000
@@ -34,15 +40,9 @@ export function partNumber(text: string): Result<number, S3Failure> {
   return ok(value)
 }
 
-/** A part number to go on after. Error: InvalidArgument. */
-export function partNumberMarker(name: string, text: string | undefined): Result<number, S3Failure> {
-  if (text === undefined || text === '') return ok(0)
-  if (!/^[+-]?\d{1,19}$/.test(text)) return fail(invalidArgument(name, text, `Provided ${name} not an integer or within integer range`))
-  const value = Number(text)
-  if (value < 0 || value > 2_147_483_647)
-    return fail(invalidArgument(name, text, `Argument ${name} must be an integer between 0 and 2147483647`))
-  return ok(value)
-}
+/** A part number to go on after; 0 when left out. Error: InvalidArgument. */
+export const partNumberMarker = (name: string, text: string | undefined): Result<number, S3Failure> =>
+  text === undefined || text === '' ? ok(0) : count(name, text)
 
 /** Longer than any version id that we or others make; foreign ones are kept verbatim. */
 const VERSION_ID_BYTES_MAX = 1024

@@ -101,7 +101,7 @@ function wholeChecksum(upload: Upload, parts: readonly Part[], input: Input): Re
   }
   if (checksum !== undefined && (stated.value === checksum.value || stated.value === shownValue(checksum, parts.length)))
     return ok(checksum)
-  return fail(s3Failure('BadDigest', { message: `The ${algorithm.toLowerCase()} you specified did not match the calculated checksum.` }))
+  return fail(s3Failure('BadDigest', { message: `The ${algorithm} you specified did not match the calculated checksum.` }))
 }
 
 function checkBytes(claimed: number | undefined, parts: readonly Part[]): Result<undefined, S3Failure> {

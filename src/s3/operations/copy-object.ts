@@ -8,7 +8,7 @@ import { element, xmlDocument, xmlTime } from '../xml.ts'
 import { invalidArgument } from './arguments.ts'
 import { askedAlgorithm, checksumElement } from './checksums.ts'
 import { COPY_CONDITION_HEADERS, type ReadConditions, readConditions, writeCondition } from './conditions.ts'
-import { type CopySource, findCopySource, parseCopySource, readThrough } from './copy-source.ts'
+import { type CopySource, findCopySource, parseCopySource, readThrough, SOURCE_OWNER_HEADER } from './copy-source.ts'
 import { ATTRIBUTE_HEADERS, type WrittenAttributes, writtenAttributes } from './object-headers.ts'
 import { PUT_BYTES_MAX } from './put-object.ts'
 import { changeFailure } from './versions.ts'
@@ -146,6 +146,7 @@ export const copyObject = define<Input, Output>({
     ...ATTRIBUTE_HEADERS,
     ...COPY_CONDITION_HEADERS,
     'x-amz-copy-source',
+    SOURCE_OWNER_HEADER,
     'x-amz-metadata-directive',
     'x-amz-tagging-directive',
     'x-amz-checksum-algorithm',

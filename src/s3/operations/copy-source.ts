@@ -1,4 +1,6 @@
 /** The header x-amz-copy-source and what stands behind it. Source: Amazon S3 API Reference, CopyObject and UploadPartCopy. */
+
+import { accountIdOf } from '../../iam/identities.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import type { BucketName, ObjectVersion } from '../../store/terms.ts'
 import { parseBucketName } from '../bucket-name.ts'
@@ -10,7 +12,14 @@ import { invalidArgument } from './arguments.ts'
 import { checkCopySource, type ReadConditions } from './conditions.ts'
 import { noSuchBucket, noSuchKey, noSuchVersion, showsVersions } from './versions.ts'
 
-export type CopySource = { readonly bucket: BucketName; readonly key: string; readonly versionId: string | undefined }
+export type CopySource = {
+  readonly bucket: BucketName
+  readonly key: string
+  readonly versionId: string | undefined
+  /** The account that the client expects to own the source's bucket. */
+  readonly expectedOwner: string | undefined
+}
+export const SOURCE_OWNER_HEADER = 'x-amz-source-expected-bucket-owner'
 
 /** '/bucket/key?versionId=id', percent-encoded, the first slash optional. Error: InvalidArgument. */
 export function parseCopySource(request: S3Request): Result<CopySource, S3Failure> {
@@ -27,13 +36,15 @@ export function parseCopySource(request: S3Request): Result<CopySource, S3Failur
   const key = slash < 0 ? '' : decoded.slice(slash + 1)
   if (key === '' || key.includes('\0') || Buffer.byteLength(key) > 1024) return invalid('Invalid copy source object key')
   if (versionId === '') return fail(invalidArgument('versionId', '', 'Version id cannot be the empty string'))
-  return ok({ bucket, key, versionId })
+  const expectedOwner = request.http.headers.get(SOURCE_OWNER_HEADER)
+  if (expectedOwner !== undefined && !/^\d{12}$/.test(expectedOwner)) return fail(s3Failure('InvalidBucketOwnerAWSAccountID'))
+  return ok({ bucket, key, versionId, expectedOwner })
 }
 
 /** `shown`: whether replies name the version of the source. */
 export type FoundSource = { readonly version: ObjectVersion; readonly shown: boolean }
 
-/** Errors: NoSuchBucket, NoSuchKey, NoSuchVersion, InvalidRequest (a delete marker was named), PreconditionFailed. */
+/** Errors: NoSuchBucket, AccessDenied (another owner than expected), NoSuchKey, NoSuchVersion, InvalidRequest (a delete marker was named), PreconditionFailed. */
 export async function findCopySource(
   context: Context,
   source: CopySource,
@@ -42,6 +53,7 @@ export async function findCopySource(
   const { store } = context
   const bucket = source.bucket === context.bucket.name ? context.bucket : await store.findBucket(source.bucket)
   if (bucket === undefined) return fail(noSuchBucket(source.bucket))
+  if (source.expectedOwner !== undefined && source.expectedOwner !== accountIdOf(bucket.owner)) return fail(s3Failure('AccessDenied'))
   const version = await store.findVersion(bucket.id, source.key, source.versionId)
   if (version === undefined)
     return fail(source.versionId === undefined ? noSuchKey(source.key) : noSuchVersion(source.key, source.versionId))

@@ -47,10 +47,10 @@ async function readConfiguration(payload: Payload): Promise<Result<Wanted, S3Fai
   return ok({ location: location === '' ? undefined : location, tags: tags.value })
 }
 
-/** us-east-1 is the region without a name: nobody needs to say it. Elsewhere the constraint must be the region. */
+/** us-east-1 is the region that goes without saying, and may not be said. Elsewhere the constraint must be the region. */
 function checkLocation(location: string | undefined, region: string): S3Failure | undefined {
   const meant = location === 'EU' ? 'eu-west-1' : location
-  if (meant === region || (meant === undefined && region === 'us-east-1')) return undefined
+  if (region === 'us-east-1' ? meant === undefined : meant === region) return undefined
   if (region === 'us-east-1') return s3Failure('InvalidLocationConstraint', { elements: { LocationConstraint: location ?? '' } })
   return s3Failure('IllegalLocationConstraintException', {
     message: `The ${location ?? 'unspecified'} location constraint is incompatible for the region specific endpoint this request was sent to.`,

@@ -34,7 +34,7 @@ function parse(request: S3Request): Result<Input, S3Failure> {
   const names = (list ?? '').split(',').flatMap((name) => (name.trim() === '' ? [] : [name.trim()]))
   if (names.length === 0) {
     const message = 'The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty'
-    return fail(s3Failure('InvalidArgument', { message }))
+    return fail(s3Failure('InvalidRequest', { message }))
   }
   const wanted = new Set<Attribute>()
   for (const name of names) {
@@ -95,7 +95,8 @@ export const getObjectAttributes = define<Input, Output>({
     const content =
       (wanted.has('ETag') ? element('ETag', version.etag) : '') +
       (wanted.has('Checksum') && checksum !== undefined
-        ? `<Checksum>${checksumElement(checksum, version.partCount)}${element('ChecksumType', checksum.type)}</Checksum>`
+        ? // Here a composite one goes without the number of parts: that stands in ObjectParts.
+          `<Checksum>${checksumElement(checksum, 0)}${element('ChecksumType', checksum.type)}</Checksum>`
         : '') +
       (wanted.has('ObjectParts') ? partsElement(output) : '') +
       (wanted.has('StorageClass') ? '<StorageClass>STANDARD</StorageClass>' : '') +

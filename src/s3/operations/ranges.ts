@@ -16,7 +16,9 @@ export function rangeOf(header: string, bytes: number): Result<ByteRange | undef
   if (match === null || (first === '' && last === '')) return ok(undefined)
   if (first === '') {
     const suffixBytes = Number(last)
-    if (suffixBytes === 0 || bytes === 0) return fail(unsatisfiable(header, bytes))
+    if (suffixBytes === 0) return fail(unsatisfiable(header, bytes))
+    // The last bytes of nothing are all there is of it.
+    if (bytes === 0) return ok(undefined)
     return ok({ from: Math.max(0, bytes - suffixBytes), to: bytes })
   }
   const from = Number(first)

@@ -51,7 +51,7 @@ export function parseTaggingHeader(text: string): Result<Tags, S3Failure> {
     const equals = pair.indexOf('=')
     try {
       const key = formDecoded(equals < 0 ? pair : pair.slice(0, equals))
-      if (tags.some(([other]) => other === key)) return malformed()
+      if (key === '' || tags.some(([other]) => other === key)) return malformed()
       tags.push([key, equals < 0 ? '' : formDecoded(pair.slice(equals + 1))])
     } catch {
       return malformed()

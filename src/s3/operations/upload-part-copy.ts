@@ -9,7 +9,7 @@ import { element, xmlDocument, xmlTime } from '../xml.ts'
 import { invalidArgument } from './arguments.ts'
 import { checksumElement } from './checksums.ts'
 import { COPY_CONDITION_HEADERS, type ReadConditions, readConditions } from './conditions.ts'
-import { type CopySource, findCopySource, parseCopySource, readThrough } from './copy-source.ts'
+import { type CopySource, findCopySource, parseCopySource, readThrough, SOURCE_OWNER_HEADER } from './copy-source.ts'
 import type { ByteRange } from './ranges.ts'
 import { findOpenUpload, type NamedPart, namedPart, PART_BYTES_MAX, partChecksumShown, uploadAlgorithm } from './uploads.ts'
 import { noSuchKey, noSuchUpload } from './versions.ts'
@@ -69,7 +69,7 @@ export const uploadPartCopy = define<Input, Output>({
   selectorHeaders: ['x-amz-copy-source'],
   permission: 's3:PutObject',
   parameters: [],
-  headers: [...COPY_CONDITION_HEADERS, 'x-amz-copy-source', RANGE_HEADER, 'x-amz-request-payer'],
+  headers: [...COPY_CONDITION_HEADERS, 'x-amz-copy-source', SOURCE_OWNER_HEADER, RANGE_HEADER, 'x-amz-request-payer'],
   parse,
   async run(context, { key, uploadId, number, source, conditions, range }) {
     const upload = await findOpenUpload(context, key, uploadId)

@@ -120,6 +120,7 @@ export function checksumTests(endpoint: Endpoint): void {
         ChecksumType: 'COMPOSITE',
       })
       const attributes = await s3.getObjectAttributes({ Bucket, Key, ObjectAttributes: ['Checksum', 'ObjectParts'] })
+      expect(attributes.Checksum?.ChecksumSHA256).toBe(composite.slice(0, -2))
       expect(attributes.ObjectParts?.Parts?.map((part) => [part.PartNumber, part.Size, part.ChecksumSHA256])).toEqual(
         parts.map((part, index) => [index + 1, part.length, digests[index]?.toString('base64')]),
       )

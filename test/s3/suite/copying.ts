@@ -114,6 +114,14 @@ export function copyTests(endpoint: Endpoint): void {
       expect(reply.element('Code')).toBe('InvalidArgument')
     })
 
+    test('a source of another owner than expected is refused', async () => {
+      const Key = newKey()
+      await s3.putObject({ Bucket, Key, Body: 'x' })
+      const headers = { 'x-amz-copy-source': `${Bucket}/${Key}`, 'x-amz-source-expected-bucket-owner': '000000000000' }
+      const reply = await sendRaw(endpoint, { method: 'PUT', path: `/${Bucket}/${newKey()}`, headers })
+      expect([reply.status, reply.element('Code')]).toEqual([403, 'AccessDenied'])
+    })
+
     test('a directive that is neither COPY nor REPLACE is refused', async () => {
       const Key = newKey()
       await s3.putObject({ Bucket, Key, Body: 'x' })

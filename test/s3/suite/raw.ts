@@ -86,6 +86,7 @@ export function sendRaw(to: Endpoint, sent: RawRequest): Promise<RawReply> {
         resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers as Record<string, string | undefined>, text, element })
       })
     })
-    outgoing.end(sent.body)
+    // As bytes: node:http sends headers together with a body of text, and then as UTF-8 instead of byte by byte.
+    outgoing.end(sent.body === undefined ? undefined : Buffer.from(sent.body))
   })
 }
