@@ -12,29 +12,39 @@ const SECTOR = 512
 
 export type Dirty = { readonly pages: readonly number[]; readonly size: number }
 
+/** What a page that was never written durably holds. */
+const ZEROS = new Uint8Array(PAGE)
+
 export class FileNode {
-  bytes = new Uint8Array(0)
   size = 0
+  #bytes = new Uint8Array(0)
+  /** A clone uses the same bytes: whoever writes first makes some of its own. */
+  #shared = false
   #durableSize = 0
-  /** Durable content of the pages that have unsynced writes. */
+  /** Durable content of the pages that have unsynced writes; never changed in place. */
   readonly #durablePages = new Map<number, Uint8Array>()
 
   read(offset: number, bytes: number): Uint8Array | undefined {
-    return offset + bytes > this.size ? undefined : this.bytes.slice(offset, offset + bytes)
+    return offset + bytes > this.size ? undefined : this.#bytes.slice(offset, offset + bytes)
   }
 
   write(offset: number, content: Uint8Array, durably: boolean): void {
     const end = offset + content.length
-    this.#grow(end)
+    const before = this.size
+    this.#own(end)
     for (let page = Math.floor(offset / PAGE); page * PAGE < end; page++) {
       const durable = this.#durablePages.get(page)
-      if (!durably && durable === undefined) this.#durablePages.set(page, this.bytes.slice(page * PAGE, (page + 1) * PAGE))
+      if (!durably && durable === undefined) {
+        this.#durablePages.set(page, page * PAGE >= before ? ZEROS : this.#bytes.slice(page * PAGE, (page + 1) * PAGE))
+      }
       if (durably && durable !== undefined) {
         const from = Math.max(offset, page * PAGE)
-        durable.set(content.subarray(from - offset, Math.min(end, (page + 1) * PAGE) - offset), from - page * PAGE)
+        const changed = durable.slice()
+        changed.set(content.subarray(from - offset, Math.min(end, (page + 1) * PAGE) - offset), from - page * PAGE)
+        this.#durablePages.set(page, changed)
       }
     }
-    this.bytes.set(content, offset)
+    this.#bytes.set(content, offset)
     this.size = Math.max(this.size, end)
     if (durably) this.#durableSize = Math.max(this.#durableSize, end)
   }
@@ -51,39 +61,50 @@ export class FileNode {
 
   /** Inverts a bit of what is there, cached and durable. */
   flip(offset: number, bit: number): void {
-    this.bytes[offset]! ^= 1 << bit
-    const durable = this.#durablePages.get(Math.floor(offset / PAGE))
-    if (durable !== undefined) durable[offset % PAGE]! ^= 1 << bit
+    this.#own(this.size)
+    this.#bytes[offset]! ^= 1 << bit
+    const page = Math.floor(offset / PAGE)
+    const durable = this.#durablePages.get(page)?.slice()
+    if (durable === undefined) return
+    durable[offset % PAGE]! ^= 1 << bit
+    this.#durablePages.set(page, durable)
   }
 
   powerCut(chance: Chance): void {
+    if (this.#durablePages.size === 0 && this.size === this.#durableSize) return
     const mode = chance.below(3)
     const loses = (): boolean => mode === 0 || (mode === 2 && chance.oneIn(2))
+    this.#own(this.size)
     for (const [page, durable] of this.#durablePages) {
       for (let at = 0; at < PAGE; at += SECTOR) {
-        if (loses()) this.bytes.set(durable.subarray(at, at + SECTOR), page * PAGE + at)
+        if (loses()) this.#bytes.set(durable.subarray(at, at + SECTOR), page * PAGE + at)
       }
     }
     if (this.size !== this.#durableSize && loses()) this.size = this.#durableSize
-    this.bytes.fill(0, this.size)
+    this.#bytes.fill(0, this.size)
     this.#durablePages.clear()
     this.#durableSize = this.size
   }
 
   clone(): FileNode {
     const copy = new FileNode()
-    copy.bytes = this.bytes.slice()
+    copy.#bytes = this.#bytes
+    copy.#shared = true
+    this.#shared = true
     copy.size = this.size
     copy.#durableSize = this.#durableSize
-    for (const [page, durable] of this.#durablePages) copy.#durablePages.set(page, durable.slice())
+    for (const [page, durable] of this.#durablePages) copy.#durablePages.set(page, durable)
     return copy
   }
 
-  #grow(end: number): void {
-    if (end <= this.bytes.length) return
-    const grown = new Uint8Array(Math.max(Math.ceil(end / PAGE) * PAGE, this.bytes.length * 2))
-    grown.set(this.bytes)
-    this.bytes = grown
+  /** Makes sure that the bytes up to `end` are there and its own. */
+  #own(end: number): void {
+    if (end <= this.#bytes.length && !this.#shared) return
+    const pages = Math.ceil(end / PAGE) * PAGE
+    const own = new Uint8Array(end <= this.#bytes.length ? this.#bytes.length : Math.max(pages, this.#bytes.length * 2))
+    own.set(this.#bytes)
+    this.#bytes = own
+    this.#shared = false
   }
 }
 
