@@ -25,14 +25,13 @@ export function scopeFail(
     : s3Fail('AuthorizationQueryParametersError', { ...details, message: `Error parsing the X-Amz-Credential parameter; ${sentence}` })
 }
 
-/** Access key ids may contain '/'. */
+/** Access key ids have no '/'. */
 export function parseCredential(credential: string, place: CredentialPlace, region: string): Result<CredentialScope, S3Failure> {
   const parts = credential.split('/')
-  if (parts.length < 5) {
+  if (parts.length !== 5) {
     return scopeFail(place, 'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".')
   }
-  const [day = '', givenRegion = '', service = '', terminal = ''] = parts.slice(-4)
-  const accessKeyId = parts.slice(0, -4).join('/')
+  const [accessKeyId = '', day = '', givenRegion = '', service = '', terminal = ''] = parts
   if (service !== 's3') return scopeFail(place, `incorrect service "${service}". This endpoint belongs to "s3".`)
   if (terminal !== 'aws4_request') return scopeFail(place, `incorrect terminal "${terminal}". This endpoint uses "aws4_request".`)
   if (!/^\d{8}$/.test(day)) {

@@ -22,7 +22,7 @@ import { findTarget, type Target } from './router.ts'
 import { Sender } from './sender.ts'
 import { SigningKeys } from './signing-keys.ts'
 import { type Authenticated, authenticate } from './sigv4.ts'
-import { checkExpectedOwner, checkHeaders, checkParameters } from './understood.ts'
+import { checkExpectedOwner, checkHeaderBytes, checkHeaders, checkParameters } from './understood.ts'
 
 export type S3HandlerParts = {
   readonly store: Store
@@ -54,7 +54,7 @@ type Named = {
 }
 
 /** One whose signature has been verified, and that may be done. */
-type Admitted = Named & { readonly operation: AnyOperation; readonly signed: Authenticated }
+type Admitted = Named & { readonly operation: AnyOperation; readonly caller: Caller; readonly payload: Payload }
 
 class Road {
   readonly #parts: S3HandlerParts
@@ -110,6 +110,8 @@ class Road {
 
   /** Errors of addresses and of operations that S3 has not, which Amazon answers to anybody. */
   #name(request: HttpRequest): Result<Named, S3Failure> {
+    const tooLarge = checkHeaderBytes(request.headers)
+    if (tooLarge !== undefined) return { ok: false, error: tooLarge }
     const query = parseQuery(request.rawQuery)
     if (!query.ok) return query
     const target = findTarget(request, this.#domains)
@@ -120,23 +122,26 @@ class Road {
     return entry.ok ? ok({ http, query: query.value, target: target.value, entry: entry.value }) : entry
   }
 
-  /** Authenticates and authorizes. Waits for nothing. */
+  /** Authenticates and authorizes, and checks what is said of the body. Waits for nothing. */
   #admit(request: HttpRequest, named: Named): Result<Admitted, S3Failure> {
     const { http, query, target, entry } = named
     const { region, identities, clock } = this.#parts
     const signed = authenticate(request, query, { region, identities, keys: this.#keys, nowMs: clock.nowMs() })
     if (!signed.ok) return signed
+    const wrongDigest = checkContentSha256(http, entry.name, signed.value.contentSha256)
+    if (wrongDigest !== undefined) return { ok: false, error: wrongDigest }
     const { operation } = entry
     if (operation === undefined) return s3Fail('NotImplemented', { elements: { Operation: entry.name } })
     const { bucket, key, resource } = target
     if (authorize({ caller: signed.value.caller, permission: operation.permission, bucket, key }) === 'deny') return s3Fail('AccessDenied')
     const misunderstood = checkHeaders(entry, http.headers) ?? checkParameters(entry, resource, query.values, this.#table)
     if (misunderstood !== undefined) return { ok: false, error: misunderstood }
-    return ok({ ...named, operation, signed: signed.value })
+    const payload = payloadOf(http, operation, signed.value)
+    return payload.ok ? ok({ ...named, operation, caller: signed.value.caller, payload: payload.value }) : payload
   }
 
   async #run(id: string, admitted: Admitted): Promise<Result<S3Reply, S3Failure>> {
-    const { http, query, target, operation, signed } = admitted
+    const { http, query, target, operation, caller, payload } = admitted
     const { store } = this.#parts
     let bucket: Bucket | undefined
     if (target.bucket !== undefined && operation.bucketNotNeeded !== true) {
@@ -145,10 +150,8 @@ class Road {
       const foreign = checkExpectedOwner(bucket, http.headers)
       if (foreign !== undefined) return { ok: false, error: foreign }
     }
-    const payload = payloadOf(http, operation, signed)
-    if (!payload.ok) return payload
-    const run = operation.prepare({ id, http, query: query.values, bucket: target.bucket, key: target.key, payload: payload.value })
-    return run.ok ? run.value(this.#context(bucket, signed.caller, http.signal)) : run
+    const run = operation.prepare({ id, http, query: query.values, bucket: target.bucket, key: target.key, payload })
+    return run.ok ? run.value(this.#context(bucket, caller, http.signal)) : run
   }
 
   #context(bucket: Bucket | undefined, caller: Caller, signal: AbortSignal): Context {
@@ -183,18 +186,22 @@ const noSuchBucket = (name: BucketName) => s3Fail('NoSuchBucket', { elements: { 
 /** Of these alone Amazon takes the body in chunks. */
 const TAKES_CHUNKS: ReadonlySet<string> = new Set(['PutObject', 'UploadPart'])
 
+/** What is said of the body in x-amz-content-sha256 and cannot be, seen without reading it. */
+function checkContentSha256(http: HttpRequest, operation: string, contentSha256: string): S3Failure | undefined {
+  if (contentSha256.startsWith('STREAMING-')) {
+    if (TAKES_CHUNKS.has(operation)) return undefined
+    return s3Failure('InvalidRequest', { message: 'The value of x-amz-content-sha256 header is invalid.' })
+  }
+  const isDigest = contentSha256.length === EMPTY_SHA256.length
+  if (!isDigest || http.body.declaredBytes !== 0 || contentSha256.toLowerCase() === EMPTY_SHA256) return undefined
+  return s3Failure('XAmzContentSHA256Mismatch', {
+    elements: { ClientComputedContentSHA256: contentSha256, S3ComputedContentSHA256: EMPTY_SHA256 },
+  })
+}
+
 function payloadOf(http: HttpRequest, operation: AnyOperation, signed: Authenticated): Result<Payload, S3Failure> {
-  const { contentSha256, seed } = signed
-  if (contentSha256.startsWith('STREAMING-') && !TAKES_CHUNKS.has(operation.name)) {
-    return s3Fail('InvalidRequest', { message: 'The value of x-amz-content-sha256 header is invalid.' })
-  }
-  if (http.method !== 'PUT' && http.method !== 'POST') {
-    const isEmpty = contentSha256.length !== EMPTY_SHA256.length || contentSha256.toLowerCase() === EMPTY_SHA256
-    if (isEmpty || http.body.declaredBytes !== 0) return ok(NO_PAYLOAD)
-    return s3Fail('XAmzContentSHA256Mismatch', {
-      elements: { ClientComputedContentSHA256: contentSha256, S3ComputedContentSHA256: EMPTY_SHA256 },
-    })
-  }
+  if (http.method !== 'PUT' && http.method !== 'POST') return ok(NO_PAYLOAD)
   // The x-amz-checksum-* headers of CompleteMultipartUpload are of the object that the parts make; its body is a list of them.
-  return createPayload(http, { contentSha256, seed, checksumOf: operation.name === 'CompleteMultipartUpload' ? 'object' : 'body' })
+  const checksumOf = operation.name === 'CompleteMultipartUpload' ? 'object' : 'body'
+  return createPayload(http, { contentSha256: signed.contentSha256, seed: signed.seed, checksumOf })
 }

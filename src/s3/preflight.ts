@@ -6,14 +6,22 @@ import type { Target } from './router.ts'
 
 const METHODS: ReadonlySet<string> = new Set(['GET', 'PUT', 'HEAD', 'POST', 'DELETE'])
 
+/** RFC 9110, 5.6.2: a token. */
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+
 /** No bucket has a CORS configuration yet, so the answer is the refusal that Amazon gives for one without. */
 export async function refusePreflight(request: HttpRequest, target: Target, store: Store): Promise<S3Failure> {
-  if (!request.headers.has('origin')) {
+  if (!request.headers.get('origin')) {
     return s3Failure('BadRequest', { message: 'Insufficient information. Origin request header needed.' })
   }
   const method = request.headers.get('access-control-request-method')
   if (method === undefined || !METHODS.has(method)) {
     return s3Failure('BadRequest', { message: `Invalid Access-Control-Request-Method: ${method ?? 'null'}` })
+  }
+  const wanted = request.headers.get('access-control-request-headers') ?? ''
+  const odd = wanted.split(',').find((name) => !HEADER_NAME.test(name.trim()))
+  if (wanted !== '' && odd !== undefined) {
+    return s3Failure('BadRequest', { message: `Access-Control-Request-Headers "${odd.trim()}" contains invalid character.` })
   }
   if (target.bucket !== undefined && (await store.findBucket(target.bucket)) === undefined) {
     return s3Failure('NoSuchBucket', { elements: { BucketName: target.bucket } })

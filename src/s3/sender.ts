@@ -30,11 +30,7 @@ export class Sender {
   /** `path` as the client sent it. Answers to HEAD, and 304, have no document. */
   failure(requestId: string, failure: S3Failure, method: string, path: string): HttpReply {
     const { status } = S3_ERRORS[failure.code]
-    const headers: Header[] = [
-      ['x-amz-request-id', requestId],
-      ['x-amz-id-2', this.#hostId],
-      ...(failure.headers ?? []),
-    ]
+    const headers: Header[] = [['x-amz-request-id', requestId], ['x-amz-id-2', this.#hostId], ...(failure.headers ?? [])]
     if (status === 304) return { status, headers, body: { kind: 'none' } }
     headers.push(['Content-Type', 'application/xml'])
     if (method === 'HEAD') return { status, headers, body: { kind: 'head', bytes: undefined } }

@@ -58,6 +58,17 @@ const S3_PARAMETERS: ReadonlySet<string> = new Set([
   'versionId',
 ])
 
+const HEADER_BYTES_MAX = 8 * 1024
+
+/** Amazon's limit on all header names and values together. Source: Amazon S3 API Reference, PutObject; "Error responses". */
+export function checkHeaderBytes(headers: ReadonlyMap<string, string>): S3Failure | undefined {
+  let bytes = 0
+  for (const [name, value] of headers) bytes += name.length + value.length
+  return bytes <= HEADER_BYTES_MAX
+    ? undefined
+    : s3Failure('RequestHeaderSectionTooLarge', { elements: { MaxSizeAllowed: HEADER_BYTES_MAX } })
+}
+
 /** The failure for the first header that the operation does not understand. */
 export function checkHeaders(entry: TableEntry, headers: ReadonlyMap<string, string>): S3Failure | undefined {
   for (const name of headers.keys()) {

@@ -86,6 +86,12 @@ test('nothing with an effect is silently ignored', async () => {
   ).toBe(200)
 })
 
+test('headers beyond eight kibibytes are refused', async () => {
+  const answer = await send(exampleSite(), sign({ path: '/examplebucket', headers: { 'x-long': 'd'.repeat(8192) } }))
+  expect(answer).toMatchObject({ status: 400, code: 'RequestHeaderSectionTooLarge' })
+  expect(answer.text).toContain('<MaxSizeAllowed>8192</MaxSizeAllowed>')
+})
+
 test('the expected owner of a bucket is honoured', async () => {
   const site = exampleSite()
   const attempt = (owner: string) => send(site, sign({ path: '/examplebucket', headers: { 'x-amz-expected-bucket-owner': owner } }))
