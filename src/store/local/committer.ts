@@ -185,7 +185,7 @@ export class Committer {
 
   #decide(reader: IndexTransaction, state: IndexState, request: ChangeRequest, clock: number, sequence: number): Decision {
     const { site, epoch } = this.#input
-    return decide({ reader, state, site, epoch, clock, sequence }, request)
+    return decide({ reader, state, site, epoch, clock, sequence, nowUs: this.#input.clock.nowMs() * 1000 }, request)
   }
 
   /** False if the records do not fit into what is left of the batch. */

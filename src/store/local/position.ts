@@ -6,6 +6,8 @@ import type { Position, SiteId } from '../terms.ts'
 
 export const POSITION_BYTES = 32
 export const NULL_VERSION_ID = 'null'
+/** Source: Amazon S3 User Guide, "Version IDs". */
+export const VERSION_ID_BYTES_MAX = 1024
 const VERSION_ID_CHARACTERS = 43
 
 const HIGH = 2 ** 32

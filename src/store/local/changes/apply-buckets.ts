@@ -1,14 +1,16 @@
 /** Buckets and their configurations. */
-import type { Bucket, BucketId, Position, Versioning } from '../../terms.ts'
+import type { Bucket, BucketId, BucketName, Position, Versioning } from '../../terms.ts'
 import {
   bucketKey,
   bucketNameKey,
   bucketOriginKey,
   configurationStampKey,
+  currentPrefix,
   deletedBucketKey,
   partPrefix,
   prefixRange,
   uploadPrefix,
+  versionPrefix,
 } from '../index/keys.ts'
 import { type IndexReader, walk } from '../index/ordered-map.ts'
 import {
@@ -23,6 +25,8 @@ import {
   unpackSlices,
 } from '../index/rows.ts'
 import { modifiedMsOf } from '../position.ts'
+import { originOf } from '../ranges.ts'
+import { getDeletions, isDeleted, knownOperations, noteDeletion } from './bucket-deletions.ts'
 import type { ApplyContext, PlacedChange } from './context.ts'
 import { release } from './ownership.ts'
 import type { ChangeRecord } from './record.ts'
@@ -56,6 +60,11 @@ export function applyBucketChange(context: ApplyContext, change: PlacedChange, r
       return
     }
     case 'delete-bucket':
+      noteDeletion(writer, record.bucket, {
+        origin: originOf(context.site, record.operation.epoch),
+        number: record.operation.number,
+        seen: knownOperations(writer, record.bucket, { site: context.site, epoch: record.operation.epoch }),
+      })
       removeBucket(context, record.bucket)
       return
     case 'put-versioning':
@@ -72,18 +81,28 @@ export function putBucket(context: ApplyContext, bucket: Bucket): void {
   context.bucketsChanged = true
 }
 
+/** A deleted one changes too: it may come back. */
+function changeBucket(context: ApplyContext, id: BucketId, edit: (bucket: Bucket) => Bucket): void {
+  const { writer } = context
+  const bucket = getBucket(writer, id)
+  if (bucket !== undefined) {
+    putBucket(context, edit(bucket))
+    return
+  }
+  const deleted = getDeletedBucket(writer, id)
+  if (deleted !== undefined) writer.put(deletedBucketKey(id), encodeBucket(edit(deleted)))
+}
+
 export function setVersioning(context: ApplyContext, id: BucketId, versioning: Versioning, position: Position): void {
-  const bucket = getBucket(context.writer, id)
-  if (bucket === undefined) return
-  putBucket(context, { ...bucket, versioning })
+  changeBucket(context, id, (bucket) => ({ ...bucket, versioning }))
   context.writer.put(configurationStampKey(id, VERSIONING_CONFIGURATION), encodePosition(position))
 }
 
 export function setConfiguration(context: ApplyContext, id: BucketId, name: string, json: string | null, position: Position): void {
-  const bucket = getBucket(context.writer, id)
-  if (bucket === undefined) return
-  const { [name]: _, ...others } = bucket.configuration
-  putBucket(context, { ...bucket, configuration: json === null ? others : { ...others, [name]: json } })
+  changeBucket(context, id, (bucket) => {
+    const { [name]: _, ...others } = bucket.configuration
+    return { ...bucket, configuration: json === null ? others : { ...others, [name]: json } }
+  })
   context.writer.put(configurationStampKey(id, name), encodePosition(position))
 }
 
@@ -93,7 +112,7 @@ export function configurationStamp(reader: IndexReader, id: BucketId, name: stri
 }
 
 /** The bucket goes with its open uploads. It stays among the deleted, for peers that have still to hear of it. */
-export function removeBucket(context: ApplyContext, id: BucketId): void {
+function removeBucket(context: ApplyContext, id: BucketId): void {
   const { writer } = context
   const bucket = getBucket(writer, id)
   if (bucket === undefined) return
@@ -107,15 +126,33 @@ export function removeBucket(context: ApplyContext, id: BucketId): void {
   context.bucketsChanged = true
 }
 
-/** A deletion that had not seen something is undone. False if its name has gone to another bucket since. */
-export function reviveBucket(context: ApplyContext, id: BucketId): boolean {
+export const isNameFree = (reader: IndexReader, name: BucketName): boolean => reader.get(bucketNameKey(name)) === undefined
+
+export function isBucketEmpty(reader: IndexReader, id: BucketId): boolean {
+  return [currentPrefix(id), versionPrefix(id)].every((prefix) => {
+    const { from, to } = prefixRange(prefix)
+    return reader.range(from, to, 1).length === 0
+  })
+}
+
+/** Deletes or brings back a shared bucket, as what is known by now says. */
+export function settleBucket(context: ApplyContext, id: BucketId, epoch: number): void {
+  const { writer, site } = context
+  const deletions = getDeletions(writer, id)
+  if (deletions.length === 0) return
+  const deleted = isDeleted(deletions, knownOperations(writer, id, { site, epoch }))
+  if (deleted) removeBucket(context, id)
+  else reviveBucket(context, id)
+}
+
+/** Nothing happens if its name has gone to another bucket since. */
+function reviveBucket(context: ApplyContext, id: BucketId): void {
   const { writer } = context
   const bucket = getDeletedBucket(writer, id)
-  if (bucket === undefined || writer.get(bucketNameKey(bucket.name)) !== undefined) return false
+  if (bucket === undefined || !isNameFree(writer, bucket.name)) return
   writer.remove(deletedBucketKey(id))
   writer.put(bucketNameKey(bucket.name), encodeBucketId(id))
   putBucket(context, bucket)
-  return true
 }
 
 /** Removes the parts of an upload (by its sequence) and gives up what they had. */

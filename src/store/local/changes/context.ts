@@ -15,6 +15,8 @@ export type DecideContext = {
   /** The stamp and sequence that the next record gets. */
   readonly clock: number
   readonly sequence: number
+  /** Microseconds since 1970 by the clock on the wall. */
+  readonly nowUs: number
 }
 
 /** A record to be written, with its body (which may be empty). */

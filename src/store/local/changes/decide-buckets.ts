@@ -1,8 +1,9 @@
 /** Changes of buckets. */
 import type { Bucket, BucketId, Position } from '../../terms.ts'
-import { bucketOriginKey, currentPrefix, heldKey, prefixRange, versionPrefix } from '../index/keys.ts'
+import { bucketOriginKey, heldKey } from '../index/keys.ts'
 import { decodeBucketId, getBucket, getBucketByName, getDeletedBucket, lastOperation } from '../index/rows.ts'
 import { modifiedMsOf } from '../position.ts'
+import { isBucketEmpty } from './apply-buckets.ts'
 import { change, type DecideContext, type Decision, refused } from './context.ts'
 import type { LocalOperation } from './record.ts'
 import type { ChangeRequest } from './request.ts'
@@ -34,10 +35,7 @@ export function decideBucketChange(context: DecideContext, request: BucketReques
     case 'delete-bucket': {
       const { bucketId } = request
       if (getBucket(reader, bucketId) === undefined) return refused('no-such-bucket')
-      for (const prefix of [currentPrefix(bucketId), versionPrefix(bucketId)]) {
-        const { from, to } = prefixRange(prefix)
-        if (reader.range(from, to, 1).length > 0) return refused('not-empty')
-      }
+      if (!isBucketEmpty(reader, bucketId)) return refused('not-empty')
       return change({ kind: 'delete-bucket', bucket: bucketId, operation: nextOperation(context, bucketId) }, undefined)
     }
     case 'put-versioning': {

@@ -1,4 +1,107 @@
-import { type DecideContext, type Decision, refused } from './context.ts'
-export function decideForeign(_context: DecideContext, _request: unknown): Decision {
-  return refused('unavailable')
+/** Whether a foreign operation is merged. What it does is in apply-foreign.ts. */
+import type { Change, Frontier } from '../../store.ts'
+import { foreignOperationKey } from '../index/keys.ts'
+import { encodeFrontier, getBucket, getDeletedBucket, lastOperation } from '../index/rows.ts'
+import { getAt } from '../index/versions.ts'
+import { VERSION_ID_BYTES_MAX } from '../position.ts'
+import { parseOrigin, withAllUpTo, withOperation } from '../ranges.ts'
+import { getAbsent } from './absent.ts'
+import { isNameFree } from './apply-buckets.ts'
+import { getDeletions, isDeleted, knownOperations } from './bucket-deletions.ts'
+import { change, type DecideContext, type Decision, refused } from './context.ts'
+import { type DecidedContent, decideContent } from './decide-content.ts'
+import { concurrentWith } from './merge.ts'
+import type { ChangeRequest } from './request.ts'
+
+type ForeignRequest = Extract<ChangeRequest, { kind: 'apply-foreign' }>
+
+/** An operation stamped further ahead than this is kept out. */
+const AHEAD_US_MAX = 24 * 60 * 60 * 1_000_000
+const DIGEST_BYTES_MAX = 64
+const NO_BODY = new Uint8Array(0)
+
+export function decideForeign(context: DecideContext, request: ForeignRequest): Decision {
+  const { reader } = context
+  const { bucketId, from, operation, digest } = request
+  const origin = parseOrigin(from)
+  if (origin === undefined || digest.length > DIGEST_BYTES_MAX || operation.position.site !== origin.site)
+    return refused('conflicting-history')
+  const bucket = getBucket(reader, bucketId)
+  const deleted = bucket === undefined ? getDeletedBucket(reader, bucketId) : undefined
+  if (bucket === undefined && deleted === undefined) return refused('no-such-bucket')
+  if (origin.site === context.site) {
+    const isOurs = operation.number <= lastOperation(reader, bucketId, origin.epoch)
+    return isOurs ? ALREADY : refused('conflicting-history')
+  }
+  const known = reader.get(foreignOperationKey(bucketId, origin.site, origin.epoch, operation.number))
+  if (known !== undefined) return Buffer.compare(known.subarray(8), digest) === 0 ? ALREADY : refused('conflicting-history')
+  if (operation.position.clock > context.nowUs + AHEAD_US_MAX) return refused('from-the-future')
+  const deletion = bucketDeletionAfter(context, request)
+  if (deleted !== undefined && deletion === 'not-deleted' && !isNameFree(reader, deleted.name)) return refused('no-such-bucket')
+  const content = foreignContent(context, request)
+  if (!content.ok) return refused(content.error)
+  const record = {
+    kind: 'apply-foreign',
+    bucket: bucketId,
+    epoch: context.epoch,
+    from,
+    number: operation.number,
+    position: operation.position,
+    frontier: encodeFrontier(operation.frontier),
+    change: withinLimits(operation.change),
+    digest,
+    evidence: request.evidence,
+    ...(content.value && { content: content.value.content }),
+  } as const
+  const concurrent =
+    (deletion === 'not-deleted' && (deleted !== undefined || operation.change.kind === 'delete-bucket')) ||
+    isConcurrent(context, request, operation.frontier)
+  const decision = change(record, { kind: 'applied', concurrent }, content.value?.body ?? NO_BODY)
+  return content.value === undefined && request.content !== undefined && decision.kind === 'change'
+    ? { ...decision, unused: true }
+    : decision
+}
+
+const ALREADY: Decision = { kind: 'nothing', value: { kind: 'already', concurrent: false }, unused: true }
+
+/** Whether the bucket is deleted by what is known once the operation is applied. 'none': nobody deleted it. */
+function bucketDeletionAfter(
+  { reader, site, epoch }: DecideContext,
+  { bucketId, from, operation }: ForeignRequest,
+): 'deleted' | 'not-deleted' | 'none' {
+  const { number, frontier, change } = operation
+  const before = getDeletions(reader, bucketId)
+  const own = change.kind === 'delete-bucket' ? [{ origin: from, number, seen: withAllUpTo(frontier, from, number) }] : []
+  const deletions = [...before, ...own]
+  if (deletions.length === 0) return 'none'
+  const known = withOperation(knownOperations(reader, bucketId, { site, epoch }), from, number)
+  return isDeleted(deletions, known) ? 'deleted' : 'not-deleted'
+}
+
+function foreignContent(
+  { reader }: DecideContext,
+  { bucketId, operation, content }: ForeignRequest,
+): { readonly ok: true; readonly value: DecidedContent | undefined } | { readonly ok: false; readonly error: 'content-needed' } {
+  const { change, position } = operation
+  if (change.kind !== 'put-object') return { ok: true, value: undefined }
+  const isGone = getAbsent(reader, bucketId, change.key, position)?.kind === 'deleted'
+  if (isGone || getAt(reader, bucketId, change.key, position) !== undefined) return { ok: true, value: undefined }
+  const decided = decideContent(reader, content ?? { kind: 'none' }, 'version')
+  if (!decided.ok) return { ok: false, error: 'content-needed' }
+  if (decided.value.bytes === change.bytes) return { ok: true, value: decided.value }
+  // Without bytes the version is gone at its origin; with other bytes than were signed it is not this version.
+  return content === undefined ? { ok: true, value: undefined } : { ok: false, error: 'content-needed' }
+}
+
+/** A name that is beyond S3's limits is not kept: the version goes by its position. */
+function withinLimits(change: Change): Change {
+  if (change.kind !== 'put-object' && change.kind !== 'put-marker') return change
+  return Buffer.byteLength(change.versionId) <= VERSION_ID_BYTES_MAX ? change : { ...change, versionId: '' }
+}
+
+function isConcurrent({ reader, site }: DecideContext, { bucketId, from, operation }: ForeignRequest, frontier: Frontier): boolean {
+  const { change, number, position } = operation
+  if (change.kind !== 'put-object' && change.kind !== 'put-marker') return false
+  const at = { bucket: bucketId, key: change.key, here: site }
+  return concurrentWith(reader, at, { from, number, position, frontier }, change.replaces).length > 0
 }

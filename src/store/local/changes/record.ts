@@ -81,6 +81,8 @@ export type CompleteUploadRecord = Omit<PutObjectRecord, 'kind' | 'content'> & {
 export type ApplyForeignRecord = {
   readonly kind: 'apply-foreign'
   readonly bucket: BucketId
+  /** Of this site, at the time. */
+  readonly epoch: number
   readonly from: Origin
   readonly number: number
   readonly position: Position
@@ -171,6 +173,7 @@ const SHAPES: Readonly<Record<RecordKind, Shape>> = {
   'adopt-bucket': { bucket: 'number', name: 'text', owner: 'text', origin: 'map', merged: 'flag' },
   'apply-foreign': {
     bucket: 'number',
+    epoch: 'number',
     from: 'text',
     number: 'number',
     position: 'map',

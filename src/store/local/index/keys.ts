@@ -18,10 +18,12 @@ export const Table = {
   deletedBucket: 0x17,
   tombstone: 0x18,
   configurationStamp: 0x19,
+  bucketDeletions: 0x1a,
   current: 0x20,
   version: 0x21,
   nullVersion: 0x22,
   namedVersion: 0x23,
+  lostNulls: 0x24,
   upload: 0x30,
   part: 0x31,
   completedUpload: 0x32,
@@ -67,6 +69,7 @@ export const stateKey = Uint8Array.of(Table.state)
 // Buckets
 export const bucketKey = (id: BucketId): Buffer => numbered(Table.bucket, id)
 export const deletedBucketKey = (id: BucketId): Buffer => numbered(Table.deletedBucket, id)
+export const bucketDeletionsKey = (id: BucketId): Buffer => numbered(Table.bucketDeletions, id)
 /** Operations are numbered from 1 in each epoch. */
 export function bucketOperationsKey(id: BucketId, epoch: number): Buffer {
   const made = key(Table.bucketOperations, 8)
@@ -121,6 +124,8 @@ function withS3Key(table: TableCode, id: BucketId, s3Key: string, more: number):
 }
 export const currentKey = (id: BucketId, s3Key: string): Buffer => withS3Key(Table.current, id, s3Key, 0)
 export const nullVersionKey = (id: BucketId, s3Key: string): Buffer => withS3Key(Table.nullVersion, id, s3Key, 0)
+
+export const lostNullsKey = (id: BucketId, s3Key: string): Buffer => withS3Key(Table.lostNulls, id, s3Key, 0)
 
 /** All rows of one S3 key in `version` begin with this; U+0000 cannot be in a key, so it ends one. */
 export function versionsOfKey(id: BucketId, s3Key: string): Buffer {

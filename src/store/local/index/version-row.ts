@@ -4,7 +4,7 @@
  *
  *   offset  bytes  field
  *        0      1  version          1
- *        1      1  flags            1 marker, 2 null version, 4 concurrent, 8 has `more`
+ *        1      1  flags            1 marker, 2 null version, 4 concurrent, 8 has `more`, 16 lost the name null
  *        2      1  content          0 none, 1 in the journal, 2 extent, 3 manifest
  *        3      1  checksum         algorithm (0 none, else its number below) + 128 if composite
  *        4      2  etagParts        0, or N of an ETag that ends in "-N"
@@ -29,7 +29,7 @@ import { checksumAlgorithmOf, checksumNumberOf } from './checksum-numbers.ts'
 
 const ROW_VERSION = 1
 const HEAD_BYTES = 152
-const FLAG = { marker: 1, nullVersion: 2, concurrent: 4, more: 8 } as const
+const FLAG = { marker: 1, nullVersion: 2, concurrent: 4, more: 8, lostNull: 16 } as const
 const CONTENT = { none: 0, journal: 1, extent: 2, manifest: 3 } as const
 const HIGH = 2 ** 32
 
@@ -44,6 +44,8 @@ export type VersionMore = { readonly versionId?: string; readonly frontier?: Uin
 export type VersionRow = {
   readonly kind: 'object' | 'delete-marker'
   readonly isNull: boolean
+  /** Written as the null version, but a later one that had not seen it has the name. */
+  readonly lostNull?: boolean
   readonly concurrent: boolean
   readonly position: Position
   readonly owner: number
@@ -112,6 +114,7 @@ export function encodeVersionRow(row: VersionRow): Buffer {
     (row.kind === 'delete-marker' ? FLAG.marker : 0) |
     (row.isNull ? FLAG.nullVersion : 0) |
     (row.concurrent ? FLAG.concurrent : 0) |
+    (row.lostNull === true ? FLAG.lostNull : 0) |
     (more === undefined ? 0 : FLAG.more)
   bytes[2] = row.content === undefined ? CONTENT.none : CONTENT[row.content.kind]
   bytes[3] = row.checksum
@@ -204,6 +207,7 @@ export function decodeVersionRow(value: Uint8Array): VersionRow {
     kind: (flags & FLAG.marker) === 0 ? 'object' : 'delete-marker',
     isNull: (flags & FLAG.nullVersion) !== 0,
     concurrent: (flags & FLAG.concurrent) !== 0,
+    ...((flags & FLAG.lostNull) !== 0 && { lostNull: true }),
     position: readPosition(bytes, 8),
     owner: getUint64(bytes, 64),
     epoch: bytes.readUInt32LE(80),

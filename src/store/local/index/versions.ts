@@ -4,8 +4,8 @@
  * the row in `nullVersion` points.
  */
 import type { BucketId, Position } from '../../terms.ts'
-import { comparePositions, NULL_VERSION_ID, positionOf, samePosition, versionIdOf } from '../position.ts'
-import { behind, currentKey, namedVersionKey, nullVersionKey, versionKey, versionsOfKey } from './keys.ts'
+import { comparePositions, NULL_VERSION_ID, POSITION_BYTES, positionOf, samePosition, versionIdOf } from '../position.ts'
+import { behind, currentKey, lostNullsKey, namedVersionKey, nullVersionKey, versionKey, versionsOfKey } from './keys.ts'
 import type { IndexReader, IndexWriter } from './ordered-map.ts'
 import { decodePosition, encodePosition } from './rows.ts'
 import { decodeVersionRow, encodeVersionRow, type VersionRow } from './version-row.ts'
@@ -53,6 +53,9 @@ export function getNamed(reader: IndexReader, bucketId: BucketId, key: string, v
   const named = reader.get(namedVersionKey(bucketId, key, versionId))
   return named && getAt(reader, bucketId, key, decodePosition(named))
 }
+
+export const nameIsTaken = (reader: IndexReader, bucketId: BucketId, key: string, versionId: string): boolean =>
+  reader.get(namedVersionKey(bucketId, key, versionId)) !== undefined
 
 /** Versions of a key from the newest, a page at a time. */
 export function listOfKey(reader: IndexReader, bucketId: BucketId, key: string, max: number): readonly VersionRow[] {
@@ -126,7 +129,9 @@ export function removeVersion(
     if (row.isNull) writer.remove(nullVersionKey(bucketId, key))
   }
   if (row.more?.versionId !== undefined) writer.remove(namedVersionKey(bucketId, key, row.more.versionId))
+  if (row.lostNull === true) dropLostNull(writer, bucketId, key, position)
   if (next === 'promote' && (atTop || current === undefined)) promote(writer, bucketId, key)
+  if (next === 'promote' && row.isNull) giveNullName(writer, bucketId, key)
   return row
 }
 
@@ -137,4 +142,46 @@ function promote(writer: IndexWriter, bucketId: BucketId, key: string): void {
   writer.remove(versionKey(bucketId, key, below.position))
   if (below.isNull) writer.remove(nullVersionKey(bucketId, key))
   writer.put(currentKey(bucketId, key), encodeVersionRow(below))
+}
+
+// Of several versions that were written as the null one, without having seen each other, the newest that is left has the name.
+
+function getLostNulls(reader: IndexReader, bucketId: BucketId, key: string): readonly Position[] {
+  const value = reader.get(lostNullsKey(bucketId, key))
+  if (value === undefined) return []
+  return Array.from({ length: value.length / POSITION_BYTES }, (_, i) =>
+    decodePosition(value.subarray(i * POSITION_BYTES, (i + 1) * POSITION_BYTES)),
+  )
+}
+
+function putLostNulls(writer: IndexWriter, bucketId: BucketId, key: string, positions: readonly Position[]): void {
+  const rowKey = lostNullsKey(bucketId, key)
+  if (positions.length === 0) writer.remove(rowKey)
+  else writer.put(rowKey, Buffer.concat(positions.map(encodePosition)))
+}
+
+/** Notes that the version at a position goes by an id from its position from now on. */
+export function noteLostNull(writer: IndexWriter, bucketId: BucketId, key: string, position: Position): void {
+  const others = getLostNulls(writer, bucketId, key).filter((other) => !samePosition(other, position))
+  putLostNulls(writer, bucketId, key, [...others, position].sort(comparePositions))
+}
+
+function dropLostNull(writer: IndexWriter, bucketId: BucketId, key: string, position: Position): void {
+  putLostNulls(
+    writer,
+    bucketId,
+    key,
+    getLostNulls(writer, bucketId, key).filter((other) => !samePosition(other, position)),
+  )
+}
+
+/** The null version is gone: the newest of those that had lost the name to it has it now. */
+function giveNullName(writer: IndexWriter, bucketId: BucketId, key: string): void {
+  const positions = getLostNulls(writer, bucketId, key)
+  const newest = positions.at(-1)
+  const row = newest && getAt(writer, bucketId, key, newest)
+  if (row === undefined) return
+  const { lostNull: _, ...rest } = row
+  putLostNulls(writer, bucketId, key, positions.slice(0, -1))
+  replaceVersion(writer, bucketId, key, { ...rest, isNull: true })
 }

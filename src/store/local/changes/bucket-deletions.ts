@@ -1,0 +1,61 @@
+/**
+ * A bucket that several sites share is deleted if some deletion of it had seen every operation on it that is known here (other deletions aside). One that had not
+ * is undone, wherever and in whatever order the two meet: what its origin did not know of cannot have been meant. Source: DESIGN section 6, "Merge".
+ *
+ * Rows of versions stay when a bucket goes: at the deletion's origin there were none, so that what is left here is removed by operations still to come.
+ */
+import type { Frontier, Origin, Ranges } from '../../store.ts'
+import type { BucketId, SiteId } from '../../terms.ts'
+import { decodeCbor, encodeCborApart } from '../codec.ts'
+import { bucketDeletionsKey } from '../index/keys.ts'
+import type { IndexReader, IndexWriter } from '../index/ordered-map.ts'
+import { getHeld, lastOperation } from '../index/rows.ts'
+import { isIn, originOf, withAllUpTo } from '../ranges.ts'
+
+/** `seen`: what had been applied at its origin, its own operations included. */
+export type BucketDeletion = { readonly origin: Origin; readonly number: number; readonly seen: Frontier }
+
+export function getDeletions(reader: IndexReader, id: BucketId): readonly BucketDeletion[] {
+  const value = reader.get(bucketDeletionsKey(id))
+  return value === undefined ? [] : (decodeCbor(value) as BucketDeletion[])
+}
+
+export function noteDeletion(writer: IndexWriter, id: BucketId, deletion: BucketDeletion): void {
+  writer.put(bucketDeletionsKey(id), encodeCborApart([...getDeletions(writer, id), deletion]))
+}
+
+/** All operations on the bucket that are known here. */
+export function knownOperations(reader: IndexReader, id: BucketId, here: { readonly site: SiteId; readonly epoch: number }): Frontier {
+  let known = getHeld(reader, id)
+  for (let epoch = 1; epoch <= here.epoch; epoch++) {
+    known = withAllUpTo(known, originOf(here.site, epoch), lastOperation(reader, id, epoch))
+  }
+  return known
+}
+
+/** Whether, by what is known, the bucket is deleted. */
+export function isDeleted(deletions: readonly BucketDeletion[], known: Frontier): boolean {
+  const isDeletion = (origin: string, number: number) => deletions.some((each) => each.origin === origin && each.number === number)
+  const hasSeen = ({ seen }: BucketDeletion) =>
+    Object.entries(known).every(([origin, ranges]) => {
+      return unseen(ranges, seen[origin as Origin], deletions.length).every((number) => isDeletion(origin, number))
+    })
+  return deletions.some(hasSeen)
+}
+
+/** Numbers in `ranges` that are not in `seen`; no more than one beyond `max`, since that many cannot all be deletions. */
+function unseen(ranges: Ranges, seen: Ranges | undefined, max: number): number[] {
+  const found: number[] = []
+  for (const [first, last] of ranges) {
+    for (let number = first; number <= last && found.length <= max; ) {
+      const covering = seen?.find((range) => range[0] <= number && number <= range[1])
+      if (covering !== undefined) number = covering[1] + 1
+      else found.push(number++)
+    }
+  }
+  return found
+}
+
+/** Whether an operation was seen by one of the deletions that hold now. */
+export const wasSeen = (deletions: readonly BucketDeletion[], origin: Origin, number: number): boolean =>
+  deletions.some(({ seen }) => isIn(seen[origin], number))
