@@ -147,7 +147,7 @@ export const S3_ERRORS = {
   ReplicationConfigurationNotFoundError: { status: 404, message: 'The replication configuration was not found' },
   RequestHeaderSectionTooLarge: {
     status: 400,
-    message: 'Your request header section exceeds the maximum allowed request header section size.',
+    message: 'Your request header section exceeds the maximum allowed size.',
   },
   RequestIsNotMultiPartContent: { status: 412, message: 'Bucket POST must be of the enclosure-type multipart/form-data.' },
   RequestTimeTooSkewed: { status: 403, message: 'The difference between the request time and the current time is too large.' },

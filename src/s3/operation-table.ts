@@ -74,7 +74,7 @@ export class OperationTable {
     }
     if (resource !== 'object') return undefined
     if (method === 'PUT' && query.has('partNumber') && !query.has('uploadId')) {
-      return invalidArgument('partNumber', query.get('partNumber')!, 'This operation does not accept partNumber without uploadId')
+      return invalidArgument('partNumber', 'partNumber', 'This operation does not accept partNumber without uploadId')
     }
     if (method === 'GET' && query.has('uploads')) {
       return s3Fail('InvalidRequest', { message: 'Key is not expected for the GET method ?uploads subresource' })

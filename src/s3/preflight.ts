@@ -21,7 +21,7 @@ export async function refusePreflight(request: HttpRequest, target: Target, stor
   const wanted = request.headers.get('access-control-request-headers') ?? ''
   const odd = wanted.split(',').find((name) => !HEADER_NAME.test(name.trim()))
   if (wanted !== '' && odd !== undefined) {
-    return s3Failure('BadRequest', { message: `Access-Control-Request-Headers "${odd.trim()}" contains invalid character.` })
+    return s3Failure('BadRequest', { message: `Access-Control-Request-Headers "${odd}" contains invalid character.` })
   }
   if (target.bucket !== undefined && (await store.findBucket(target.bucket)) === undefined) {
     return s3Failure('NoSuchBucket', { elements: { BucketName: target.bucket } })

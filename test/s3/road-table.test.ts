@@ -1,4 +1,5 @@
 import * as sdk from '@aws-sdk/client-s3'
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ALL_OPERATIONS } from '../../src/s3/all-operations.ts'
 import { OperationTable } from '../../src/s3/operation-table.ts'
@@ -198,4 +199,32 @@ test.each([
   const answer = await send(exampleSite(), { method, path, query, headers: headers as Record<string, string> })
   expect(answer.code).toBe(code)
   expect(answer.text).toContain(words)
+})
+
+test('no path, query or host makes the road stumble, signed or not', async () => {
+  const site = exampleSite()
+  const raw = fc.string({
+    unit: fc.oneof(fc.constantFrom('/', '%', '&', '=', '+', '?', '..', '%2F', '%00', '%C3', 'acl', 'uploads'), fc.string({ maxLength: 2 })),
+  })
+  const latin1 = raw.map((text) => Buffer.from(text).toString('latin1'))
+  await fc.assert(
+    fc.asyncProperty(
+      latin1,
+      latin1,
+      latin1,
+      fc.constantFrom('GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'OPTIONS', 'LINK'),
+      async (path, query, host, method) => {
+        for (const sent of [
+          { method, path: `/${path}`, query },
+          sign({ method, path: `/examplebucket/${path}`, query, headers: { host } }),
+        ]) {
+          const answer = await send(site, sent)
+          expect(answer.status).not.toBe(500)
+        }
+      },
+    ),
+    { numRuns: 500 },
+  )
+  expect(site.unforeseen).toEqual([])
+  expect(site.leases.open).toBe(0)
 })
