@@ -1,5 +1,5 @@
 /** A site on real disks: how one is made, and how the engine of one is opened. */
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { openDirectoryDisk } from '../../disks/directory-disk.ts'
 import type { Disk } from '../../disks/disk.ts'
@@ -20,6 +20,8 @@ import { SITE_FILE, SiteFile, type SiteFileFault } from './site-file.ts'
 import { describeEngineFault } from './site-words.ts'
 
 export const INDEX_FOLDER = 'index'
+/** In the index's folder while it is being opened: a damaged one can end the process. */
+const OPENING_FILE = 'opening'
 
 /** What is wrong, and what to do next. */
 export type SiteFault = {
@@ -163,6 +165,7 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
     indexRoom: () => space.room,
   })
   if (!engine.ok) return giveUp(describeEngineFault(engine.error, pool.value.view))
+  await rm(join(directory, INDEX_FOLDER, OPENING_FILE), { force: true })
   return ok({
     directory,
     name,
@@ -186,15 +189,17 @@ async function ofAPool(disks: readonly (Disk | undefined)[]): Promise<(Disk | un
   return Promise.all(disks.map(async (disk) => (disk !== undefined && (await disk.readFile(IDENTITY_FILE)).ok ? disk : undefined)))
 }
 
-/** Makes the index anew if it is garbage: the journal has all that it held. */
+/** Makes the index anew if it is garbage, or if the last start died over it: the journal has all that it held. */
 async function openIndex(siteDirectory: string): Promise<OrderedMap | undefined> {
   const directory = join(siteDirectory, INDEX_FOLDER)
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
       await mkdir(directory, { recursive: true, mode: 0o700 })
+      const names = await readdir(directory)
+      if (attempt > 0 || names.includes(OPENING_FILE)) for (const name of names) await rm(join(directory, name), { recursive: true })
+      await writeFile(join(directory, OPENING_FILE), '')
       const index = LmdbMap.open(directory)
       if (index.ok) return index.value
-      for (const name of await readdir(directory)) await rm(join(directory, name), { recursive: true })
     } catch {
       return undefined
     }

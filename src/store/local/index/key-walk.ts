@@ -83,7 +83,7 @@ export class RowCursor {
     if (this.#at < this.#page.length || !this.#more) return
     // What the page held was skipped: the next common prefix may cover as much.
     if (Buffer.compare(target, this.#next) > 0) this.#next = target
-    this.#size = 8
+    this.#size = 2
     this.#page = []
     this.#at = 0
   }
