@@ -264,6 +264,11 @@ export class SimulatedDisk implements Disk {
     this.#medium.recount()
   }
 
+  /** Whether there is a directory. */
+  get isThere(): boolean {
+    return this.#medium.root !== undefined
+  }
+
   snapshot(): DiskSnapshot {
     return { root: this.#medium.root?.clone() }
   }

@@ -1,0 +1,231 @@
+/**
+ * One history of a site, by seed: clients work, disks fail, the process dies and starts again, again and again. What may go wrong at
+ * once is what Holdfast promises to survive (head of simulated-disk.ts): at any time at most m disks of the set are `frail`, and everything but power
+ * cuts, kills, full disks and the clock happens to those alone. They change when the disks harmed before were replaced and healed.
+ */
+
+import type { Bucket } from '../../src/store/terms.ts'
+import type { DiskSnapshot } from './simulated-disk.ts'
+import { type EnclaveOptions, SimulatedEnclave } from './simulated-enclave.ts'
+import { checkStore } from './store-check.ts'
+import { makeBuckets, StoreClients } from './store-clients.ts'
+import type { ModelBucket } from './store-model.ts'
+import { StoreModel } from './store-model.ts'
+import { ProcessDied } from './world.ts'
+
+export type HistoryTotals = Record<'done' | 'refused' | 'open' | 'read' | 'unread' | 'deaths' | 'faults' | 'losses' | 'healed', number>
+
+export async function liveThrough(options: EnclaveOptions & { readonly lives: number }, totals: HistoryTotals): Promise<void> {
+  const history = new History(await SimulatedEnclave.make(options), totals)
+  await history.begin()
+  for (let life = 1; life <= options.lives; life++) await history.life(`seed ${options.seed}, life ${life}`)
+  await history.checkLosses(`seed ${options.seed}`)
+}
+
+class History {
+  readonly #enclave: SimulatedEnclave
+  readonly #totals: HistoryTotals
+  readonly #model = new StoreModel()
+  #buckets: ReadonlyMap<ModelBucket, Bucket> = new Map()
+  #frail: readonly number[] = []
+  /** Those of them that may lack something unnoticed, or are not there. */
+  readonly #harmed = new Set<number>()
+  readonly #old = new Map<number, { readonly snapshot: DiskSnapshot; readonly generation: number }>()
+  /** Only a witness can tell that a disk came back old, so a history has either of the two. */
+  readonly #losesWitness: boolean
+  #over = false
+
+  constructor(enclave: SimulatedEnclave, totals: HistoryTotals) {
+    this.#enclave = enclave
+    this.#totals = totals
+    this.#losesWitness = enclave.world.chance.oneIn(3)
+  }
+
+  async begin(): Promise<void> {
+    this.#chooseFrail()
+    const buckets = await this.#enclave.run(makeBuckets(this.#enclave.store))
+    if (buckets === undefined) throw new Error('no buckets could be made')
+    this.#buckets = buckets
+  }
+
+  async life(label: string): Promise<void> {
+    const enclave = this.#enclave
+    const { chance } = enclave.world
+    const clients = new StoreClients({ model: this.#model, store: enclave.store, chance, buckets: this.#buckets })
+    const how = chance.oneIn(2) ? 'power-cut' : 'kill'
+    if (!chance.oneIn(4)) enclave.world.dieAfter(20 + chance.below(chance.pick([300, 3000])), how)
+    const died = await this.#untilDeath(async () => {
+      this.#over = false
+      const faults = this.#harmNowAndThen()
+      await enclave.run(clients.work(1 + chance.below(6), 5 + chance.below(20)))
+      this.#over = true
+      await enclave.run(faults)
+      if (chance.oneIn(3)) await this.#renew(label)
+    })
+    enclave.world.live()
+    for (const count of ['done', 'refused', 'open', 'read', 'unread'] as const) this.#totals[count] += clients.counts[count]
+    if (!died && chance.oneIn(2)) await enclave.stop()
+    else enclave.die(how)
+    this.#totals.deaths += died ? 1 : 0
+    this.#model.release()
+    await this.#startAgain(label)
+    const { store } = enclave
+    await enclave.run(checkStore(store, this.#model, this.#buckets, { label, doubts: 'resolved' }))
+  }
+
+  /** Everything is there with any m disks lost, those that are out or harmed among them; with the index and without. */
+  async checkLosses(label: string): Promise<void> {
+    const enclave = this.#enclave
+    const out = enclave.engine.pool.view.sets[0]!.disks.filter((slot) => slot.state !== 'in').map((slot) => slot.position)
+    const weak = new Set([...this.#harmed, ...out])
+    const choices = subsets(enclave.positions(), enclave.options.parity).filter((lost) =>
+      [...weak].every((position) => lost.includes(position)),
+    )
+    if (choices.length === 0) throw new Error(`${label}: more disks are out than may fail: ${enclave.states}`)
+    for (const [i, lost] of choices.entries()) {
+      const index = i % 2 === 0 ? 'with-index' : 'without-index'
+      const copy = enclave.copy(lost, index)
+      const here = `${label}, without ${lost.map((position) => `/d${position + 1}`).join() || 'none'}, ${index}`
+      const started = await copy.start()
+      if (!started.ok) throw new Error(`${here}: ${started.error}`)
+      await copy.run(checkStore(copy.store, this.#model, this.#buckets, { label: here, doubts: 'kept' }))
+      this.#totals.losses += 1
+    }
+  }
+
+  async #untilDeath(work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work()
+      return false
+    } catch (error) {
+      if (error instanceof ProcessDied) return true
+      throw error
+    }
+  }
+
+  // ---- What goes wrong ----
+
+  async #harmNowAndThen(): Promise<void> {
+    const { world } = this.#enclave
+    while (!this.#over) {
+      await new Promise<void>((resolve) => void world.clock.timer(1 + world.chance.below(30), resolve))
+      if (!this.#over) this.#harm()
+    }
+  }
+
+  #harm(): void {
+    const enclave = this.#enclave
+    const { chance } = enclave.world
+    this.#totals.faults += 1
+    const kind = chance.below(8)
+    if (kind === 0) enclave.world.moveWallClock((chance.below(2000) - 1000) * 100_000)
+    else if (kind === 1) this.#fillOrEmpty()
+    else if (this.#frail.length > 0) this.#harmDisk(chance.pick(this.#frail))
+  }
+
+  #harmDisk(position: number): void {
+    const { chance } = this.#enclave.world
+    const disk = this.#enclave.disk(position)
+    const unnoticed = (harm: () => void) => () => {
+      this.#harmed.add(position)
+      harm()
+    }
+    const harms = [
+      () => disk.failNextOperation(),
+      () => disk.hang(),
+      () => disk.resume(),
+      () => disk.powerCut(),
+      () => this.#remember(position),
+      unnoticed(() => disk.loseNextWrite()),
+      unnoticed(() => disk.misdirectNextWrite()),
+      unnoticed(() => this.#flipBits(position)),
+      unnoticed(() => chance.oneIn(3) && disk.deleteDirectory()),
+    ]
+    chance.pick(harms)()
+  }
+
+  #fillOrEmpty(): void {
+    const { chance, disks } = this.#enclave.world
+    const disk = chance.pick(disks)
+    if (chance.oneIn(2)) disk.fill()
+    else disk.setCapacity(1e9)
+  }
+
+  #flipBits(position: number): void {
+    const { chance } = this.#enclave.world
+    const disk = this.#enclave.disk(position)
+    const files = disk.files()
+    for (let i = 0; i < 1 + chance.below(4) && files.length > 0; i++) disk.flipBit(chance.pick(files))
+  }
+
+  #remember(position: number): void {
+    const { generation } = this.#enclave.engine.pool.view
+    this.#old.set(position, { snapshot: this.#enclave.disk(position).snapshot(), generation })
+  }
+
+  /** The harmed disks are replaced by new ones, and when those are healed, others may fail. */
+  async #renew(label: string): Promise<void> {
+    const enclave = this.#enclave
+    for (const disk of enclave.world.disks) {
+      disk.resume()
+      disk.setCapacity(1e9)
+    }
+    for (const position of this.#harmed) {
+      enclave.disk(position).replaceByEmpty()
+      const replaced = await enclave.run(enclave.engine.pool.replaceDisk(0, position, enclave.disk(position).reopen()))
+      if (!replaced.ok) throw new Error(`${label}: /d${position + 1} cannot be replaced: ${JSON.stringify(replaced.error)}`)
+      this.#old.delete(position)
+    }
+    enclave.engine.healing.look()
+    await enclave.until(() => !/out|healing/.test(enclave.states), 'all disks healed')
+    this.#totals.healed += 1
+    this.#harmed.clear()
+    this.#chooseFrail()
+  }
+
+  #chooseFrail(): void {
+    const { chance } = this.#enclave.world
+    this.#frail = chance.shuffle(this.#enclave.positions()).slice(0, this.#enclave.options.parity)
+    for (const position of this.#old.keys()) if (!this.#frail.includes(position)) this.#old.delete(position)
+  }
+
+  // ---- What a new process finds ----
+
+  async #startAgain(label: string): Promise<void> {
+    const enclave = this.#enclave
+    const { chance } = enclave.world
+    for (const disk of enclave.world.disks) {
+      disk.resume()
+      disk.setCapacity(1e9)
+    }
+    if (chance.oneIn(3)) enclave.setIndexBack(chance.pick(['earlier', 'earlier', 'empty', 'garbage']))
+    let present = enclave.positions()
+    // Without witness and index, k disks that show nothing might have gone on alone: that start is read-only, as it should be.
+    const shown = enclave.options.disks - this.#harmed.size
+    if (this.#losesWitness && shown > enclave.options.parity && chance.oneIn(3)) enclave.loseWitness()
+    else if (chance.oneIn(3)) present = present.filter((position) => !this.#frail.includes(position) || chance.oneIn(2))
+    if (!this.#losesWitness && chance.oneIn(4)) this.#someComeBackOld()
+    const started = await enclave.start({ present })
+    if (!started.ok) throw new Error(`${label}: it does not start: ${started.error}`)
+    const { readOnly } = started.value.pool.view
+    if (readOnly !== undefined) throw new Error(`${label}: ${readOnly}`)
+  }
+
+  /** Disks of which a later generation is settled: whoever came back old within one generation is found only by reading. */
+  #someComeBackOld(): void {
+    for (const [position, { snapshot, generation }] of this.#old) {
+      if (!this.#frail.includes(position) || generation >= this.#settled()) continue
+      this.#enclave.disk(position).restore(snapshot)
+      this.#old.delete(position)
+    }
+  }
+
+  #settled(): number {
+    return this.#enclave.settledGeneration()
+  }
+}
+
+function subsets(of: readonly number[], size: number): number[][] {
+  if (size === 0) return [[]]
+  return of.flatMap((first, i) => subsets(of.slice(i + 1), size - 1).map((rest) => [first, ...rest]))
+}

@@ -1,0 +1,206 @@
+/**
+ * A site in a world of its own: the real engine on simulated disks, its index in memory, its own folder on one more simulated disk. It is
+ * started, dies, and is started again on what it left; and it can be copied, to ask what would be there if some of its disks were lost.
+ */
+import { decodeWitness } from '../../src/disks/identity.ts'
+import { Pool } from '../../src/disks/pool.ts'
+import { WITNESS_FILE, witnessIn } from '../../src/disks/pool-witness.ts'
+import { fail, ok, type Result } from '../../src/result.ts'
+import { type Engine, openEngine } from '../../src/store/local/engine.ts'
+import { MemoryMap } from '../../src/store/local/index/memory-map.ts'
+import { readState } from '../../src/store/local/index/rows.ts'
+import { loadXxh64 } from '../../src/store/local/journal/checksum.ts'
+import type { LocalStore } from '../../src/store/local/local-store.ts'
+import { describeEngineFault } from '../../src/store/local/site-words.ts'
+import type { SiteId } from '../../src/store/terms.ts'
+import type { SimulatedDisk } from './simulated-disk.ts'
+import { SimulatedWorld } from './world.ts'
+
+export type EnclaveOptions = { readonly seed: number; readonly disks: number; readonly parity: number }
+export type StartOptions = {
+  /** Positions of the disks that are there; all unless given. */
+  readonly present?: readonly number[]
+  readonly acceptOlder?: boolean
+}
+
+const SITE = 'a'.repeat(32) as SiteId
+const INDEX_STATES_KEPT = 60
+/** Small, so that histories see many of them; room for the largest inline body. */
+const JOURNAL_OPTIONS = { segmentBytes: 1024 * 1024, urgentBytes: 512 * 1024, xxh64: await loadXxh64() }
+
+export class SimulatedEnclave {
+  readonly world: SimulatedWorld
+  readonly options: EnclaveOptions
+  readonly troubles: string[] = []
+  index = new MemoryMap({ statesKept: INDEX_STATES_KEPT })
+  #engine: Engine | undefined
+  #present: readonly number[] = []
+  #start = 0
+  #unclean: number[] = []
+
+  private constructor(options: EnclaveOptions) {
+    this.options = options
+    this.world = new SimulatedWorld(options.seed)
+    for (let i = 1; i <= options.disks; i++) this.world.addDisk(`/d${i}`)
+    this.world.addDisk('/site')
+  }
+
+  /** Made and started. */
+  static async make(options: EnclaveOptions): Promise<SimulatedEnclave> {
+    const made = new SimulatedEnclave(options)
+    const { world } = made
+    const disks = world.disks.slice(0, options.disks)
+    const created = await world.run(
+      Pool.create({ disks, parityShards: options.parity, random: world.random, witness: witnessIn(made.siteFolder) }),
+    )
+    if (!created.ok) throw new Error(created.error.sentence)
+    await made.restart()
+    return made
+  }
+
+  get engine(): Engine {
+    if (this.#engine === undefined) throw new Error('it does not run')
+    return this.#engine
+  }
+
+  get store(): LocalStore {
+    return this.engine.store
+  }
+
+  get siteFolder(): SimulatedDisk {
+    return this.world.disks[this.options.disks]!
+  }
+
+  disk(position: number): SimulatedDisk {
+    return this.world.disks[position]!
+  }
+
+  positions(): number[] {
+    return [...Array(this.options.disks).keys()]
+  }
+
+  /** "in in out healing", by position. */
+  get states(): string {
+    return this.engine.pool.view.sets[0]!.disks.map((slot) => slot.state).join(' ')
+  }
+
+  run<T>(promise: Promise<T>): Promise<T> {
+    return this.world.run(promise)
+  }
+
+  /** Passes time until something is so; a simulated minute at most. */
+  async until(isSo: () => boolean, what: string): Promise<void> {
+    for (let tenths = 0; !isSo(); tenths++) {
+      if (tenths > 600) throw new Error(`seed ${this.options.seed}: in a simulated minute not: ${what} (${this.states})`)
+      await this.world.sleep(100)
+    }
+  }
+
+  /** The process ends. */
+  die(how: 'power-cut' | 'kill'): void {
+    if (how === 'kill') this.world.kill()
+    else this.world.powerCut()
+    this.#engine = undefined
+  }
+
+  async stop(): Promise<void> {
+    const { clean } = await this.run(this.engine.close())
+    if (clean) this.#unclean = this.#unclean.filter((start) => start !== this.#start)
+    this.die('kill')
+  }
+
+  async restart(options: StartOptions = {}): Promise<void> {
+    const started = await this.start(options)
+    if (!started.ok) throw new Error(`seed ${this.options.seed}: it does not start: ${started.error}`)
+  }
+
+  /** A new process on what the last one left. The error: what an operator would read. */
+  async start({ present = this.positions(), acceptOlder }: StartOptions = {}): Promise<Result<Engine, string>> {
+    const { world, index } = this
+    this.#present = present
+    for (const disk of [...world.disks]) disk.reopen()
+    const accept = acceptOlder === true ? { acceptOlder } : {}
+    const seen = { generation: this.#seenGeneration() }
+    const disks = this.positions().map((position) => (present.includes(position) ? this.disk(position) : undefined))
+    const pool = await this.run(Pool.open({ disks, witness: witnessIn(this.siteFolder), seen, random: world.random, ...accept }))
+    if (!pool.ok) return fail(pool.error.sentence)
+    const start = ++this.#start
+    const uncleanStarts = [...this.#unclean]
+    this.#unclean.push(start)
+    const engine = await this.run(
+      openEngine({
+        pool: pool.value,
+        index,
+        clock: world.clock,
+        random: world.random,
+        site: SITE,
+        epoch: 1,
+        start,
+        uncleanStarts,
+        onSwept: async (swept) => {
+          this.#unclean = this.#unclean.filter((each) => each !== swept)
+        },
+        journalOptions: JOURNAL_OPTIONS,
+        reopenDisk: async (directory) => this.#reopenDisk(directory),
+        onTrouble: (sentence) => this.troubles.push(sentence),
+        ...accept,
+      }),
+    )
+    if (!engine.ok) return fail(describeEngineFault(engine.error, pool.value.view).sentence)
+    this.#engine = engine.value
+    return ok(engine.value)
+  }
+
+  /** The folder and the index of the site as an earlier moment, a crash or a careless hand left them. */
+  setIndexBack(to: 'earlier' | 'empty' | 'garbage'): void {
+    const { chance } = this.world
+    const state = to === 'earlier' ? chance.pick(this.index.states) : []
+    this.index = new MemoryMap({ state, statesKept: INDEX_STATES_KEPT })
+    if (to !== 'garbage') return
+    const writer = this.index.begin()
+    for (let i = 0; i < 50; i++) writer.put(chance.bytes(1 + chance.below(40)), chance.bytes(chance.below(100)))
+    writer.commit()
+  }
+
+  /** The generation that the site's folder knows to be settled; 0 if it knows nothing. */
+  settledGeneration(): number {
+    const content = this.siteFolder.content(WITNESS_FILE)
+    const witness = content && decodeWitness(content)
+    return witness?.ok === true ? witness.value.number : 0
+  }
+
+  loseWitness(): void {
+    this.siteFolder.replaceByEmpty()
+  }
+
+  /**
+   * What an operator would find if the process ended now, these disks were lost, and perhaps the index too: a site of its own, not yet started.
+   * This one goes on unchanged.
+   */
+  copy(without: readonly number[], index: 'with-index' | 'without-index'): SimulatedEnclave {
+    const copy = new SimulatedEnclave(this.options)
+    for (const [i, disk] of this.world.disks.entries()) {
+      if (without.includes(i)) copy.disk(i).deleteDirectory()
+      else copy.world.disks[i]!.restore(disk.snapshot())
+    }
+    const state = index === 'with-index' ? this.index.states.at(-1) : undefined
+    copy.index = new MemoryMap({ ...(state && { state }), statesKept: 1 })
+    copy.#start = this.#start
+    copy.#unclean = [...this.#unclean]
+    return copy
+  }
+
+  #seenGeneration(): number {
+    try {
+      return readState(this.index.reader())?.generation ?? 0
+    } catch {
+      return 0
+    }
+  }
+
+  /** A directory opened anew, if it is mounted now. Disks that are gone for good cannot be opened. */
+  #reopenDisk(directory: string): SimulatedDisk | undefined {
+    const position = this.world.disks.findIndex((disk) => disk.directory === directory)
+    return this.#present.includes(position) && this.disk(position).isThere ? this.disk(position).reopen() : undefined
+  }
+}
