@@ -4,17 +4,14 @@
  */
 import type { Clock, Random } from '../environment.ts'
 import type { HttpRequest, ReplySource } from '../http/exchange.ts'
+import type { Caller } from '../iam/identities.ts'
 import { ok, type Result } from '../result.ts'
 import type { Store } from '../store/store.ts'
 import type { Bucket, BucketName } from '../store/terms.ts'
 import type { S3Failure } from './errors.ts'
 import type { Payload } from './payload.ts'
 
-export type Caller = {
-  readonly accessKeyId: string /** Canonical id, 64 hexadecimal digits. */
-  readonly id: string
-  readonly displayName: string
-}
+export type { Caller }
 
 export type S3Request = {
   readonly id: string

@@ -1,5 +1,6 @@
 /** The header x-amz-copy-source and what stands behind it. Source: Amazon S3 API Reference, CopyObject and UploadPartCopy. */
 
+import { authorize } from '../../iam/authorize.ts'
 import { accountIdOf } from '../../iam/identities.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import type { BucketName, ObjectVersion } from '../../store/terms.ts'
@@ -44,13 +45,16 @@ export function parseCopySource(request: S3Request): Result<CopySource, S3Failur
 /** `shown`: whether replies name the version of the source. */
 export type FoundSource = { readonly version: ObjectVersion; readonly shown: boolean }
 
-/** Errors: NoSuchBucket, AccessDenied (another owner than expected), NoSuchKey, NoSuchVersion, InvalidRequest (a delete marker was named), PreconditionFailed. */
+/** Errors: NoSuchBucket, AccessDenied (to read the source, or another owner than expected), NoSuchKey, NoSuchVersion, InvalidRequest (a delete marker was named), PreconditionFailed. */
 export async function findCopySource(
   context: Context,
   source: CopySource,
   conditions: ReadConditions | undefined,
 ): Promise<Result<FoundSource, S3Failure>> {
-  const { store } = context
+  const { store, caller } = context
+  // The road has asked for the destination only.
+  const permission = source.versionId === undefined ? 's3:GetObject' : 's3:GetObjectVersion'
+  if (authorize({ caller, permission, bucket: source.bucket, key: source.key }) === 'deny') return fail(s3Failure('AccessDenied'))
   const bucket = source.bucket === context.bucket.name ? context.bucket : await store.findBucket(source.bucket)
   if (bucket === undefined) return fail(noSuchBucket(source.bucket))
   if (source.expectedOwner !== undefined && source.expectedOwner !== accountIdOf(bucket.owner)) return fail(s3Failure('AccessDenied'))

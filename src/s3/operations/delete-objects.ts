@@ -1,3 +1,4 @@
+import { authorize } from '../../iam/authorize.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import type { Deleted } from '../../store/store.ts'
 import { S3_ERRORS, type S3Failure, s3Failure } from '../errors.ts'
@@ -51,9 +52,12 @@ function parseDelete(root: XmlElement): Result<Request, S3Failure> {
 
 async function deleteOne(context: Context, { key, versionId, etag }: Doomed): Promise<Result<Deleted, S3Failure>> {
   if (key.length * 3 > KEY_BYTES_MAX && Buffer.byteLength(key) > KEY_BYTES_MAX) return fail(s3Failure('KeyTooLongError'))
+  const { caller, bucket } = context
+  const permission = versionId === undefined ? 's3:DeleteObject' : 's3:DeleteObjectVersion'
+  if (authorize({ caller, permission, bucket: bucket.name, key }) === 'deny') return fail(s3Failure('AccessDenied'))
   const condition = etag === undefined ? undefined : ({ kind: 'etag', etag } as const)
   const deleted = await context.store.deleteObject({
-    bucketId: context.bucket.id,
+    bucketId: bucket.id,
     key,
     ...(versionId === undefined ? undefined : { versionId }),
     ...(condition === undefined ? undefined : { condition }),

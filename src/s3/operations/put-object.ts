@@ -1,10 +1,10 @@
 import { fail, ok, type Result } from '../../result.ts'
 import type { WriteCondition, Written } from '../../store/store.ts'
-import type { Checksum } from '../../store/terms.ts'
-import type { S3Failure } from '../errors.ts'
+import type { Checksum, ChecksumAlgorithm } from '../../store/terms.ts'
+import { type S3Failure, s3Failure } from '../errors.ts'
 import { define, type S3Request } from '../operation.ts'
 import { type Payload, receiveContent } from '../payload.ts'
-import { CHECKSUM_HEADERS, checksumHeaders } from './checksums.ts'
+import { askedAlgorithm, askedType, CHECKSUM_HEADERS, checksumHeaders } from './checksums.ts'
 import { writeCondition } from './conditions.ts'
 import { ATTRIBUTE_HEADERS, type WrittenAttributes, writtenAttributes } from './object-headers.ts'
 import { changeFailure } from './versions.ts'
@@ -16,6 +16,8 @@ type Input = {
   readonly key: string
   readonly written: WrittenAttributes
   readonly condition: WriteCondition | undefined
+  /** Computed for a client that names it without stating a value. */
+  readonly algorithm: ChecksumAlgorithm | undefined
   readonly payload: Payload
 }
 type Output = { readonly etag: string; readonly checksum: Checksum; readonly written: Written }
@@ -25,7 +27,18 @@ function parse(request: S3Request): Result<Input, S3Failure> {
   if (!written.ok) return written
   const condition = writeCondition(request)
   if (!condition.ok) return condition
-  return ok({ key: request.key, written: written.value, condition: condition.value, payload: request.payload })
+  const algorithm = askedAlgorithm(request)
+  if (!algorithm.ok) return algorithm
+  const type = askedType(request)
+  if (!type.ok) return type
+  if (type.value === 'COMPOSITE') return fail(s3Failure('InvalidRequest', { message: 'Value for x-amz-checksum-type header is invalid.' }))
+  return ok({
+    key: request.key,
+    written: written.value,
+    condition: condition.value,
+    algorithm: request.payload.statedChecksum?.algorithm ?? algorithm.value,
+    payload: request.payload,
+  })
 }
 
 /**
@@ -42,9 +55,9 @@ export const putObject = define<Input, Output>({
   parameters: [],
   headers: [...ATTRIBUTE_HEADERS, ...CHECKSUM_HEADERS, 'x-amz-sdk-checksum-algorithm', 'x-amz-checksum-algorithm', 'x-amz-checksum-type'],
   parse,
-  async run(context, { key, written, condition, payload }) {
+  async run(context, { key, written, condition, algorithm, payload }) {
     const { store, bucket } = context
-    const received = await receiveContent(store, payload, { bytesMax: PUT_BYTES_MAX })
+    const received = await receiveContent(store, payload, { bytesMax: PUT_BYTES_MAX, algorithm })
     if (!received.ok) return received
     const { staged, md5Hex, checksum } = received.value
     const put = await store.putObject({

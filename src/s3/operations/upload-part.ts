@@ -1,18 +1,21 @@
 import { fail, ok, type Result } from '../../result.ts'
-import type { Checksum, Part, Upload } from '../../store/terms.ts'
+import type { Checksum, ChecksumAlgorithm, Part, Upload } from '../../store/terms.ts'
 import type { S3Failure } from '../errors.ts'
 import { define, type S3Request } from '../operation.ts'
 import { type Payload, receiveContent, storeFailure } from '../payload.ts'
-import { CHECKSUM_HEADERS, checksumHeader } from './checksums.ts'
+import { askedAlgorithm, CHECKSUM_HEADERS, checksumHeader } from './checksums.ts'
 import { checkPartAlgorithm, findOpenUpload, type NamedPart, namedPart, PART_BYTES_MAX, uploadAlgorithm } from './uploads.ts'
 import { noSuchKey, noSuchUpload } from './versions.ts'
 
-type Input = NamedPart & { readonly payload: Payload }
+type Input = NamedPart & { readonly stated: ChecksumAlgorithm | undefined; readonly payload: Payload }
 type Output = { readonly part: Part; readonly upload: Upload; readonly payload: Payload }
 
 function parse(request: S3Request): Result<Input, S3Failure> {
   const named = namedPart(request)
-  return named.ok ? ok({ ...named.value, payload: request.payload }) : named
+  if (!named.ok) return named
+  const { payload } = request
+  const asked = askedAlgorithm(request)
+  return asked.ok ? ok({ ...named.value, stated: payload.statedChecksum?.algorithm ?? asked.value, payload }) : asked
 }
 
 /** What the client asked to hear: the checksum of its upload, or the one it stated with this part. */
@@ -35,11 +38,11 @@ export const uploadPart = define<Input, Output>({
   parameters: [],
   headers: [...CHECKSUM_HEADERS, 'x-amz-sdk-checksum-algorithm', 'x-amz-checksum-algorithm', 'x-amz-request-payer'],
   parse,
-  async run(context, { key, uploadId, number, payload }) {
+  async run(context, { key, uploadId, number, stated, payload }) {
     const { store, bucket } = context
     const upload = await findOpenUpload(context, key, uploadId)
     if (!upload.ok) return upload
-    const same = checkPartAlgorithm(upload.value, payload.statedChecksum?.algorithm)
+    const same = checkPartAlgorithm(upload.value, stated)
     if (!same.ok) return same
     const { algorithm } = uploadAlgorithm(upload.value)
     const received = await receiveContent(store, payload, { bytesMax: PART_BYTES_MAX, algorithm })

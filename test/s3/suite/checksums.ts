@@ -57,6 +57,13 @@ export function checksumTests(endpoint: Endpoint): void {
       expect(head).toMatchObject({ ChecksumCRC64NVME: 'rosUhgp5mIg=', ChecksumType: 'FULL_OBJECT' })
     })
 
+    // MinIO's clients name an algorithm and leave the computing to the server.
+    test('an algorithm that is only named is computed', async () => {
+      const headers = { 'x-amz-checksum-algorithm': 'CRC32C' }
+      const reply = await sendRaw(endpoint, { method: 'PUT', path: `/${Bucket}/${newKey()}`, body: '123456789', headers })
+      expect(reply.headers['x-amz-checksum-crc32c']).toBe('4waSgw==')
+    })
+
     test('two checksums in one request are refused', async () => {
       const headers = { 'x-amz-checksum-crc32': 'y/Q5Jg==', 'x-amz-checksum-crc32c': '4waSgw==' }
       const reply = await sendRaw(endpoint, { method: 'PUT', path: `/${Bucket}/${newKey()}`, body: '123456789', headers })
