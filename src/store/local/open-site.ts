@@ -12,11 +12,12 @@ import type { Clock, Random } from '../../environment.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import type { SiteId } from '../terms.ts'
 import { type Engine, openEngine } from './engine.ts'
+import { looksWhole } from './index/lmdb-check.ts'
 import { LmdbMap } from './index/lmdb-map.ts'
 import type { OrderedMap } from './index/ordered-map.ts'
 import { readState } from './index/rows.ts'
 import { IndexSpace } from './index-space.ts'
-import { SITE_FILE, SiteFile, type SiteFileFault } from './site-file.ts'
+import { INDEX_FOLDER, SITE_FILE, SiteFile, type SiteFileFault } from './site-file.ts'
 import { describeEngineFault } from './site-words.ts'
 
 export const INDEX_FOLDER = 'index'
@@ -196,7 +197,8 @@ async function openIndex(siteDirectory: string): Promise<OrderedMap | undefined>
     try {
       await mkdir(directory, { recursive: true, mode: 0o700 })
       const names = await readdir(directory)
-      if (attempt > 0 || names.includes(OPENING_FILE)) for (const name of names) await rm(join(directory, name), { recursive: true })
+      const isBad = attempt > 0 || names.includes(OPENING_FILE) || !(await looksWhole(directory))
+      if (isBad) for (const name of names) await rm(join(directory, name), { recursive: true })
       await writeFile(join(directory, OPENING_FILE), '')
       const index = LmdbMap.open(directory)
       if (index.ok) return index.value

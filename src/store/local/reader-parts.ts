@@ -16,7 +16,7 @@ import type { Feed } from './federation.ts'
 import { LmdbMap } from './index/lmdb-map.ts'
 import { JournalReader } from './journal/reader.ts'
 import { LocalStore } from './local-store.ts'
-import { INDEX_FOLDER } from './open-site.ts'
+import { INDEX_FOLDER } from './site-file.ts'
 
 export type ReaderInput = {
   readonly siteDirectory: string
@@ -42,8 +42,9 @@ export async function openReaderParts(input: ReaderInput): Promise<Result<Reader
   const index = LmdbMap.open(join(input.siteDirectory, INDEX_FOLDER))
   if (!index.ok) return fail('index-failed')
   const disks = new ThreadDisks(commits, clock)
-  await disks.follow(commits.view)
+  // Listening first: the pool may change while its disks are opened.
   const stop = commits.onView((view) => void disks.follow(view))
+  await disks.follow(commits.view)
   const { poolId } = commits.view
   const extents = new ShardedExtents({ poolId, geometry: (set) => commits.view.sets[set]!, disks })
   const journalReader = new JournalReader({ disks: () => disks.forReading(), reportFault: (disk, fault) => disks.report(disk, fault) })

@@ -5,6 +5,7 @@ import { fail, ok, type Result } from '../../result.ts'
 import type { SiteId } from '../terms.ts'
 
 export const SITE_FILE = 'site.json'
+export const INDEX_FOLDER = 'index'
 const FORMAT = 'holdfast-site'
 const VERSION = 1
 const BYTES_MAX = 1024 * 1024

@@ -1,0 +1,119 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { initSite, type LocalSite, openLocalSite } from '../../../src/store/local/open-site.ts'
+import { openReaderParts } from '../../../src/store/local/reader-parts.ts'
+import type { Bucket, SiteId } from '../../../src/store/terms.ts'
+import { md5, must, pattern, StoreUser } from '../store-contract.ts'
+import { realClock, realRandom } from './real-environment.ts'
+
+const environment = { clock: realClock, random: realRandom }
+let folder: string
+let siteDirectory: string
+let diskDirectories: string[]
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'holdfast-site-'))
+  siteDirectory = join(folder, 'site')
+  diskDirectories = [0, 1, 2, 3].map((i) => join(folder, `disk.${i}`))
+  must(await initSite({ siteDirectory, diskDirectories, name: 'test', site: 'b'.repeat(32) as SiteId, ...environment }))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+const open = async (): Promise<LocalSite> => must(await openLocalSite({ siteDirectory, ...environment }))
+const userOf = (site: LocalSite) => new StoreUser({ store: site.engine.store, run: (promise) => promise, close: () => site.close() })
+
+async function fill(site: LocalSite): Promise<Bucket> {
+  const user = userOf(site)
+  const bucket = await user.bucket('b', 'enabled')
+  for (const bytes of [0, 10, 5000, 200_000]) await user.put(bucket, `k${bytes}`, pattern(bytes, bytes))
+  await user.put(bucket, 'k10', 'again')
+  return bucket
+}
+
+test('what was stored is there after closing and opening, also with the index removed or garbage', async () => {
+  const site = await open()
+  const bucket = await fill(site)
+  const before = await userOf(site).versions(bucket)
+  const rmIndex = () => rmSync(join(siteDirectory, 'index'), { recursive: true })
+  const dataFile = join(siteDirectory, 'index', 'data.mdb')
+  const garbage = () => writeFileSync(dataFile, pattern(20_000))
+  const cutShort = () => truncateSync(dataFile, statSync(dataFile).size - 4096)
+  let starts = site.start
+  await site.close()
+  for (const harm of [() => undefined, rmIndex, garbage, cutShort]) {
+    harm()
+    const again = await open()
+    expect(again.start).toBe(++starts)
+    const user = userOf(again)
+    expect(await user.versions(bucket)).toEqual(before)
+    expect(md5(await user.bytesOf(await user.object(bucket, 'k200000')))).toBe(md5(pattern(200_000, 200_000)))
+    await again.close()
+  }
+  expect(JSON.parse(readFileSync(join(siteDirectory, 'site.json'), 'utf8').split('\n')[0]!)).toMatchObject({ unclean: [] })
+  expect(readdirSync(join(siteDirectory, 'index'))).not.toContain('opening')
+})
+
+test('an index over which the last start died is made anew', async () => {
+  const site = await open()
+  const bucket = await fill(site)
+  const before = await userOf(site).versions(bucket)
+  await site.close()
+  writeFileSync(join(siteDirectory, 'index', 'opening'), '')
+  const again = await open()
+  expect(await userOf(again).versions(bucket)).toEqual(before)
+  await again.close()
+})
+
+test('disks that are older than the index are refused with a sentence, and taken on the operator’s word', async () => {
+  const site = await open()
+  const bucket = await fill(site)
+  await site.close()
+  for (const directory of diskDirectories) rmSync(join(directory, 'journal'), { recursive: true })
+  const refused = await openLocalSite({ siteDirectory, ...environment })
+  expect(refused).toMatchObject({ ok: false, error: { kind: 'disks-older' } })
+  const taken = must(await openLocalSite({ siteDirectory, ...environment, acceptOlder: true }))
+  expect(await taken.engine.store.findBucket(bucket.name)).toBeUndefined()
+  await userOf(taken).bucket('anew')
+  await taken.close()
+})
+
+test('a directory that is no site, or is one already, is said so', async () => {
+  const none = await openLocalSite({ siteDirectory: folder, ...environment })
+  expect(none).toMatchObject({ ok: false, error: { kind: 'not-a-site' } })
+  const twice = await initSite({ siteDirectory, diskDirectories, name: 'x', site: 'c'.repeat(32) as SiteId, ...environment })
+  expect(twice).toMatchObject({ ok: false, error: { kind: 'exists' } })
+})
+
+test('another thread’s store reads what is committed, writes through the committer, and sees buckets change', async () => {
+  const site = await open()
+  const bucket = await fill(site)
+  const { engine } = site
+  const parts = must(
+    await openReaderParts({
+      siteDirectory,
+      thread: 1,
+      board: engine.board.memory,
+      commits: engine.addLane(),
+      clock: realClock,
+      site: site.site,
+      epoch: site.epoch,
+      start: site.start,
+    }),
+  )
+  const user = new StoreUser({ store: parts.store, run: (promise) => promise, close: parts.close })
+  expect(await user.text(bucket, 'k10')).toBe('again')
+  await user.put(bucket, 'big', pattern(300_000, 9))
+  expect(md5(await userOf(site).bytesOf(await userOf(site).object(bucket, 'big')))).toBe(md5(pattern(300_000, 9)))
+  expect(await parts.store.findBucket(bucket.name)).toMatchObject({ versioning: 'enabled' })
+  must(await engine.store.putVersioning(bucket.id, 'suspended'))
+  expect(await parts.store.findBucket(bucket.name)).toMatchObject({ versioning: 'suspended' })
+  const lease = parts.store.lease()
+  const version = await user.object(bucket, 'big')
+  must(await engine.store.deleteObject({ bucketId: bucket.id, key: 'big', versionId: version.versionId }))
+  expect(md5(await user.bytesOf(version))).toBe(md5(pattern(300_000, 9)))
+  lease.release()
+  await parts.close()
+  await site.close()
+})
