@@ -178,7 +178,8 @@ export class UwsExchange implements HttpRequest, BodySource {
       this.host.waiting.add(this)
       closeSource(reply.body)
       this.res.cork(() => writeClosingReply(this.res, reply, { method: this.method, continued: this.continued }))
-      queue.discard(LINGER_BYTES_MAX, () => this.cutOff())
+      // Not in this turn: while the library is parsing, the reply waits in its buffer, and closing would drop it.
+      queue.discard(LINGER_BYTES_MAX, () => setImmediate(() => this.cutOff()))
     }
   }
 
