@@ -20,7 +20,6 @@ import { IndexSpace } from './index-space.ts'
 import { INDEX_FOLDER, SITE_FILE, SiteFile, type SiteFileFault } from './site-file.ts'
 import { describeEngineFault } from './site-words.ts'
 
-export const INDEX_FOLDER = 'index'
 /** In the index's folder while it is being opened: a damaged one can end the process. */
 const OPENING_FILE = 'opening'
 
