@@ -118,10 +118,10 @@ function headersOf({ version, shown, range, part, input }: Output): (readonly [s
   if (range !== undefined && range.to > range.from) headers.push(['content-range', contentRange(range, version.bytes)])
   if (part !== undefined && part.partCount > 0) headers.push(['x-amz-mp-parts-count', String(part.partCount)])
   if (input.wantsChecksum) {
-    // Clients check what they get against this, so a range goes without, and a part with its own if the whole is made of those.
+    // Clients check what they get against this, so a range goes without, and a part with its own, unless it is the one that nobody asked for.
     if (part?.part === undefined) {
       if (range === undefined || part !== undefined) pushChecksum(headers, version)
-    } else if (version.checksum?.type === 'COMPOSITE') headers.push(...checksumHeaders(part.part.checksum, 0))
+    } else if (version.checksum?.algorithm !== 'CRC64NVME') headers.push(...checksumHeaders(part.part.checksum, 0))
   }
   return headers
 }
