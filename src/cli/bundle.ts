@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
+import type { CommandFailure } from '../admin/command.ts'
 import { asCommand, type ExportRequest, type ImportRequest } from '../admin/commands/bundles.ts'
-import { inspectWithoutSite, verifyWithSigner } from '../federation/verify.ts'
 import { absolute, type Cli, CommandEnd, end, onSite } from './cli.ts'
 import { parseBytes, parseDuration } from './output.ts'
 import { readTextFile } from './peer.ts'
@@ -94,9 +94,11 @@ function addLook(bundle: Command, makeCli: MakeCli, name: 'verify' | 'inspect', 
       const paths = dirs.map((dir) => absolute(cli, dir))
       if (flags.site !== undefined) return show(cli, await onSite<Report>(cli, flags.site, `bundle/${name}`, { dirs: paths }))
       const signer = flags.signer === undefined ? undefined : readTextFile(cli, flags.signer)
-      const looked = asCommand(
-        await (name === 'verify' ? verifyWithSigner(paths, signer, cli.clock) : inspectWithoutSite(paths, signer, cli.clock)),
-      )
+      const { inspectWithoutSite, verifyWithSigner } = await import('../federation/verify.ts')
+      const looked: Result<Report, CommandFailure> =
+        name === 'verify'
+          ? asCommand(await verifyWithSigner(paths, signer, cli.clock))
+          : asCommand(await inspectWithoutSite(paths, signer, cli.clock))
       if (!looked.ok) throw new CommandEnd(looked.error)
       show(cli, looked.value as Report)
     })

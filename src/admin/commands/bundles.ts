@@ -1,8 +1,4 @@
-import { exportBundle } from '../../federation/export-bundle.ts'
-import { importBundle } from '../../federation/import-bundle.ts'
-import { acknowledge } from '../../federation/receipts.ts'
 import type { FederationFault } from '../../federation/site.ts'
-import { inspectForSite, verifyForSite } from '../../federation/verify.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import { type AdminCommand, type CommandFailure, stringField } from '../command.ts'
 
@@ -26,6 +22,7 @@ export type ImportRequest = {
   readonly receiptFile?: string
 }
 
+// A server starts without the code of bundles: each command loads what it needs.
 // The inputs of these commands are made by our own command line and arrive through a socket that only the site's owner may open: their shape is
 // checked where a slip would do harm, not field by field.
 
@@ -36,6 +33,7 @@ export const bundleExport: AdminCommand = {
       const given = stringField(input, field)
       if (!given.ok) return given
     }
+    const { exportBundle } = await import('../../federation/export-bundle.ts')
     return asCommand(await exportBundle(site.federation, input as ExportRequest, progress))
   },
 }
@@ -44,7 +42,9 @@ export const bundleImport: AdminCommand = {
   name: 'bundle/import',
   async run(site, input, progress) {
     const dirs = directories(input)
-    return dirs.ok ? asCommand(await importBundle(site.federation, input as ImportRequest, progress)) : dirs
+    if (!dirs.ok) return dirs
+    const { importBundle } = await import('../../federation/import-bundle.ts')
+    return asCommand(await importBundle(site.federation, input as ImportRequest, progress))
   },
 }
 
@@ -52,7 +52,9 @@ export const bundleVerify: AdminCommand = {
   name: 'bundle/verify',
   async run(site, input) {
     const dirs = directories(input)
-    return dirs.ok ? asCommand(await verifyForSite(site.federation, dirs.value)) : dirs
+    if (!dirs.ok) return dirs
+    const { verifyForSite } = await import('../../federation/verify.ts')
+    return asCommand(await verifyForSite(site.federation, dirs.value))
   },
 }
 
@@ -60,7 +62,9 @@ export const bundleInspect: AdminCommand = {
   name: 'bundle/inspect',
   async run(site, input) {
     const dirs = directories(input)
-    return dirs.ok ? asCommand(await inspectForSite(site.federation, dirs.value)) : dirs
+    if (!dirs.ok) return dirs
+    const { inspectForSite } = await import('../../federation/verify.ts')
+    return asCommand(await inspectForSite(site.federation, dirs.value))
   },
 }
 
@@ -68,7 +72,9 @@ export const bundleAcknowledge: AdminCommand = {
   name: 'bundle/acknowledge',
   async run(site, input) {
     const receiptText = stringField(input, 'receiptText')
-    return receiptText.ok ? asCommand(await acknowledge(site.federation, { receiptText: receiptText.value })) : receiptText
+    if (!receiptText.ok) return receiptText
+    const { acknowledge } = await import('../../federation/receipts.ts')
+    return asCommand(await acknowledge(site.federation, { receiptText: receiptText.value }))
   },
 }
 
@@ -82,5 +88,7 @@ function directories(input: unknown): Result<string[], CommandFailure> {
 
 /** A fault of the federation in the words of the command line. */
 export function asCommand<T>(result: Result<T, FederationFault>): Result<T, CommandFailure> {
-  return result.ok ? result : fail({ exit: result.error.exit, sentence: result.error.sentence, details: { kind: result.error.kind } })
+  if (result.ok) return result
+  const { exit, sentence, kind, details } = result.error
+  return fail({ exit, sentence, details: { kind, ...(details === undefined ? {} : { report: details }) } })
 }

@@ -1,0 +1,193 @@
+/**
+ * Writes a bundle with what a peer does not hold. It may be stopped anywhere and run again with the same arguments: the plan was frozen before the first byte, finished volumes are
+ * kept. Nothing is believed of the peer because a bundle was made. Memory: one batch of operations (at most 4 MiB), small contents up to 16 MiB, and what writing a bundle takes.
+ */
+import { resolve } from 'node:path'
+import { exitCode } from '../bundles/fault.ts'
+import { type BundleSummary, writeBundle } from '../bundles/write-bundle.ts'
+import type { Result } from '../result.ts'
+import { putDocuments } from './documents.ts'
+import { ExportBatches } from './export-batches.ts'
+import { type ExportArguments, type ExportPlan, makePlan } from './export-plan.ts'
+import { loadBundleState, loadPlan, saveBundleState, savePlan } from './export-state.ts'
+import { exportedDocument, noteExported } from './holdings.ts'
+import { findPeer, neverCompared, type Peer } from './peers.ts'
+import { type FederationFault, type FederationProgress, type FederationSite, Refusal, refusable } from './site.ts'
+import { isEmptyFolder, StateFolder } from './state-files.ts'
+import { statementJson } from './statement.ts'
+import { counted } from './words.ts'
+
+export type ExportInput = {
+  readonly peer: string
+  readonly out: string
+  /** All of them unless given. */
+  readonly buckets?: readonly string[]
+  readonly prefix?: string
+  readonly volumeBytes: number
+  readonly parityVolumes: number
+  readonly full: boolean
+  readonly expiresInMs: number
+}
+
+export type ExportReport = {
+  readonly sentence: string
+  /** Null: there was nothing to send, and nothing was written. */
+  readonly bundle: string | null
+  readonly out: string | null
+  readonly peer: string
+  readonly operations: number
+  readonly contentBytes: number
+  readonly buckets: readonly string[]
+  readonly volumes: number
+  readonly parityVolumes: number
+  readonly bytes: number
+  readonly expiresMs: number
+  /** False: more is owed than one bundle holds; export again. */
+  readonly complete: boolean
+  readonly warnings: readonly string[]
+}
+
+export function exportBundle(
+  site: FederationSite,
+  input: ExportInput,
+  progress: FederationProgress,
+): Promise<Result<ExportReport, FederationFault>> {
+  return refusable(async () => {
+    const peer = await findPeer(site.store.federation, input.peer)
+    if (peer === undefined)
+      throw new Refusal(5, 'no-such-peer', `There is no peer ${input.peer} here: add it with "holdfast peer add" first.`)
+    const asked: ExportArguments = {
+      peer: peer.site,
+      buckets: input.buckets === undefined || input.buckets.length === 0 ? null : [...new Set(input.buckets)].sort(),
+      prefix: input.prefix === undefined || input.prefix === '' ? null : input.prefix,
+      volumeBytes: input.volumeBytes,
+      parityVolumes: input.parityVolumes,
+      full: input.full,
+      expiresInMs: input.expiresInMs,
+    }
+    const out = resolve(input.out)
+    const folder = new StateFolder(site.stateDirectory, out)
+    const resumed = await resumedPlan(site, folder, out, asked)
+    const plan = resumed ?? (await makePlan(site, peer, asked, progress))
+    if (plan.statement.operations === 0) return nothing(peer, plan)
+    if (resumed === undefined) await savePlan(folder, plan)
+    const buckets = plan.statement.buckets.map(({ bucket }) => bucket)
+    const store = site.store.federation
+    await putDocuments(store, 'The export could not be noted', await noteExported(store, peer, buckets))
+    const summary = await write(site, peer, plan, out, folder, progress)
+    await noteDone(site, peer, plan, summary)
+    await folder.remove()
+    return report(peer, plan, out, summary)
+  })
+}
+
+/** The plan of an export into this folder that was interrupted. */
+async function resumedPlan(
+  site: FederationSite,
+  folder: StateFolder,
+  out: string,
+  asked: ExportArguments,
+): Promise<ExportPlan | undefined> {
+  const plan = await loadPlan(folder)
+  if (plan === undefined) return undefined
+  if (await isEmptyFolder(out)) {
+    // Whoever emptied it does not want to go on.
+    await folder.remove()
+    return undefined
+  }
+  if (JSON.stringify(plan.asked) !== JSON.stringify(asked))
+    throw new Refusal(
+      5,
+      'state-mismatch',
+      `An export into ${out} was begun with other options: give the same again to go on, or use an empty folder.`,
+    )
+  if (plan.statement.origin !== site.store.federation.origin || plan.expiresMs < site.clock.nowMs())
+    throw new Refusal(5, 'expired', `The export that was begun in ${out} has expired meanwhile: use an empty folder.`)
+  return plan
+}
+
+async function write(
+  site: FederationSite,
+  peer: Peer,
+  plan: ExportPlan,
+  out: string,
+  folder: StateFolder,
+  progress: FederationProgress,
+): Promise<BundleSummary> {
+  const state = await loadBundleState(folder)
+  const { statement } = plan
+  const batches = new ExportBatches(site, plan, folder)
+  const written = await writeBundle({
+    out,
+    ...(state === undefined ? {} : { state }),
+    saveState: (next) => saveBundleState(folder, next),
+    random: site.random,
+    nowMs: plan.createdMs,
+    signer: site.identity,
+    epoch: site.store.federation.epoch,
+    recipients: [peer.identity],
+    statement: { sealed: statementJson(statement), needs: { bundles: [...plan.bundles] } },
+    expiresMs: plan.expiresMs,
+    volumeBytes: plan.asked.volumeBytes,
+    parityVolumes: plan.asked.parityVolumes,
+    entries: (from) => batches.entries(from),
+    progress: ({ phase, doneBytes }) =>
+      progress({ what: phase === 'parity' ? 'Writing parity' : 'Writing', done: doneBytes, total: statement.contentBytes, unit: 'bytes' }),
+  })
+  if (written.ok) return written.value
+  const { kind, sentence } = written.error
+  const begun = (await loadBundleState(folder))?.volumes.length ?? 0
+  if (begun === 0 && (kind === 'out-not-empty' || kind === 'invalid-input')) await folder.remove()
+  const more = kind === 'source-failed' ? ' Run it again to go on; if that fails too, export into an empty folder.' : ''
+  throw new Refusal(exitCode(kind), kind, sentence + more)
+}
+
+async function noteDone(site: FederationSite, peer: Peer, plan: ExportPlan, summary: BundleSummary): Promise<void> {
+  const receiptKey = summary.receiptKeys.find((key) => key.site === peer.site)?.key ?? ''
+  const done = exportedDocument(summary.bundleId, {
+    peer: peer.site,
+    createdMs: plan.createdMs,
+    origin: plan.statement.origin,
+    manifest: summary.manifestDigest,
+    receiptKey,
+    buckets: plan.statement.buckets.map(({ bucket, brings }) => ({ bucket, ranges: brings })),
+    acknowledgedMs: undefined,
+  })
+  await putDocuments(site.store.federation, 'The finished export could not be noted', [done])
+}
+
+function warningsOf(peer: Peer, plan: ExportPlan): string[] {
+  const { leftOut } = plan
+  return [
+    ...neverCompared(peer),
+    ...(leftOut.length === 0
+      ? []
+      : [
+          `Left out, since another site than ${peer.name} or this one made ${leftOut.length === 1 ? 'it' : 'them'}: ${leftOut.join(', ')}. Name ${leftOut.length === 1 ? 'it' : 'them'} with --bucket to send all the same.`,
+        ]),
+    ...(plan.complete ? [] : ['More is owed than one bundle can describe: export again once this one is acknowledged.']),
+  ]
+}
+
+function nothing(peer: Peer, plan: ExportPlan): ExportReport {
+  const warnings = warningsOf(peer, plan)
+  const why = plan.asked.full ? 'There is nothing to send' : `${peer.name} holds everything already, by its own receipts`
+  return {
+    sentence: [`${why}: nothing was written.`, ...warnings].join('\n'),
+    ...{ bundle: null, out: null, peer: peer.name, operations: 0, contentBytes: 0, buckets: [], volumes: 0, parityVolumes: 0, bytes: 0 },
+    ...{ expiresMs: plan.expiresMs, complete: true, warnings },
+  }
+}
+
+function report(peer: Peer, plan: ExportPlan, out: string, summary: BundleSummary): ExportReport {
+  const { operations, contentBytes, buckets } = plan.statement
+  const { bundleId, volumes, parityVolumes, bytes } = summary
+  const warnings = warningsOf(peer, plan)
+  const files = `${counted(volumes, 'volume')}${parityVolumes === 0 ? '' : ` and ${counted(parityVolumes, 'parity volume')}`}`
+  const told = `Bundle ${bundleId} for ${peer.name} is in ${out}: ${counted(operations, 'change')} of ${counted(buckets.length, 'bucket')} in ${files}, ${bytes} bytes.`
+  return {
+    sentence: [told, `It can be imported until ${new Date(plan.expiresMs).toISOString()}.`, ...warnings].join('\n'),
+    ...{ bundle: bundleId, out, peer: peer.name, operations, contentBytes, volumes, parityVolumes, bytes },
+    ...{ buckets: buckets.map(({ name }) => name), expiresMs: plan.expiresMs, complete: plan.complete, warnings },
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * What an export carries, decided once and then frozen: every operation made here up to now that the peer does not hold by its own word. Memory: the numbers as ranges.
+ */
+import type { Operation, Ranges } from '../store/store.ts'
+import type { Bucket, SiteId } from '../store/terms.ts'
+import { BUCKET_BYTES, RANGE_BYTES, RANGES_BYTES_MAX } from './documents.ts'
+import { holdingOf, wasExported } from './holdings.ts'
+import { keyOf } from './operation.ts'
+import type { Peer } from './peers.ts'
+import { intersect, NO_RANGES, RangesBuilder, subtract, upTo } from './ranges.ts'
+import { type FederationProgress, type FederationSite, Refusal } from './site.ts'
+import { holdsOf, type StatedBucket, type Statement } from './statement.ts'
+import { counted, positionText } from './words.ts'
+
+/** What was asked for; another attempt has to ask for the same. */
+export type ExportArguments = {
+  readonly peer: SiteId
+  readonly buckets: readonly string[] | null
+  readonly prefix: string | null
+  readonly volumeBytes: number
+  readonly parityVolumes: number
+  readonly full: boolean
+  readonly expiresInMs: number
+}
+
+export type ExportPlan = {
+  readonly asked: ExportArguments
+  readonly createdMs: number
+  readonly expiresMs: number
+  /** Bundles that the peer acknowledged, in clear in the preamble. */
+  readonly bundles: readonly string[]
+  /** False: more is owed than one bundle can say. */
+  readonly complete: boolean
+  /** Names of buckets that were left out, being other sites'. */
+  readonly leftOut: readonly string[]
+  readonly statement: Statement
+}
+
+const BUNDLES_NAMED_MAX = 50
+
+export async function makePlan(
+  site: FederationSite,
+  peer: Peer,
+  asked: ExportArguments,
+  progress: FederationProgress,
+): Promise<ExportPlan> {
+  const store = site.store.federation
+  const createdMs = site.clock.nowMs()
+  const { chosen, leftOut } = await chooseBuckets(site, peer, asked)
+  const stated: StatedBucket[] = []
+  const totals = { operations: 0, contentBytes: 0, bytes: 0, complete: true }
+  for (const [at, { bucket, deleted }] of chosen.entries()) {
+    progress({ what: 'Planning', done: at, total: chosen.length, unit: 'items' })
+    const origin = positionText(bucket.origin)
+    const all = upTo(await store.lastOperation(bucket.id))
+    const held = asked.full ? NO_RANGES : intersect(await holdingOf(store, peer, origin), all)
+    const brings = await inScope(site, bucket, subtract(all, held), asked.prefix, totals, held.length)
+    if (brings.length > 0) stated.push({ bucket: origin, name: bucket.name, deleted, needs: held, brings })
+    if (!totals.complete) break
+  }
+  const { operations, contentBytes, complete } = totals
+  const everywhere = [...(await site.store.listBuckets()), ...(await store.deletedBuckets())]
+  return {
+    ...{ asked, createdMs, expiresMs: createdMs + asked.expiresInMs, complete, leftOut },
+    bundles: peer.bundles.slice(-BUNDLES_NAMED_MAX),
+    statement: {
+      ...{ origin: store.origin, to: peer.site, full: asked.full, operations, contentBytes, buckets: stated },
+      holds: await holdsOf(store, everywhere, peer.site),
+    },
+  }
+}
+
+/**
+ * Deleted buckets first, so that their names are free for others of that name. A bucket that a third site made is taken only if it is named: whether the peer takes
+ * changes of it from us is between those two.
+ */
+async function chooseBuckets(site: FederationSite, peer: Peer, { buckets: names }: ExportArguments) {
+  const store = site.store.federation
+  const deleted: Bucket[] = []
+  // A bucket that was never sent cannot be there: its end is nobody's business.
+  for (const bucket of await store.deletedBuckets())
+    if (bucket.origin.site === peer.site || (await wasExported(store, peer, positionText(bucket.origin)))) deleted.push(bucket)
+  const living = await site.store.listBuckets()
+  const unknown = names?.find((name) => !living.some((bucket) => bucket.name === name) && !deleted.some((bucket) => bucket.name === name))
+  if (unknown !== undefined) throw new Refusal(5, 'no-such-bucket', `There is no bucket ${unknown} here.`)
+  const all = [...deleted.map((bucket) => ({ bucket, deleted: true })), ...living.map((bucket) => ({ bucket, deleted: false }))]
+  const chosen: typeof all = []
+  const leftOut: string[] = []
+  for (const one of all) {
+    const { origin, name } = one.bucket
+    const ours = origin.site === store.siteId || origin.site === peer.site
+    if (names === null ? ours || (await wasExported(store, peer, positionText(origin))) : names.includes(name)) chosen.push(one)
+    else if (names === null) leftOut.push(name)
+  }
+  return { chosen, leftOut }
+}
+
+type Totals = { operations: number; contentBytes: number; bytes: number; complete: boolean }
+
+/** The numbers among `owed` that are wanted: all of them, or those about keys with the prefix and those about the bucket itself. */
+async function inScope(
+  site: FederationSite,
+  bucket: Bucket,
+  owed: Ranges,
+  prefix: string | null,
+  totals: Totals,
+  heldRanges: number,
+): Promise<Ranges> {
+  const found = new RangesBuilder()
+  totals.bytes += BUCKET_BYTES + heldRanges * RANGE_BYTES
+  if (totals.bytes > RANGES_BYTES_MAX && totals.operations > 0) totals.complete = false
+  if (!totals.complete) return NO_RANGES
+  for (const [first, last] of owed) {
+    for await (const operation of operationsOf(site, bucket, first, last)) {
+      const { change, number } = operation
+      const key = keyOf(change)
+      if (prefix !== null && key !== undefined && !key.startsWith(prefix)) continue
+      if (totals.bytes + (found.rangeCount + 1) * RANGE_BYTES > RANGES_BYTES_MAX && totals.operations > 0) {
+        totals.complete = false
+        break
+      }
+      found.add(number)
+      totals.operations += 1
+      if (change.kind === 'put-object') totals.contentBytes += change.bytes
+    }
+    if (!totals.complete) break
+  }
+  totals.bytes += found.rangeCount * RANGE_BYTES
+  return found.ranges
+}
+
+/** The operations as the store has them. A feed that cannot be read is a fault of the site, said as such. */
+export async function* operationsOf(site: FederationSite, bucket: Bucket, first: number, last: number): AsyncGenerator<Operation> {
+  let expected = first
+  try {
+    for await (const operation of site.store.federation.operations(bucket.id, first, last)) {
+      if (operation.number !== expected) break
+      expected += 1
+      yield operation
+    }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Refusal(6, 'damaged', `The changes of bucket ${bucket.name} cannot be read back: ${reason}. See "holdfast status".`)
+  }
+  if (expected <= last)
+    throw new Refusal(
+      6,
+      'damaged',
+      `${counted(last - expected + 1, 'change')} of bucket ${bucket.name} cannot be read back. See "holdfast status".`,
+    )
+}

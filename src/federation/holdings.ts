@@ -1,0 +1,79 @@
+/**
+ * What a peer holds of our operations, by its own signature only: a receipt, or what it says in a bundle of its own. That a bundle was made moves nothing, since media get
+ * lost in the post. And which buckets it was sent, so that it may send changes of them.
+ */
+import type { FederationStore, Origin, Ranges } from '../store/store.ts'
+import { type DocumentChange, getJson, jsonDocument, RANGES_MAX, rangesField } from './documents.ts'
+import type { Peer } from './peers.ts'
+import { NO_RANGES, union } from './ranges.ts'
+import type { BucketOrigin } from './words.ts'
+
+const nameOf = (peer: Peer, bucket: BucketOrigin): string => `${peer.site}/${bucket}`
+
+/** What the peer is believed to hold of this bucket. */
+export async function holdingOf(store: FederationStore, peer: Peer, bucket: BucketOrigin): Promise<Ranges> {
+  const held = await getJson(store, 'peer-holds', nameOf(peer, bucket), (fields) => ({
+    epoch: fields.integer('epoch', 1, Number.MAX_SAFE_INTEGER),
+    origin: fields.text('origin', 64),
+    ranges: rangesField(fields, 'ranges'),
+  }))
+  // After a new epoch of the peer only what it said since counts: it may have lost what it held.
+  return held !== undefined && held.epoch === peer.epoch && held.origin === store.origin ? held.ranges : NO_RANGES
+}
+
+export type Said = { readonly bucket: BucketOrigin; readonly ranges: Ranges }
+
+/**
+ * The documents by which what the peer (as it is from now on) said is believed. Where the ranges became too many the last ones are left out, which costs sending them
+ * again.
+ */
+export async function believe(store: FederationStore, peer: Peer, said: readonly Said[]): Promise<DocumentChange[]> {
+  const changes: DocumentChange[] = []
+  for (const { bucket, ranges } of said) {
+    const before = await holdingOf(store, peer, bucket)
+    const now = union(before, ranges).slice(0, RANGES_MAX)
+    if (JSON.stringify(now) === JSON.stringify(before)) continue
+    changes.push(jsonDocument('peer-holds', nameOf(peer, bucket), { epoch: peer.epoch, origin: store.origin, ranges: now }))
+  }
+  return changes
+}
+
+export async function wasExported(store: FederationStore, peer: Peer, bucket: BucketOrigin): Promise<boolean> {
+  return (await store.getDocument('peer-buckets', nameOf(peer, bucket))) !== undefined
+}
+
+export async function noteExported(store: FederationStore, peer: Peer, buckets: readonly BucketOrigin[]): Promise<DocumentChange[]> {
+  const changes: DocumentChange[] = []
+  for (const bucket of buckets)
+    if (!(await wasExported(store, peer, bucket))) changes.push(jsonDocument('peer-buckets', nameOf(peer, bucket), {}))
+  return changes
+}
+
+/** What a bundle carried of our operations, as its receipt may acknowledge it. */
+export type Exported = {
+  readonly peer: string
+  readonly createdMs: number
+  readonly origin: Origin
+  readonly manifest: string
+  readonly receiptKey: string
+  readonly buckets: readonly Said[]
+  readonly acknowledgedMs: number | undefined
+}
+
+export const exportedDocument = (bundleId: string, exported: Exported): DocumentChange =>
+  jsonDocument('exports', bundleId, { ...exported, acknowledgedMs: exported.acknowledgedMs ?? null })
+
+export function findExported(store: FederationStore, bundleId: string): Promise<Exported | undefined> {
+  return getJson(store, 'exports', bundleId, (fields) => ({
+    peer: fields.hex('peer', 16),
+    createdMs: fields.integer('createdMs', 0, Number.MAX_SAFE_INTEGER),
+    origin: fields.text('origin', 64) as Origin,
+    manifest: fields.hex('manifest', 48),
+    receiptKey: fields.hex('receiptKey', 32),
+    buckets: fields.list('buckets', 0, RANGES_MAX, (bucket) => ({
+      bucket: bucket.text('bucket', 80) as BucketOrigin,
+      ranges: rangesField(bucket, 'ranges'),
+    })),
+    acknowledgedMs: fields.optional('acknowledgedMs', (name) => fields.integer(name, 0, Number.MAX_SAFE_INTEGER)),
+  }))
+}

@@ -1,0 +1,106 @@
+/** The second reading of a bundle: buckets are made where they are due, and what is not here yet is applied. */
+import type { OpenBundle } from '../bundles/read-bundle.ts'
+import type { Ranges } from '../store/store.ts'
+import type { Bucket } from '../store/terms.ts'
+import type { Batch, BatchOperation } from './batch.ts'
+import { walkBundle } from './bundle-walk.ts'
+import { putDocuments } from './documents.ts'
+import { type Applied, Applier } from './import-apply.ts'
+import { type Destination, type Destinations, nameOf } from './import-policy.ts'
+import { CONCURRENT_LISTED_MAX } from './import-report.ts'
+import { keyOf } from './operation.ts'
+import type { Peer } from './peers.ts'
+import { contains, NO_RANGES, RangesBuilder } from './ranges.ts'
+import { type FederationProgress, type FederationSite, Refusal, storeRefusal } from './site.ts'
+import type { StatedBucket, Statement } from './statement.ts'
+import { type BucketOrigin, parsePosition } from './words.ts'
+
+export type Outcome = {
+  applied: number
+  already: number
+  contentBytes: number
+  concurrentCount: number
+  readonly concurrent: { readonly bucket: string; readonly key: string }[]
+  /** Numbers, by bucket, that are stamped more than a day ahead of our clock and were not applied. */
+  readonly keptOut: Map<BucketOrigin, RangesBuilder>
+}
+
+export async function applyPass(
+  site: FederationSite,
+  peer: Peer,
+  bundle: OpenBundle,
+  statement: Statement,
+  destinations: Destinations,
+  progress: FederationProgress,
+): Promise<Outcome> {
+  const store = site.store.federation
+  const outcome: Outcome = { applied: 0, already: 0, contentBytes: 0, concurrentCount: 0, concurrent: [], keptOut: new Map() }
+  const applier = new Applier(site.store, peer.name, (bucket, operation, applied) => note(outcome, bucket, operation, applied))
+  let here: { readonly stated: StatedBucket; readonly bucket: Bucket; readonly held: Ranges } | undefined
+  let kept: Batch | undefined
+  let step = 0
+  try {
+    for await (const { stated, batch, operation, content } of walkBundle(bundle, statement)) {
+      progress({ what: 'Importing', done: step++, total: statement.operations, unit: 'items' })
+      if (here?.stated !== stated) {
+        // The bucket before may have to be gone before this one takes its name.
+        await applier.finish()
+        const bucket = await adopt(site, stated, destinations.get(stated)!)
+        here = { stated, bucket, held: (await store.held(bucket.id))[statement.origin] ?? NO_RANGES }
+      }
+      if (contains(here.held, operation.operation.number)) {
+        outcome.already += 1
+        continue
+      }
+      if (kept !== batch) await keep(site, batch)
+      kept = batch
+      if (content.kind === 'here') outcome.contentBytes += content.bytes
+      await applier.apply(here.bucket, operation, content)
+    }
+    await applier.finish()
+    return outcome
+  } catch (error) {
+    await applier.abandon()
+    throw error
+  }
+}
+
+/** The signature over a batch is durable before any of its operations is. */
+async function keep(site: FederationSite, batch: Batch): Promise<void> {
+  const store = site.store.federation
+  const document = batch.document()
+  if (document !== undefined && (await store.getDocument(document.collection, document.name)) === undefined)
+    await putDocuments(store, 'The signature of a batch could not be kept', [document])
+}
+
+function note(outcome: Outcome, bucket: Bucket, { operation, bucket: origin }: BatchOperation, applied: Applied): void {
+  if (applied.kind === 'from-the-future') {
+    const numbers = outcome.keptOut.get(origin) ?? new RangesBuilder()
+    numbers.add(operation.number)
+    outcome.keptOut.set(origin, numbers)
+    return
+  }
+  if (applied.kind === 'already') outcome.already += 1
+  else outcome.applied += 1
+  if (!applied.concurrent) return
+  outcome.concurrentCount += 1
+  if (outcome.concurrent.length < CONCURRENT_LISTED_MAX)
+    outcome.concurrent.push({ bucket: bucket.name, key: keyOf(operation.change) ?? '' })
+}
+
+async function adopt(site: FederationSite, stated: StatedBucket, destination: Destination): Promise<Bucket> {
+  if (destination.kind === 'known') return destination.bucket
+  const adopted = await site.store.federation.adoptBucket({
+    origin: parsePosition(stated.bucket)!,
+    owner: site.ownerId,
+    ...(destination.kind === 'made' ? { name: destination.name } : { name: destination.into.name, mergeInto: destination.into.id }),
+  })
+  if (adopted.ok) return adopted.value
+  if (adopted.error === 'name-taken')
+    throw new Refusal(
+      6,
+      'name-taken',
+      `Bucket ${nameOf(destination)} was made or deleted here meanwhile: run the import again with --map or --merge.`,
+    )
+  throw storeRefusal(`Bucket ${stated.name} could not be made`, adopted.error)
+}

@@ -1,0 +1,133 @@
+/** Where the buckets of a bundle go. Same-named buckets that were made apart are never mixed unless somebody says so. */
+import type { FederationStore } from '../store/store.ts'
+import type { Bucket, BucketName, SiteId } from '../store/terms.ts'
+import { wasExported } from './holdings.ts'
+import type { Peer } from './peers.ts'
+import { type FederationSite, Refusal } from './site.ts'
+import type { StatedBucket, Statement } from './statement.ts'
+import { parseOrigin, parsePosition } from './words.ts'
+
+export type BucketChoices = {
+  /** Remote name → local name. */
+  readonly map: Readonly<Record<string, string>>
+  /** Buckets of the same name here that they may be merged with. */
+  readonly merge: readonly string[]
+}
+
+export type Destination =
+  /** It has been here before. */
+  | { readonly kind: 'known'; readonly bucket: Bucket }
+  | { readonly kind: 'made'; readonly name: BucketName }
+  | { readonly kind: 'merged'; readonly into: Bucket }
+
+export type Destinations = ReadonlyMap<StatedBucket, Destination>
+
+// Source: Amazon S3 User Guide, "General purpose bucket naming rules".
+const BUCKET_NAME = /^(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
+
+/** Decides for every bucket; changes nothing. Throws Refusal. */
+export async function decideDestinations(
+  site: FederationSite,
+  peer: Peer,
+  statement: Statement,
+  choices: BucketChoices,
+): Promise<Destinations> {
+  checkChoices(statement, choices)
+  const destinations = new Map<StatedBucket, Destination>()
+  const taken = new Map<string, StatedBucket>()
+  for (const stated of statement.buckets) {
+    const destination = await decide(site, peer, statement, stated, choices)
+    const name = nameOf(destination)
+    const other = stated.deleted ? undefined : taken.get(name)
+    if (other !== undefined && destination.kind !== 'known')
+      throw new Refusal(
+        5,
+        'two-into-one',
+        `Two buckets of this bundle, ${other.name} and ${stated.name}, would go into bucket ${name}: choose another with --map.`,
+      )
+    if (!stated.deleted) taken.set(name, stated)
+    destinations.set(stated, destination)
+  }
+  return destinations
+}
+
+export const nameOf = (destination: Destination): string =>
+  destination.kind === 'made' ? destination.name : destination.kind === 'known' ? destination.bucket.name : destination.into.name
+
+/** A choice about a bucket that is not there is a slip of the pen. */
+function checkChoices({ buckets }: Statement, { map, merge }: BucketChoices): void {
+  for (const name of [...Object.keys(map), ...merge])
+    if (!buckets.some((bucket) => bucket.name === name))
+      throw new Refusal(
+        5,
+        'no-such-bucket',
+        `There is no bucket ${name} in this bundle; it holds changes of ${buckets.map((one) => one.name).join(', ') || 'no bucket'}.`,
+      )
+}
+
+async function decide(
+  site: FederationSite,
+  peer: Peer,
+  statement: Statement,
+  stated: StatedBucket,
+  { map, merge }: BucketChoices,
+): Promise<Destination> {
+  const store = site.store.federation
+  const mapped = Object.hasOwn(map, stated.name) ? map[stated.name] : undefined
+  const position = parsePosition(stated.bucket)!
+  const known = await store.findBucketByOrigin(position)
+  const chosen = mapped !== undefined || merge.includes(stated.name)
+  if (position.site !== peer.site && !(known !== undefined && (chosen || (await wasExported(store, peer, stated.bucket)))))
+    throw new Refusal(
+      5,
+      'not-theirs',
+      `${peer.name} sends changes of bucket ${stated.name}, which it neither made nor was sent from here. If they are wanted, say --merge ${stated.name}.`,
+    )
+  if (known !== undefined) {
+    if (mapped !== undefined && mapped !== known.name)
+      throw new Refusal(
+        5,
+        'mapped-before',
+        `Bucket ${stated.name} of ${peer.name} goes into bucket ${known.name} here already: it cannot be mapped to ${mapped} any more.`,
+      )
+    return { kind: 'known', bucket: known }
+  }
+  const name = mapped ?? stated.name
+  if (!BUCKET_NAME.test(name)) throw new Refusal(5, 'bad-name', `"${name}" is no bucket name: choose one with --map ${stated.name}=NAME.`)
+  const there = await site.store.findBucket(name as BucketName)
+  if (there === undefined || (await leaves(store, there, statement))) return { kind: 'made', name: name as BucketName }
+  if (stated.deleted) return { kind: 'made', name: passingName(stated) }
+  if (!chosen)
+    throw new Refusal(
+      5,
+      'made-apart',
+      `There is a bucket ${name} here that was not made by ${peer.name}: say --merge ${stated.name} to let both become one, or --map ${stated.name}=OTHER to keep them apart.`,
+    )
+  if (await takesFrom(store, there, peer.site))
+    throw new Refusal(
+      5,
+      'taken',
+      `Bucket ${name} here takes the changes of another bucket of ${peer.name} already: choose another one with --map ${stated.name}=OTHER.`,
+    )
+  return { kind: 'merged', into: there }
+}
+
+/** Whether the bundle itself deletes the bucket, before any other needs its name. */
+async function leaves(store: FederationStore, bucket: Bucket, { buckets }: Statement): Promise<boolean> {
+  for (const { bucket: origin, deleted } of buckets) {
+    if (deleted && (await store.findBucketByOrigin(parsePosition(origin)!))?.id === bucket.id) return true
+  }
+  return false
+}
+
+/** Operations are numbered per origin and bucket: two buckets of one site in one would have the same numbers. */
+async function takesFrom(store: FederationStore, bucket: Bucket, site: SiteId): Promise<boolean> {
+  if (bucket.origin.site === site) return true
+  return Object.keys(await store.held(bucket.id)).some((origin) => parseOrigin(origin)?.site === site)
+}
+
+/** A bucket that was deleted at its origin before this site ever heard of it, while another one has its name here: it comes under this name and goes again. */
+const passingName = ({ bucket }: StatedBucket): BucketName => {
+  const { clock, sequence } = parsePosition(bucket)!
+  return `deleted-${clock.toString(36)}-${sequence.toString(36)}` as BucketName
+}

@@ -1,0 +1,89 @@
+/** Files of the federation outside of the store: the state of exports under way (0600, it holds keys), and receipts. The only file here that touches node:fs. */
+import { hash } from 'node:crypto'
+import { promises as fs } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { Refusal } from './site.ts'
+
+const STATE_FILE_BYTES_MAX = 64 * 1024 * 1024
+
+/** What is kept of one export until it is finished: a folder of small files. */
+export class StateFolder {
+  readonly path: string
+
+  /** `out`: where the bundle is written; there is one export to a folder. */
+  constructor(stateDirectory: string, out: string) {
+    this.path = join(stateDirectory, hash('sha384', out, 'hex').slice(0, 32))
+  }
+
+  /** Undefined if it is not there. */
+  async read(name: string): Promise<Buffer | undefined> {
+    try {
+      const file = join(this.path, name)
+      if ((await fs.stat(file)).size > STATE_FILE_BYTES_MAX) return undefined
+      return await fs.readFile(file)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw unusable(this.path, error)
+    }
+  }
+
+  /** Whole or not at all, and durable when it resolves. */
+  async write(name: string, content: string | Uint8Array): Promise<void> {
+    try {
+      await fs.mkdir(this.path, { recursive: true, mode: 0o700 })
+      await writeWhole(join(this.path, name), content, 0o600)
+    } catch (error) {
+      throw unusable(this.path, error)
+    }
+  }
+
+  async remove(): Promise<void> {
+    // The key goes first: without it the rest says nothing.
+    await fs.rm(join(this.path, 'bundle.json'), { force: true })
+    await fs.rm(this.path, { recursive: true, force: true })
+  }
+}
+
+const unusable = (path: string, error: unknown): Refusal =>
+  new Refusal(
+    6,
+    'state-unusable',
+    `The state of the export cannot be kept in ${path}: ${error instanceof Error ? error.message : String(error)}.`,
+  )
+
+async function writeWhole(file: string, content: string | Uint8Array, mode: number): Promise<void> {
+  const temporary = `${file}.partial`
+  const handle = await fs.open(temporary, 'w', mode)
+  try {
+    await handle.writeFile(content)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await fs.rename(temporary, file)
+  const folder = await fs.open(dirname(file), 'r')
+  // Some file systems of removable media cannot sync a folder; the file itself is synced.
+  await folder.sync().catch(() => undefined)
+  await folder.close()
+}
+
+export async function writeReceiptFile(file: string, text: string): Promise<void> {
+  try {
+    await writeWhole(file, text, 0o644)
+  } catch (error) {
+    throw new Refusal(
+      6,
+      'receipt-unwritten',
+      `Everything was applied, but the receipt cannot be written to ${file}: ${error instanceof Error ? error.message : String(error)}. Run the import again with another --receipt.`,
+    )
+  }
+}
+
+/** Whether there is nothing in the folder, or no folder. */
+export async function isEmptyFolder(folder: string): Promise<boolean> {
+  try {
+    return (await fs.readdir(folder)).length === 0
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT'
+  }
+}

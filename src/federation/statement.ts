@@ -1,0 +1,83 @@
+/** What a bundle says of itself to its recipient: what it needs, what it brings, what its sender holds. Format: docs/formats.md#bundle, "Operations". */
+import { type Json, parseJson } from '../bundles/json.ts'
+import type { FederationStore, Origin, Ranges } from '../store/store.ts'
+import type { Bucket, SiteId } from '../store/terms.ts'
+import { BUCKET_BYTES, RANGE_BYTES, RANGES_BYTES_MAX, RANGES_MAX, rangesField } from './documents.ts'
+import { type BucketOrigin, parseOrigin, parsePosition, positionText } from './words.ts'
+
+export type StatedBucket = {
+  readonly bucket: BucketOrigin
+  /** As it is called at the sender. */
+  readonly name: string
+  readonly deleted: boolean
+  /** Operations of the sender that the recipient is assumed to hold. */
+  readonly needs: Ranges
+  /** Exactly those that follow. */
+  readonly brings: Ranges
+}
+export type StatedHolding = { readonly bucket: BucketOrigin; readonly origin: Origin; readonly ranges: Ranges }
+
+export type Statement = {
+  readonly origin: Origin
+  readonly to: SiteId
+  readonly full: boolean
+  readonly operations: number
+  /** At most so much content comes. */
+  readonly contentBytes: number
+  readonly buckets: readonly StatedBucket[]
+  readonly holds: readonly StatedHolding[]
+}
+
+export const statementJson = (statement: Statement): Json => ({ format: 1, ...statement }) as unknown as Json
+
+const BUCKETS_MAX = 100_000
+
+/** Undefined if it is malformed. */
+export function parseStatement(json: Json): Statement | undefined {
+  return parseJson(Buffer.from(JSON.stringify(json)), (fields) => {
+    fields.is('format', 1)
+    const full = fields.json('full')
+    if (typeof full !== 'boolean') return fields.malformed()
+    return {
+      origin: (parseOrigin(fields.text('origin', 64)) ?? fields.malformed()).origin,
+      to: fields.hex('to', 16) as SiteId,
+      full,
+      operations: fields.integer('operations', 0, Number.MAX_SAFE_INTEGER),
+      contentBytes: fields.integer('contentBytes', 0, Number.MAX_SAFE_INTEGER),
+      buckets: fields.list('buckets', 0, BUCKETS_MAX, (one): StatedBucket => {
+        const deleted = one.json('deleted')
+        if (typeof deleted !== 'boolean') return one.malformed()
+        return {
+          bucket: bucketField(one.text('bucket', 80)) ?? one.malformed(),
+          name: one.text('name', 63),
+          deleted,
+          needs: rangesField(one, 'needs'),
+          brings: rangesField(one, 'brings'),
+        }
+      }),
+      holds: fields.list('holds', 0, BUCKETS_MAX, (one) => ({
+        bucket: bucketField(one.text('bucket', 80)) ?? one.malformed(),
+        origin: (parseOrigin(one.text('origin', 64)) ?? one.malformed()).origin,
+        ranges: rangesField(one, 'ranges'),
+      })),
+    }
+  })
+}
+
+const bucketField = (text: string): BucketOrigin | undefined => (parsePosition(text) === undefined ? undefined : (text as BucketOrigin))
+
+/** What this site has applied of the operations of `peer`. What is too much to say is left out: the peer then sends it again. */
+export async function holdsOf(store: FederationStore, buckets: readonly Bucket[], peer: SiteId): Promise<StatedHolding[]> {
+  const holds: StatedHolding[] = []
+  let bytes = 0
+  for (const bucket of buckets) {
+    for (const [origin, held] of Object.entries(await store.held(bucket.id)) as [Origin, Ranges][]) {
+      if (parseOrigin(origin)?.site !== peer || held.length === 0) continue
+      const ranges = held.slice(0, RANGES_MAX)
+      bytes += BUCKET_BYTES + ranges.length * RANGE_BYTES
+      if (bytes > RANGES_BYTES_MAX) return holds
+      holds.push({ bucket: positionText(bucket.origin), origin, ranges })
+    }
+  }
+  return holds
+}

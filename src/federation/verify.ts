@@ -1,0 +1,90 @@
+/** Looking at bundles: with a site's peers as trust, with one identity file, or without any. Nothing is changed. */
+import { parsePublicIdentityText } from '../bundles/identity.ts'
+import { type InspectReport, inspectBundle } from '../bundles/inspect-bundle.ts'
+import type { Trust } from '../bundles/signature.ts'
+import { type VerifyReport, verifyBundle } from '../bundles/verify-bundle.ts'
+import type { Clock } from '../environment.ts'
+import type { Result } from '../result.ts'
+import { trustOf } from './peers.ts'
+import { count } from './ranges.ts'
+import { type FederationFault, type FederationSite, opened, Refusal, refusable } from './site.ts'
+import { parseStatement } from './statement.ts'
+import { counted } from './words.ts'
+
+export type VerifyView = VerifyReport & { readonly sentence: string }
+export type InspectView = InspectReport & { readonly sentence: string }
+
+export function verifyForSite(site: FederationSite, dirs: readonly string[]): Promise<Result<VerifyView, FederationFault>> {
+  return refusable(async () => verified(await verifyBundle(dirs, await trustOf(site), { nowMs: site.clock.nowMs() })))
+}
+
+/** `identityText`: the one identity to trust; without it a bundle is at best intact, by an unknown signer. */
+export function verifyWithSigner(
+  dirs: readonly string[],
+  identityText: string | undefined,
+  clock: Clock,
+): Promise<Result<VerifyView, FederationFault>> {
+  return refusable(async () => verified(await verifyBundle(dirs, trustIn(identityText), { nowMs: clock.nowMs() })))
+}
+
+export function inspectForSite(site: FederationSite, dirs: readonly string[]): Promise<Result<InspectView, FederationFault>> {
+  return refusable(async () => {
+    const options = { nowMs: site.clock.nowMs(), trust: await trustOf(site), identity: site.identity }
+    return inspected(opened(await inspectBundle(dirs, options)))
+  })
+}
+
+export function inspectWithoutSite(
+  dirs: readonly string[],
+  identityText: string | undefined,
+  clock: Clock,
+): Promise<Result<InspectView, FederationFault>> {
+  return refusable(async () => {
+    return inspected(opened(await inspectBundle(dirs, { nowMs: clock.nowMs(), trust: trustIn(identityText) })))
+  })
+}
+
+function trustIn(identityText: string | undefined): Trust {
+  if (identityText === undefined) return () => undefined
+  const identity = opened(parsePublicIdentityText(identityText))
+  return (site) => (site === identity.siteId ? identity : undefined)
+}
+
+function verified(report: VerifyReport): VerifyView {
+  const sentence = report.sentences.join('\n')
+  if (report.exit === 0) return { ...report, sentence }
+  throw new Refusal(report.exit, report.fault ?? (report.exit === 4 ? 'unknown-signer' : report.verdict), sentence, report)
+}
+
+/** Why a damaged bundle cannot be imported; undefined if it reads well now. */
+export function damageRefusal(report: VerifyReport): Refusal | undefined {
+  const beyond = report.damage.filter(({ repairable }) => !repairable)
+  if (beyond.length === 0) return undefined
+  // A volume of which nothing is as signed is more likely another one than damaged all over.
+  const whole = beyond.filter(({ kind, ranges }) => kind === 'changed' && ranges.length === 1 && ranges[0]!.from === 0)
+  const other = whole.map(({ name }) => `Where nothing of ${name} is as it was signed, it may belong to another bundle.`)
+  const sentence = ['This bundle is damaged beyond repair, and nothing was imported.', ...beyond.map((one) => one.sentence), ...other].join(
+    ' ',
+  )
+  return new Refusal(6, 'damaged', sentence, report)
+}
+
+function inspected(report: InspectReport): InspectView {
+  const { sender, createdMs, expiresMs, volumes, parityVolumes, bytes, volumeFiles, recipients } = report
+  const time = (ms: number): string => new Date(ms).toISOString()
+  const off = volumeFiles.filter((file) => file.foundBytes !== file.bytes)
+  const statement = report.statement === undefined ? undefined : parseStatement(report.statement)
+  const lines = [
+    `Bundle ${report.bundleId} of site ${sender.site}, fingerprint ${sender.fingerprint}, ${sender.known ? 'which is known here' : 'which is not known here'}.`,
+    `Made ${time(createdMs)}${expiresMs === undefined ? '' : `, ${report.expired === true ? 'expired' : 'expires'} ${time(expiresMs)}`}, for ${recipients.join(', ')}.`,
+    `${counted(volumes, 'volume')} and ${counted(parityVolumes, 'parity volume')}, ${bytes} bytes.`,
+    ...off.map(({ name, bytes: due, foundBytes }) =>
+      foundBytes === null ? `${name} is missing.` : `${name} has ${foundBytes} of its ${due} bytes.`,
+    ),
+    ...(report.sealed === undefined ? [] : [report.sealed]),
+    ...(statement?.buckets ?? []).map(
+      ({ name, brings, deleted }) => `${counted(count(brings), 'change')} of bucket ${name}${deleted ? ', which is deleted' : ''}.`,
+    ),
+  ]
+  return { ...report, sentence: lines.join('\n') }
+}
