@@ -4,10 +4,15 @@
  */
 import { randomFillSync } from 'node:crypto'
 import { enableCompileCache } from 'node:module'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { isMainThread, workerData } from 'node:worker_threads'
 import type { Clock, Random } from './environment.ts'
 
-enableCompileCache()
+// Compiled code is kept where nobody else can put any (Node's default is the folder for temporary files, which everybody may write). Worker threads
+// inherit the setting, and so load their very first file from there.
+process.env.NODE_COMPILE_CACHE ??= join(homedir(), '.cache', 'holdfast', 'compiled')
+enableCompileCache(process.env.NODE_COMPILE_CACHE)
 
 const clock: Clock = {
   nowMs: () => Date.now(),

@@ -4,21 +4,18 @@ import { join } from 'node:path'
 import type { AdminCommand, AdminSite, CommandFailure } from './admin/command.ts'
 import { ADMIN_COMMANDS } from './admin/commands/index.ts'
 import type { SiteControl } from './admin/control.ts'
-import { ADMIN_SOCKET, EXPORTS_DIRECTORY, IDENTITY_FILE } from './admin/site-files.ts'
+import { EXPORTS_DIRECTORY, IDENTITY_FILE } from './admin/site-files.ts'
 import { readSiteIdentity, saveSiteIdentity } from './admin/site-identity.ts'
 import { canonicalId, type RootKeys, readRootKeys, saveRootKeys } from './admin/site-keys.ts'
 import { lockSite, type SiteLock } from './admin/site-lock.ts'
 import { serveAdminSocket } from './admin/socket-server.ts'
 import { createIdentity, fingerprint, type PrivateIdentity } from './bundles/identity.ts'
 import type { Clock, Random } from './environment.ts'
-import type { HttpServerFault } from './http/listen.ts'
 import type { TlsFiles } from './http/node-server.ts'
 import { fail, ok, type Result } from './result.ts'
-import { initSite, openLocalSite } from './store/local/open-site.ts'
 import { SITE_FILE } from './store/local/site-file.ts'
 import type { Store } from './store/store.ts'
-import { engineControl } from './threads/engine-control.ts'
-import { ServingThreads } from './threads/serving-threads.ts'
+import type { ServingFault } from './threads/serving-threads.ts'
 
 /** What a process brings: time, chance, and the file that its worker threads run. */
 export type ProcessEnvironment = { readonly clock: Clock; readonly random: Random; readonly threadFile: URL }
@@ -50,6 +47,7 @@ export async function initSiteDirectory(
     return fail(`${request.site} can't be written (${(error as NodeJS.ErrnoException).code}): choose a directory that you may write to.`)
   }
   const { siteId } = identity.publicIdentity
+  const { initSite } = await import('./store/local/open-site.ts')
   const made = await initSite({
     siteDirectory: request.site,
     diskDirectories: request.disks,
@@ -82,28 +80,35 @@ export async function serve(request: ServeRequest, environment: ProcessEnvironme
   const entered = await enterSite(request.site)
   if (!entered.ok) return entered
   const { lock, keys, identity } = entered.value
+  // Loaded when needed, here and below: no command waits for the code of another.
+  const { ServingThreads } = await import('./threads/serving-threads.ts')
   const threads = new ServingThreads(environment.threadFile, request.log, environment.clock)
+  const stopping = stopSignal(threads)
   try {
-    const opened = await threads.openSite(request.site, request.acceptOlder)
-    if (!opened.ok) return fail({ exit: 5, sentence: opened.error })
-    const { store, control, name, view } = opened.value
-    if (view.readOnly !== undefined) request.log(view.readOnly)
-    const listening = await threads.startGateways({
-      count: request.threads,
-      http: request.http,
-      host: request.host,
+    const started = await threads.start({
+      siteDirectory: request.site,
+      acceptOlder: request.acceptOlder,
       port: request.port,
-      region: request.region,
-      domains: request.domains,
-      root: { ...keys, ownerId: canonicalId(keys.accessKeyId) },
-      ...(request.tls === undefined ? {} : { tls: request.tls }),
+      gateways: {
+        http: request.http,
+        host: request.host,
+        region: request.region,
+        domains: request.domains,
+        root: { ...keys, ownerId: canonicalId(keys.accessKeyId) },
+        ...(request.tls === undefined ? {} : { tls: request.tls }),
+      },
+      gatewayCount: request.threads,
     })
-    if (!listening.ok) return fail({ exit: 5, sentence: describeListenFault(listening.error, request) })
-    const site = adminSite({ directory: request.site, name, store, control, identity, keys }, environment)
-    const admin = await serveAdminSocket(join(request.site, ADMIN_SOCKET), site, ADMIN_COMMANDS)
-    const stopping = stopSignal(threads)
+    if (!started.ok) return fail({ exit: 5, sentence: describeServingFault(started.error, request) })
+    const { port, control, name, view } = started.value
+    if (view.readOnly !== undefined) request.log(view.readOnly)
+    const site = threads
+      .openStore()
+      .then((store) => adminSite({ directory: request.site, name, store, control, identity, keys }, environment))
+    const admin = await serveAdminSocket(request.site, site, ADMIN_COMMANDS)
     const host = request.host.includes(':') ? `[${request.host}]` : request.host
-    request.announce(`${request.tls === undefined ? 'http' : 'https'}://${host}:${listening.value}`)
+    request.announce(`${request.tls === undefined ? 'http' : 'https'}://${host}:${port}`)
+    await site
     const reason = await stopping
     await admin.stop()
     if (reason.kind === 'thread-ended') return fail({ exit: 1, sentence: reason.sentence })
@@ -117,7 +122,7 @@ export async function serve(request: ServeRequest, environment: ProcessEnvironme
 
 type StopReason = { readonly kind: 'signal' } | { readonly kind: 'thread-ended'; readonly sentence: string }
 
-function stopSignal(threads: ServingThreads): Promise<StopReason> {
+function stopSignal(threads: { readonly ended: Promise<string>; reloadTls(): void }): Promise<StopReason> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve({ kind: 'signal' }))
     process.on('SIGHUP', () => threads.reloadTls())
@@ -125,8 +130,10 @@ function stopSignal(threads: ServingThreads): Promise<StopReason> {
   })
 }
 
-function describeListenFault(fault: HttpServerFault, { host, port, tls }: ServeRequest): string {
+function describeServingFault(fault: ServingFault, { host, port, tls }: ServeRequest): string {
   switch (fault.kind) {
+    case 'refused':
+      return fault.sentence
     case 'port-taken':
       return `Port ${port} of ${host} is taken by another program: stop that one, or choose another port with --listen (npm start: HOLDFAST_LISTEN).`
     case 'port-forbidden':
@@ -147,6 +154,8 @@ export async function openSiteOffline(directory: string, environment: ProcessEnv
   const entered = await enterSite(directory)
   if (!entered.ok) return entered
   const { lock, keys, identity } = entered.value
+  const { openLocalSite } = await import('./store/local/open-site.ts')
+  const { engineControl } = await import('./threads/engine-control.ts')
   const opened = await openLocalSite({ siteDirectory: directory, clock: environment.clock, random: environment.random })
   if (!opened.ok) {
     await lock.release()

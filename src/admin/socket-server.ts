@@ -5,14 +5,22 @@
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AdminCommand, AdminSite, CommandFailure } from './command.ts'
+import { socketPath } from './socket-path.ts'
 
 const REQUEST_BYTES_MAX = 1024 * 1024
 const PROGRESS_INTERVAL_MS = 100
 
 export type AdminServer = { stop(): Promise<void> }
 
-/** Serves until stopped. Rejects if the socket cannot be made (the path is too long, or the folder is not writable). */
-export async function serveAdminSocket(path: string, site: AdminSite, commands: ReadonlyMap<string, AdminCommand>): Promise<AdminServer> {
+/**
+ * Serves until stopped; commands that come before `site` is there wait for it. Rejects if the socket cannot be made (the folder is not writable).
+ */
+export async function serveAdminSocket(
+  siteDirectory: string,
+  site: Promise<AdminSite>,
+  commands: ReadonlyMap<string, AdminCommand>,
+): Promise<AdminServer> {
+  const { path, close } = socketPath(siteDirectory)
   const server = createServer((request, response) => {
     void answer(request, response, site, commands)
   })
@@ -25,7 +33,10 @@ export async function serveAdminSocket(path: string, site: AdminSite, commands: 
   return {
     stop: () =>
       new Promise((resolve) => {
-        server.close(() => resolve())
+        server.close(() => {
+          close()
+          resolve()
+        })
         server.closeAllConnections()
         rmSync(path, { force: true })
       }),
@@ -35,7 +46,7 @@ export async function serveAdminSocket(path: string, site: AdminSite, commands: 
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  site: AdminSite,
+  opening: Promise<AdminSite>,
   commands: ReadonlyMap<string, AdminCommand>,
 ): Promise<void> {
   response.on('error', () => undefined)
@@ -54,6 +65,7 @@ async function answer(
   response.writeHead(200, { 'content-type': 'application/x-ndjson' })
   let lastProgressMs = 0
   try {
+    const site = await opening
     const result = await command.run(site, input.value, (step) => {
       if (site.clock.nowMs() - lastProgressMs < PROGRESS_INTERVAL_MS) return
       lastProgressMs = site.clock.nowMs()

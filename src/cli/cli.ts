@@ -1,7 +1,6 @@
 /** What every command of the command line gets, and how it ends: a command throws CommandEnd, and main.ts turns that into the exit code. */
-import { isAbsolute, join, resolve } from 'node:path'
+import { isAbsolute, resolve } from 'node:path'
 import type { CommandFailure, Progress } from '../admin/command.ts'
-import { ADMIN_SOCKET } from '../admin/site-files.ts'
 import { askSite } from '../admin/socket-client.ts'
 import type { Clock } from '../environment.ts'
 import { fail, type Result } from '../result.ts'
@@ -39,7 +38,7 @@ export const absolute = (cli: Cli, path: string): string => (isAbsolute(path) ? 
 /** Runs an admin command on a site: through its socket where it is served, else in this process. Throws CommandEnd if it fails. */
 export async function onSite<T>(cli: Cli, site: string, command: string, input: unknown): Promise<T> {
   const directory = absolute(cli, site)
-  const asked = await askSite(join(directory, ADMIN_SOCKET), command, input, cli.output.progress)
+  const asked = await askSite(directory, command, input, cli.output.progress)
   const result: Result<unknown, CommandFailure> =
     asked.ok || asked.error !== 'not-served'
       ? (asked as Result<unknown, CommandFailure>)

@@ -30,7 +30,9 @@ export interface Uws {
   _cfg(key: 'silent'): void
 }
 
-export type LoadedUws = { readonly native: Uws; readonly corrections: ReadonlySet<Correction> }
+/** A copy that was checked and loaded in this process: another thread may load it as it is. */
+export type CheckedUws = { readonly path: string; readonly corrections: ReadonlySet<Correction> }
+export type LoadedUws = CheckedUws & { readonly native: Uws }
 
 const require = createRequire(import.meta.url)
 
@@ -57,12 +59,12 @@ export function loadUws(options: { readonly cacheFolder?: string } = {}): Result
   const reasons: string[] = []
   for (const { content, corrections } of process.platform === 'linux' ? betterCopies(bytes) : []) {
     const path = keep(original, bytes, content, options.cacheFolder)
-    const native = path === undefined ? unavailable('no folder can hold its copy') : load(path)
-    if (native.ok) return ok({ native: native.value, corrections })
-    reasons.push(native.error.reason)
+    const loaded = path === undefined ? unavailable('no folder can hold its copy') : loadChecked({ path, corrections })
+    if (loaded.ok) return loaded
+    reasons.push(loaded.error.reason)
   }
-  const plain = load(original)
-  if (plain.ok) return ok({ native: plain.value, corrections: new Set() })
+  const plain = loadChecked({ path: original, corrections: new Set() })
+  if (plain.ok) return plain
   return unavailable([...reasons, plain.error.reason].join('; '))
 }
 
@@ -82,11 +84,12 @@ function glibcIsOlder(): boolean {
   return major === undefined || minor === undefined || Number.isNaN(minor) || major < 2 || (major === 2 && minor < 38)
 }
 
-function load(path: string): Result<Uws, HttpServerFault> {
+/** Loads what `loadUws` found in another thread of this process, without checking it again. */
+export function loadChecked({ path, corrections }: CheckedUws): Result<LoadedUws, HttpServerFault> {
   try {
     const native = require(path) as Uws
     native._cfg('silent')
-    return ok(native)
+    return ok({ native, path, corrections })
   } catch (error) {
     return unavailable(error)
   }

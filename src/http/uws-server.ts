@@ -6,7 +6,7 @@ import { DEFAULT_LIMITS, type HttpLimits } from './limits.ts'
 import { type HttpServerFault, listenFaultOf, probePort } from './listen.ts'
 import { BROKEN_REPLY, statusLine } from './reply-head.ts'
 import { TICK_MS, UwsExchange, type UwsHost } from './uws-exchange.ts'
-import { type LoadedUws, loadUws, type UwsApp } from './uws-load.ts'
+import { type CheckedUws, type LoadedUws, loadChecked, loadUws, type UwsApp } from './uws-load.ts'
 
 export type UwsServerOptions = {
   readonly host: string
@@ -21,6 +21,8 @@ export type UwsServerOptions = {
   readonly limits?: Partial<HttpLimits>
   /** Where a corrected copy of the native module may be kept (uws-load.ts). */
   readonly cacheFolder?: string
+  /** What `loadUws` found in another thread of this process: checking it takes tens of milliseconds. */
+  readonly checked?: CheckedUws
 }
 
 const LISTEN_EXCLUSIVE = 1
@@ -36,7 +38,8 @@ const NOT_ASCII = /[^ -~\t]/
  * waiting for a disk or a timer, otherwise it is dropped and the connection closed after the reply to the first (RFC 9112, section 9.3.2).
  */
 export async function startUwsServer(options: UwsServerOptions): Promise<Result<HttpServer, HttpServerFault>> {
-  const loaded = loadUws(options.cacheFolder === undefined ? {} : { cacheFolder: options.cacheFolder })
+  const { cacheFolder, checked } = options
+  const loaded = checked === undefined ? loadUws(cacheFolder === undefined ? {} : { cacheFolder }) : loadChecked(checked)
   if (!loaded.ok) return loaded
   const sharing = options.sharing ?? 'alone'
   let { port } = options

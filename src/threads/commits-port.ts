@@ -85,6 +85,8 @@ export function serveCommits(port: MessagePort, commits: Commits): void {
   let replies: [number, ChangeReply][] = []
   const send = (message: FromCommits): void => port.postMessage(message)
   const stopViews = commits.onView((view) => send({ kind: 'view', view }))
+  // The asking side has the view of when the site was opened: the pool may have changed since.
+  send({ kind: 'view', view: commits.view })
   const flush = (): void => {
     const ready = replies
     replies = []

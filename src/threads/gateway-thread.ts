@@ -1,75 +1,132 @@
-/** A gateway thread: HTTP in, S3 answered from its own LocalStore, changes sent to the commit thread. */
-import { parentPort } from 'node:worker_threads'
+/**
+ * A gateway thread: HTTP in, S3 answered from its own LocalStore, changes sent to the commit thread. It is started while the commit thread still opens the
+ * site, so that its code is loaded meanwhile: `open` and `listen` follow as messages.
+ */
+import { type MessagePort, parentPort } from 'node:worker_threads'
 import type { Clock, Random } from '../environment.ts'
-import type { HttpServer } from '../http/exchange.ts'
+import type { HttpHandler, HttpServer } from '../http/exchange.ts'
 import type { HttpServerFault } from '../http/listen.ts'
-import { type NodeHttpServer, startNodeServer, type TlsFiles } from '../http/node-server.ts'
-import { startUwsServer } from '../http/uws-server.ts'
+import type { NodeHttpServer, TlsFiles } from '../http/node-server.ts'
+import type { CheckedUws } from '../http/uws-load.ts'
 import { rootIdentities } from '../iam/identities.ts'
 import type { Result } from '../result.ts'
 import { createS3Handler } from '../s3/handler.ts'
 import { operations } from '../s3/operations/index.ts'
+import type { ReaderParts } from '../store/local/reader-parts.ts'
 import { openThreadStore, type ThreadStoreOptions } from './thread-store.ts'
 
 export type GatewayOptions = {
   readonly role: 'gateway'
-  readonly store: ThreadStoreOptions
   readonly http: 'uws' | 'node'
   readonly host: string
-  readonly port: number
-  readonly sharing: 'first' | 'joins'
   readonly tls?: TlsFiles
   readonly region: string
   readonly domains: readonly string[]
   readonly root: { readonly accessKeyId: string; readonly secretAccessKey: string; readonly ownerId: string }
 }
 
-export type ToGateway = { readonly kind: 'stop'; readonly graceMs: number } | { readonly kind: 'reload-tls' }
+export type ToGateway =
+  | { readonly kind: 'open'; readonly store: ThreadStoreOptions }
+  | { readonly kind: 'listen'; readonly port: number; readonly sharing: 'first' | 'joins'; readonly uws?: CheckedUws }
+  | { readonly kind: 'stop'; readonly graceMs: number }
+  | { readonly kind: 'reload-tls' }
 export type FromGateway =
+  | { readonly kind: 'opened' }
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'failed'; readonly fault: HttpServerFault }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'log'; readonly line: string }
 
-export async function runGatewayThread(
-  options: GatewayOptions,
-  environment: { readonly clock: Clock; readonly random: Random },
-): Promise<void> {
+type Environment = { readonly clock: Clock; readonly random: Random }
+type Server = HttpServer | NodeHttpServer
+
+export async function runGatewayThread(options: GatewayOptions, environment: Environment): Promise<void> {
   const main = parentPort
   if (main === null) throw new Error('a gateway runs in a worker thread')
-  const send = (message: FromGateway): void => main.postMessage(message)
-  const opened = await openThreadStore(options.store, environment.clock)
-  const handler = createS3Handler({
-    store: opened.store,
-    operations,
-    identities: rootIdentities(options.root),
-    region: options.region,
-    domains: options.domains,
-    clock: environment.clock,
-    random: environment.random,
-    log: ({ requestId, operation, error }) =>
-      send({ kind: 'log', line: `${operation} ${requestId}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}` }),
-  })
-  const shared = { host: options.host, port: options.port, handler, sharing: options.sharing }
-  const started: Result<HttpServer | NodeHttpServer, HttpServerFault> =
-    options.http === 'uws'
-      ? await startUwsServer(shared)
-      : await startNodeServer({ ...shared, ...(options.tls === undefined ? {} : { tls: options.tls }) })
-  if (!started.ok) {
-    send({ kind: 'failed', fault: started.error })
-    return
+  const gateway = new Gateway(options, environment, main)
+  main.on('message', (message: ToGateway) => void gateway.receive(message))
+  // Loaded here rather than imported above: only the adapter that serves.
+  await (options.http === 'uws' ? import('../http/uws-server.ts') : import('../http/node-server.ts'))
+}
+
+class Gateway {
+  readonly #options: GatewayOptions
+  readonly #environment: Environment
+  readonly #main: MessagePort
+  #opened: ReaderParts | undefined
+  #handler: HttpHandler | undefined
+  #server: Server | undefined
+
+  constructor(options: GatewayOptions, environment: Environment, main: MessagePort) {
+    this.#options = options
+    this.#environment = environment
+    this.#main = main
   }
-  const server = started.value
-  send({ kind: 'listening', port: server.port })
-  main.on('message', (message: ToGateway) => {
-    if (message.kind === 'reload-tls') {
-      const reloaded = 'reloadTls' in server ? server.reloadTls() : undefined
-      if (reloaded?.ok === false) send({ kind: 'log', line: `The certificate was not taken: ${JSON.stringify(reloaded.error)}` })
-      return
+
+  async receive(message: ToGateway): Promise<void> {
+    switch (message.kind) {
+      case 'open':
+        return this.#open(message.store)
+      case 'listen':
+        return this.#listen(message)
+      case 'reload-tls':
+        return this.#reloadTls()
+      case 'stop':
+        await this.#server?.stop(message.graceMs)
+        await this.#opened?.close()
+        return this.#send({ kind: 'stopped' })
     }
-    void server
-      .stop(message.graceMs)
-      .then(() => opened.close())
-      .then(() => send({ kind: 'stopped' }))
-  })
+  }
+
+  #send(message: FromGateway): void {
+    this.#main.postMessage(message)
+  }
+
+  async #open(store: ThreadStoreOptions): Promise<void> {
+    const { clock, random } = this.#environment
+    const { region, domains, root } = this.#options
+    this.#opened = await openThreadStore(store, clock)
+    this.#handler = createS3Handler({
+      store: this.#opened.store,
+      operations,
+      identities: rootIdentities(root),
+      region,
+      domains,
+      clock,
+      random,
+      log: ({ requestId, operation, error }) =>
+        this.#send({
+          kind: 'log',
+          line: `${operation} ${requestId}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+        }),
+    })
+    this.#send({ kind: 'opened' })
+  }
+
+  async #listen(message: Extract<ToGateway, { kind: 'listen' }>): Promise<void> {
+    const started = await this.#startServer(message)
+    if (!started.ok) return this.#send({ kind: 'failed', fault: started.error })
+    this.#server = started.value
+    this.#send({ kind: 'listening', port: started.value.port })
+  }
+
+  async #startServer({ port, sharing, uws }: Extract<ToGateway, { kind: 'listen' }>): Promise<Result<Server, HttpServerFault>> {
+    const { host, http, tls } = this.#options
+    const handler = this.#handler
+    if (handler === undefined) throw new Error('a gateway listens after it was opened')
+    if (http === 'uws') {
+      const { startUwsServer } = await import('../http/uws-server.ts')
+      return startUwsServer({ host, port, handler, sharing, ...(uws === undefined ? {} : { checked: uws }) })
+    }
+    const { startNodeServer } = await import('../http/node-server.ts')
+    return startNodeServer({ host, port, handler, sharing, ...(tls === undefined ? {} : { tls }) })
+  }
+
+  #reloadTls(): void {
+    const server = this.#server
+    const reloaded = server !== undefined && 'reloadTls' in server ? server.reloadTls() : undefined
+    if (reloaded?.ok === false) {
+      this.#send({ kind: 'log', line: `The new certificate was not taken, the one before goes on (${reloaded.error.reason}).` })
+    } else if (reloaded !== undefined) this.#send({ kind: 'log', line: 'The certificate was read again.' })
+  }
 }

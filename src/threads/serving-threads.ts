@@ -4,16 +4,28 @@ import type { SiteControl } from '../admin/control.ts'
 import type { PoolView } from '../disks/pool-view.ts'
 import type { Clock } from '../environment.ts'
 import type { HttpServerFault } from '../http/listen.ts'
-import { loadUws } from '../http/uws-load.ts'
+import { type CheckedUws, loadUws } from '../http/uws-load.ts'
 import { fail, ok, type Result } from '../result.ts'
 import type { Store } from '../store/store.ts'
 import type { CommitOptions, FromCommit, OpenedSite, ToCommit } from './commit-thread.ts'
 import { ControlPort } from './control-port.ts'
 import type { FromGateway, GatewayOptions, ToGateway } from './gateway-thread.ts'
-import { openThreadStore } from './thread-store.ts'
+import type { ThreadStoreOptions } from './thread-store.ts'
 
-export type GatewaysRequest = Omit<GatewayOptions, 'role' | 'store' | 'sharing'> & { readonly count: number }
-type ServedStore = { readonly store: Store; readonly control: SiteControl; readonly name: string; readonly view: PoolView }
+export type ServingRequest = {
+  readonly siteDirectory: string
+  readonly acceptOlder: boolean
+  readonly port: number
+  readonly gateways: Omit<GatewayOptions, 'role'>
+  readonly gatewayCount: number
+}
+export type ServedSite = {
+  readonly port: number
+  readonly control: SiteControl
+  readonly name: string
+  readonly view: PoolView
+}
+export type ServingFault = { readonly kind: 'refused'; readonly sentence: string } | HttpServerFault
 
 /** The commit thread is 0, the main thread's store 1, gateways follow. */
 const MAIN_THREAD = 1
@@ -42,37 +54,72 @@ export class ServingThreads {
     })
   }
 
-  /** Starts the commit thread, which opens the site. The error is a sentence. */
-  async openSite(siteDirectory: string, acceptOlder: boolean): Promise<Result<ServedStore, string>> {
-    const data: CommitOptions = { role: 'commit', siteDirectory, acceptOlder }
-    const commit = this.#start(data)
+  /**
+   * Starts everything; when it resolves, requests are answered. All threads load their code at once, while the commit thread opens the site; then the
+   * first gateway takes the port and the others join it.
+   */
+  async start({ siteDirectory, acceptOlder, port, gateways, gatewayCount }: ServingRequest): Promise<Result<ServedSite, ServingFault>> {
+    const commit = this.#start({ role: 'commit', siteDirectory, acceptOlder })
     this.#commit = commit
-    const opened = await this.#answer<FromCommit, Result<OpenedSite, string>>(commit, (message) =>
+    const opening = this.#answer<FromCommit, Result<OpenedSite, string>>(commit, (message) =>
       message.kind === 'ready' ? ok(message) : message.kind === 'refused' ? fail(message.sentence) : undefined,
     )
-    if (!opened.ok) return opened
-    const { name, view } = opened.value
+    for (let index = 0; index < gatewayCount; index++) this.#gateways.push(this.#start({ role: 'gateway', ...gateways }))
+    // The library takes its limits from the environment of the process, which only this thread can change.
+    const uws = gateways.http === 'uws' ? loadUws() : undefined
+    const opened = await opening
+    if (!opened.ok) return fail({ kind: 'refused', sentence: opened.error })
+    if (uws?.ok === false) return uws
     this.#opened = { siteDirectory, site: opened.value }
-    const parts = await openThreadStore(
-      { siteDirectory, thread: MAIN_THREAD, opened: opened.value, commitsPort: this.#attach('commits'), feedPort: this.#attach('feed') },
-      this.#clock,
-    )
-    this.#closeStore = () => parts.close()
-    return ok({ store: parts.store, control: new ControlPort(this.#attach('control')), name, view })
+    const listening = await this.#listen(port, uws?.value)
+    if (!listening.ok) return listening
+    const { name, view } = opened.value
+    return ok({ port: listening.value, control: new ControlPort(this.#attach('control')), name, view })
   }
 
-  /** Starts the gateways; the first one takes the port, the others join it. Answers the port. */
-  async startGateways({ count, ...request }: GatewaysRequest): Promise<Result<number, HttpServerFault>> {
-    // The library takes its limits from the environment of the process, which only this thread can change.
-    const loaded = request.http === 'uws' ? loadUws() : undefined
-    if (loaded?.ok === false) return loaded
-    const first = await this.#startGateway(0, { ...request, sharing: 'first' })
-    if (!first.ok) return first
-    const others = Array.from({ length: count - 1 }, (_, index) =>
-      this.#startGateway(index + 1, { ...request, port: first.value, sharing: 'joins' }),
-    )
-    const failed = (await Promise.all(others)).find((started) => !started.ok)
-    return failed ?? first
+  /** A store of this thread, for commands. Call it once, after `start`. */
+  async openStore(): Promise<Store> {
+    const { openThreadStore } = await import('./thread-store.ts')
+    const parts = await openThreadStore({ ...this.#storeOptions(MAIN_THREAD), feedPort: this.#attach('feed') }, this.#clock)
+    this.#closeStore = () => parts.close()
+    return parts.store
+  }
+
+  async #listen(port: number, uws: CheckedUws | undefined): Promise<Result<number, HttpServerFault>> {
+    // What is loaded here cannot travel to another thread, the knowledge where it lies can.
+    const checked = uws === undefined ? {} : { uws: { path: uws.path, corrections: uws.corrections } }
+    const listen = async (gateway: Worker, at: number, sharing: 'first' | 'joins') => {
+      const answer = this.#answer<FromGateway, Result<number, HttpServerFault>>(gateway, (message) =>
+        message.kind === 'listening' ? ok(message.port) : message.kind === 'failed' ? fail(message.fault) : undefined,
+      )
+      gateway.postMessage({ kind: 'listen', port: at, sharing, ...checked } satisfies ToGateway)
+      return answer
+    }
+    const ready = this.#gateways.map((gateway, index) => this.#open(gateway, FIRST_GATEWAY + index))
+    const [first, ...others] = this.#gateways
+    if (first === undefined) throw new Error('at least one gateway serves')
+    const allReady = Promise.all(ready)
+    // Whoever awaits it hears of a failure; when the first gateway fails before, nobody does.
+    allReady.catch(() => undefined)
+    await ready[0]
+    const taken = await listen(first, port, 'first')
+    if (!taken.ok) return taken
+    await allReady
+    const joined = await Promise.all(others.map((gateway) => listen(gateway, taken.value, 'joins')))
+    return joined.find((each) => !each.ok) ?? taken
+  }
+
+  #open(gateway: Worker, thread: number): Promise<true> {
+    const opened = this.#answer<FromGateway, true>(gateway, (message) => (message.kind === 'opened' ? true : undefined))
+    const store = this.#storeOptions(thread)
+    gateway.postMessage({ kind: 'open', store } satisfies ToGateway, [store.commitsPort])
+    return opened
+  }
+
+  #storeOptions(thread: number): ThreadStoreOptions {
+    if (this.#opened === undefined) throw new Error('stores open after the site')
+    const { siteDirectory, site } = this.#opened
+    return { siteDirectory, thread, opened: site, commitsPort: this.#attach('commits') }
   }
 
   reloadTls(): void {
@@ -100,24 +147,8 @@ export class ServingThreads {
     await Promise.all(this.#workers.map((worker) => worker.terminate()))
   }
 
-  #startGateway(index: number, options: Omit<GatewayOptions, 'role' | 'store'>): Promise<Result<number, HttpServerFault>> {
-    if (this.#opened === undefined) throw new Error('gateways start after the site was opened')
-    const { siteDirectory, site } = this.#opened
-    const commitsPort = this.#attach('commits')
-    const data: GatewayOptions = {
-      role: 'gateway',
-      ...options,
-      store: { siteDirectory, thread: FIRST_GATEWAY + index, opened: site, commitsPort },
-    }
-    const gateway = this.#start(data, [commitsPort])
-    this.#gateways.push(gateway)
-    return this.#answer<FromGateway, Result<number, HttpServerFault>>(gateway, (message) =>
-      message.kind === 'listening' ? ok(message.port) : message.kind === 'failed' ? fail(message.fault) : undefined,
-    )
-  }
-
-  #start(data: CommitOptions | GatewayOptions, transfer: MessagePort[] = []): Worker {
-    const worker = new Worker(this.#threadFile, { workerData: data, transferList: transfer, name: `holdfast-${data.role}` })
+  #start(data: CommitOptions | GatewayOptions): Worker {
+    const worker = new Worker(this.#threadFile, { workerData: data, name: `holdfast-${data.role}` })
     this.#workers.push(worker)
     const ended = (why: string): void => {
       if (!this.#stopping) this.#tellEnded(`The ${data.role} thread ended (${why}); the server can't go on. Start it again.`)

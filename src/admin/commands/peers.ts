@@ -1,5 +1,4 @@
 import { fingerprint, publicIdentityText } from '../../bundles/identity.ts'
-import { addPeer, listPeers } from '../../federation/peers.ts'
 import { fail, ok } from '../../result.ts'
 import { type AdminCommand, stringField } from '../command.ts'
 
@@ -20,6 +19,7 @@ export const peerAdd: AdminCommand = {
     const name = stringField(input, 'name')
     if (!name.ok) return name
     const compared = stringField(input, 'fingerprint')
+    const { addPeer } = await import('../../federation/peers.ts')
     const added = await addPeer(site.federation, {
       identityText: identityText.value,
       name: name.value,
@@ -32,6 +32,7 @@ export const peerAdd: AdminCommand = {
 export const peerList: AdminCommand = {
   name: 'peer/list',
   async run(site) {
+    const { listPeers } = await import('../../federation/peers.ts')
     return ok({ peers: await listPeers(site.federation) })
   },
 }
