@@ -2,6 +2,6 @@ import { afterAll } from 'vitest'
 import { startServer } from './start-server.ts'
 import { endpointTests } from './suite/suite.ts'
 
-const { endpoint, stop } = await startServer({ http: 'node' })
+const { endpoint, stop } = await startServer()
 endpointTests(endpoint)
 afterAll(stop)

@@ -1,11 +1,13 @@
-/** A real Holdfast for tests: four disk directories and an index in a temporary folder, one adapter on a free port of the loopback. */
+/**
+ * A real Holdfast in the process of the test: four disk directories and an index in a temporary folder, the node adapter on a free port of the loopback.
+ * The other adapter, and threads, are in serving-process.ts.
+ */
 import { randomFillSync } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Clock, Random } from '../../src/environment.ts'
 import { startNodeServer } from '../../src/http/node-server.ts'
-import { startUwsServer } from '../../src/http/uws-server.ts'
 import { rootIdentities } from '../../src/iam/identities.ts'
 import { createS3Handler } from '../../src/s3/handler.ts'
 import { operations } from '../../src/s3/operations/index.ts'
@@ -26,7 +28,7 @@ const clock: Clock = {
 }
 const random: Random = { bytes: (count) => randomFillSync(new Uint8Array(count)) }
 
-export async function startServer(options: { readonly http: 'uws' | 'node'; readonly region?: string }): Promise<Running> {
+export async function startServer(options: { readonly region?: string } = {}): Promise<Running> {
   const region = options.region ?? 'us-east-1'
   const siteDirectory = await mkdtemp(join(tmpdir(), 'holdfast-s3-'))
   const diskDirectories = [1, 2, 3, 4].map((disk) => join(siteDirectory, `disk${disk}`))
@@ -45,9 +47,8 @@ export async function startServer(options: { readonly http: 'uws' | 'node'; read
     random,
     log: ({ requestId, operation, error }) => console.error(requestId, operation, error),
   })
-  const listen = { host: '127.0.0.1', port: 0, handler }
-  const server = options.http === 'uws' ? await startUwsServer(listen) : await startNodeServer(listen)
-  if (!server.ok) throw new Error(`The ${options.http} adapter does not start: ${JSON.stringify(server.error)}`)
+  const server = await startNodeServer({ host: '127.0.0.1', port: 0, handler })
+  if (!server.ok) throw new Error(`The adapter does not start: ${JSON.stringify(server.error)}`)
   return {
     endpoint: { endpoint: `http://127.0.0.1:${server.value.port}`, region, credentials: CREDENTIALS },
     async stop() {

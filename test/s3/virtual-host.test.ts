@@ -4,7 +4,7 @@ import { startServer } from './start-server.ts'
 import { connect, newBucketName } from './suite/endpoint.ts'
 import { sendRaw } from './suite/raw.ts'
 
-const { endpoint, stop } = await startServer({ http: 'node' })
+const { endpoint, stop } = await startServer()
 const s3 = connect(endpoint)
 afterAll(stop)
 

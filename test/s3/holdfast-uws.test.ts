@@ -1,7 +1,0 @@
-import { afterAll } from 'vitest'
-import { startServer } from './start-server.ts'
-import { endpointTests } from './suite/suite.ts'
-
-const { endpoint, stop } = await startServer({ http: 'uws' })
-endpointTests(endpoint)
-afterAll(stop)
