@@ -20,8 +20,7 @@ export type PoolFault = {
 export const FORKED =
   'The disks hold two histories that went apart when an operator let a part of the pool go on alone: start with the disks of one of them only, and replace the others.'
 
-export const WITNESS_LOST =
-  'The site directory cannot be written, so nothing more is accepted: see that it has space and its disk works, then restart.'
+export const WITNESS_LOST = 'The site directory cannot be written, so nothing more is accepted: see that it has space and its disk works.'
 
 const CHOICE =
   'Bring them back and restart; or, if they are lost for good, run `holdfast disk retire` for each, or start with --accept-older: what only they held is lost then.'

@@ -129,6 +129,11 @@ export class Pool {
     return () => void this.#listeners.delete(listener)
   }
 
+  /** Whether it is read-only for want of the witness alone: `putOut([])` tries again. */
+  get waitsForWitness(): boolean {
+    return this.#readOnly === WITNESS_LOST
+  }
+
   /** The disks of a set by position; undefined where one is out. The same array until the view changes. */
   disks(set: number): readonly (SetDisk | undefined)[] {
     return this.#setDisks[set] ?? []

@@ -5,7 +5,10 @@ import { describeFault } from './pool-words.ts'
 
 const PERIOD_MS = 1000
 
-/** Checks every disk that is in or healing each second and puts out those which fail. The returned function ends that. */
+/**
+ * Checks every disk that is in or healing each second and puts out those which fail; and tries again where the site's folder could not be written.
+ * The returned function ends that.
+ */
 export function watchDisks(pool: Pool, clock: Clock): () => void {
   let stopped = false
   const checking = new Set<string>()
@@ -14,6 +17,7 @@ export function watchDisks(pool: Pool, clock: Clock): () => void {
   function look(): void {
     if (stopped) return
     cancel = clock.timer(PERIOD_MS, look)
+    if (pool.waitsForWitness) void pool.putOut([])
     for (const slot of pool.view.sets.flatMap((set) => set.disks)) {
       if (slot.state !== 'out' && !checking.has(slot.diskId)) void check(slot.set, slot.position, slot.diskId)
     }

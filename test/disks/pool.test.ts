@@ -355,6 +355,21 @@ describe('watching', () => {
     stop()
   })
 
+  test('makes a pool writable again when the site can be written again', async () => {
+    const site = new PoolFixture(53, 4)
+    const pool = await site.create(2)
+    const stop = watchDisks(pool, site.world.clock)
+    site.site.fill()
+    site.disk(1).deleteDirectory()
+    await site.world.sleep(3_000)
+    expect(pool.view.readOnly).toBeDefined()
+    site.site.setCapacity(1e9)
+    await site.world.sleep(3_000)
+    expect(pool.view.readOnly).toBeUndefined()
+    expect(states(pool)).toBe('in out in in')
+    stop()
+  })
+
   test('finds a hung disk, and a failed one that nobody reported', async () => {
     const site = new PoolFixture(51, 4)
     const pool = await site.create(2)
