@@ -10,6 +10,7 @@ import { listingTests } from './listing.ts'
 import { minioClientTests } from './minio-client.ts'
 import { multipartTests } from './multipart.ts'
 import { objectTests } from './objects.ts'
+import { rangeTests } from './ranges.ts'
 import { requestTests } from './requests.ts'
 import { taggingTests } from './tagging.ts'
 import { versioningTests } from './versioning.ts'
@@ -18,6 +19,7 @@ export function endpointTests(endpoint: Endpoint): void {
   requestTests(endpoint)
   bucketTests(endpoint)
   objectTests(endpoint)
+  rangeTests(endpoint)
   conditionTests(endpoint)
   checksumTests(endpoint)
   versioningTests(endpoint)
