@@ -7,10 +7,6 @@ import type { S3Request } from '../operation.ts'
 export const invalidArgument = (argument: string, value: string, message: string): S3Failure =>
   s3Failure('InvalidArgument', { message, elements: { ArgumentName: argument, ArgumentValue: value } })
 
-/** For a value that Amazon takes and whose effect is not built here. */
-export const notBuilt = (header: string, message = 'A header you provided implies functionality that is not implemented'): S3Failure =>
-  s3Failure('NotImplemented', { message, elements: { Header: header } })
-
 /** As Amazon names parameters in some errors: 'max-keys' is 'maxKeys'. */
 const camelCase = (name: string): string => name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
 
@@ -61,8 +57,6 @@ export const bareEtag = (text: string): string => {
   const trimmed = text.trim()
   return trimmed.length >= 2 && trimmed.startsWith('"') && trimmed.endsWith('"') ? trimmed.slice(1, -1) : trimmed
 }
-
-export const quoted = (etag: string): string => `"${etag}"`
 
 /** The parameter encoding-type. Error: InvalidArgument for anything but 'url'. */
 export function encodingType(request: S3Request): Result<boolean, S3Failure> {

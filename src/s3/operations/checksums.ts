@@ -25,7 +25,7 @@ const MULTIPART_TYPES: Readonly<Record<ChecksumAlgorithm, readonly ChecksumType[
   XXHASH3: ['COMPOSITE'],
   XXHASH128: ['COMPOSITE'],
 }
-export const CHECKSUM_ALGORITHMS = Object.keys(CHECKSUM_BYTES) as readonly ChecksumAlgorithm[]
+const CHECKSUM_ALGORITHMS = Object.keys(CHECKSUM_BYTES) as readonly ChecksumAlgorithm[]
 
 export { checksumHeader }
 

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { bytesOf, connect, type Endpoint, MiB, newKey, readText, refusal, scratchBucket } from './endpoint.ts'
 import { sendRaw } from './raw.ts'
 
-export const etagOfParts = (parts: readonly Buffer[]): string => {
+const etagOfParts = (parts: readonly Buffer[]): string => {
   const md5s = Buffer.concat(parts.map((part) => createHash('md5').update(part).digest()))
   return `"${createHash('md5').update(md5s).digest('hex')}-${parts.length}"`
 }
