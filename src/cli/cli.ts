@@ -1,4 +1,5 @@
 /** What every command of the command line gets, and how it ends: a command throws CommandEnd, and main.ts turns that into the exit code. */
+import { readdirSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import type { CommandFailure, Progress } from '../admin/command.ts'
 import { askSite } from '../admin/socket-client.ts'
@@ -34,6 +35,18 @@ export const end = (exit: CommandFailure['exit'], sentence: string): never => {
 }
 
 export const absolute = (cli: Cli, path: string): string => (isAbsolute(path) ? path : resolve(cli.workingDirectory, path))
+
+/** The names in a directory; none if there is no such directory. Ends the command with a sentence if it is something else, or may not be read. */
+export function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return []
+    if (code === 'ENOTDIR') return end(5, `${directory} is not a directory, or is below a file: choose another place.`)
+    return end(5, `${directory} can't be read (${code}): choose a directory that you may read and write.`)
+  }
+}
 
 /** Runs an admin command on a site: through its socket where it is served, else in this process. Throws CommandEnd if it fails. */
 export async function onSite<T>(cli: Cli, site: string, command: string, input: unknown): Promise<T> {

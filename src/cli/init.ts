@@ -1,9 +1,8 @@
-import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { checkRootKeys, makeRootKeys } from '../admin/site-keys.ts'
 import { DISKS_PER_SET_MAX, defaultParity } from '../disks/geometry.ts'
-import { absolute, end } from './cli.ts'
+import { absolute, end, namesIn } from './cli.ts'
 import type { MakeCli } from './program.ts'
 
 const DISKS_BY_DEFAULT = 4
@@ -36,12 +35,12 @@ export function addInitCommand(program: Command, makeCli: MakeCli): void {
       if (!Number.isInteger(parity) || parity < 0 || parity >= disks.length) {
         end(2, `--parity must be a whole number from 0 to ${disks.length - 1}, one less than the number of disks.`)
       }
-      if (existsSync(site) && readdirSync(site).some((name) => !disks.includes(join(site, name)))) {
+      if (namesIn(site).some((name) => !disks.includes(join(site, name)))) {
         end(5, `${site} is not empty: choose another directory, or serve the site that is there.`)
       }
       const given = {
-        accessKeyId: cli.environment['HOLDFAST_ROOT_ACCESS_KEY'] ?? '',
-        secretAccessKey: cli.environment['HOLDFAST_ROOT_SECRET_KEY'] ?? '',
+        accessKeyId: cli.environment.HOLDFAST_ROOT_ACCESS_KEY ?? '',
+        secretAccessKey: cli.environment.HOLDFAST_ROOT_SECRET_KEY ?? '',
       }
       const fromEnvironment = given.accessKeyId !== '' || given.secretAccessKey !== ''
       const keys = fromEnvironment ? given : makeRootKeys()

@@ -32,6 +32,7 @@ export function addServeCommand(program: Command, makeCli: MakeCli): void {
     .option('--tls-cert <FILE>', 'certificate chain, PEM; read again on SIGHUP')
     .option('--tls-key <FILE>', 'its private key, PEM')
     .option('--accept-older', 'serve although the disks lack what the site has seen later (what was newer is given up)')
+    .option('--json', 'print JSON')
     .action(async (siteArgument: string, flags: ServeFlags, command: Command) => {
       const cli = makeCli(command)
       const listen = parseListen(flags.listen)

@@ -1,11 +1,11 @@
 /** `npm start`: a site to try things with, made if there is none, and served with everything said that a newcomer needs. */
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { makeRootKeys, readRootKeys } from '../admin/site-keys.ts'
 import { isSite } from '../server.ts'
-import { absolute, type Cli, CommandEnd, end } from './cli.ts'
+import { absolute, type Cli, CommandEnd, end, namesIn } from './cli.ts'
 import type { MakeCli } from './program.ts'
 import { parseListen } from './serve.ts'
 
@@ -46,7 +46,7 @@ export function addStartCommand(program: Command, makeCli: MakeCli): void {
 /** Whether a site was made. Ends the command with a sentence if the directory can't be used. */
 async function makeIfMissing(site: string, cli: Cli): Promise<boolean> {
   if (isSite(site)) return false
-  if (existsSync(site) && readdirSync(site).length > 0) {
+  if (namesIn(site).length > 0) {
     return end(
       5,
       `${site} is there but is not a whole site (was its making interrupted?): move it away, or set HOLDFAST_SITE to another directory.`,

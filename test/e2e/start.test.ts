@@ -1,0 +1,237 @@
+/** What somebody meets first: `npm start`, its mistakes in one sentence each, how the server stops, and how commands find a site. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { CreateBucketCommand, ListBucketsCommand, S3Client } from '@aws-sdk/client-s3'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type CommandRun, holdfast, makeSite, removeTemporary, type ServedSite, serveSite, temporaryDirectory } from '../served-site.ts'
+
+const starter = join(import.meta.dirname, '..', '..', 'packaging', 'start.mjs')
+let home: string
+
+beforeAll(() => {
+  home = temporaryDirectory()
+})
+afterAll(() => removeTemporary(home))
+
+type Started = { readonly text: string; readonly code: Promise<number | null>; readonly child: ChildProcess }
+
+/** Runs what `npm start` runs, until it has said how to stop it, or ended. */
+async function npmStart(site: string, listen = '127.0.0.1:0'): Promise<Started & { readonly err: string }> {
+  const { HOLDFAST_ROOT_ACCESS_KEY: _access, HOLDFAST_ROOT_SECRET_KEY: _secret, ...environment } = process.env
+  const child = spawn(process.execPath, [starter], {
+    env: { ...environment, HOLDFAST_SITE: site, HOLDFAST_LISTEN: listen },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let text = ''
+  let err = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    err += chunk.toString()
+  })
+  const code = new Promise<number | null>((resolve) => child.once('close', resolve))
+  await new Promise<void>((resolve) => {
+    child.stdout.on('data', (chunk: Buffer) => {
+      text += chunk.toString()
+      if (text.includes('Stop: Ctrl-C')) resolve()
+    })
+    void code.then(() => resolve())
+  })
+  return { text, err, code, child }
+}
+
+const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8)
+
+/** One sentence on standard error, the exit code meant for it, and no stack trace. */
+function expectSentence(run: CommandRun, code: number, about: RegExp): void {
+  expect(run.err).toMatch(/^holdfast: [^\n]+\n$/)
+  expect(run.err).not.toMatch(/unforeseen|\bat .*:\d+:\d+/)
+  expect(run.err).toMatch(about)
+  expect(run.code).toBe(code)
+}
+
+describe('npm start', () => {
+  test('makes a site of four disks, shows its keys once, and what it says to paste holds the right values', async () => {
+    const site = join(home, 'fresh')
+    const first = await npmStart(site)
+    const value = (pattern: RegExp): string => pattern.exec(first.text)?.[1] ?? ''
+    const endpoint = value(/Holdfast serves S3 at (\S+)/)
+    const accessKeyId = value(/access key {2}(\S+)/)
+    const secretAccessKey = value(/secret key {2}(\S+)/)
+    expect(first.text).toContain(
+      `export AWS_ACCESS_KEY_ID=${accessKeyId} AWS_SECRET_ACCESS_KEY=${secretAccessKey} AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL=${endpoint}\n`,
+    )
+    expect(first.text).toContain(
+      `--s3-endpoint ${endpoint} --s3-access-key-id ${accessKeyId} --s3-secret-access-key ${secretAccessKey} :s3:first`,
+    )
+    expect(first.text).toContain(
+      `boto3.client('s3', endpoint_url='${endpoint}', region_name='us-east-1', aws_access_key_id='${accessKeyId}', aws_secret_access_key='${secretAccessKey}')`,
+    )
+    const client = new S3Client({
+      endpoint,
+      region: 'us-east-1',
+      forcePathStyle: true,
+      credentials: { accessKeyId, secretAccessKey },
+    })
+    await client.send(new CreateBucketCommand({ Bucket: 'first' }))
+    const status = JSON.parse(holdfast('status', site, '--json').out)
+    expect(status).toMatchObject({ state: 'healthy', dataShards: 2, parityShards: 2, buckets: 1 })
+    expect(status.disks.map((disk: { path: string }) => disk.path)).toEqual([1, 2, 3, 4].map((number) => join(site, `disk${number}`)))
+    expect(modeOf(join(site, 'keys'))).toBe('700')
+    expect(modeOf(join(site, 'keys', 'root.json'))).toBe('600')
+    expect(modeOf(join(site, 'keys', 'identity.json'))).toBe('600')
+    expect(modeOf(join(site, 'admin.sock'))).toBe('600')
+    first.child.kill('SIGTERM')
+    expect(await first.code).toBe(0)
+    expect(existsSync(join(site, 'admin.sock'))).toBe(false)
+
+    const second = await npmStart(site, new URL(endpoint).host)
+    expect(second.text).toContain(`Holdfast serves S3 at ${endpoint}\n`)
+    expect(second.text).toContain(accessKeyId)
+    expect(second.text + second.err).not.toContain(secretAccessKey)
+    expect((await client.send(new ListBucketsCommand({}))).Buckets?.map((bucket) => bucket.Name)).toEqual(['first'])
+    client.destroy()
+    second.child.kill('SIGINT')
+    expect(await second.code).toBe(0)
+  })
+
+  test('says in one sentence what stops it, and ends with the code for it', async () => {
+    const taken = createServer()
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+    const { port } = taken.address() as { port: number }
+    const file = join(home, 'a-file')
+    writeFileSync(file, '')
+    const half = join(home, 'half-made')
+    mkdirSync(join(half, 'keys'), { recursive: true })
+    const stranger = join(home, 'somebody-elses')
+    mkdirSync(stranger)
+    writeFileSync(join(stranger, 'thesis.txt'), 'mine')
+    const cases = [
+      { site: join(home, 'other'), listen: `127.0.0.1:${port}`, code: 5, about: new RegExp(`Port ${port} .*taken.*HOLDFAST_LISTEN`) },
+      { site: join(file, 'below'), code: 5, about: /not a directory, or is below a file/ },
+      { site: file, code: 5, about: /not a directory/ },
+      { site: '/sys/holdfast/site', code: 5, about: /can't be made \((EPERM|EROFS|EACCES)\).*HOLDFAST_SITE/ },
+      { site: half, code: 5, about: /not a whole site.*interrupted/ },
+      { site: stranger, code: 5, about: /not a whole site/ },
+      { site: join(home, 'unused'), listen: 'nonsense', code: 2, about: /HOLDFAST_LISTEN takes HOST:PORT/ },
+      { site: join(home, 'unused'), listen: '127.0.0.1:99999', code: 2, about: /HOLDFAST_LISTEN takes HOST:PORT/ },
+    ]
+    for (const { site, listen, code, about } of cases) {
+      const ended = await npmStart(site, listen)
+      expectSentence({ code: await ended.code, out: ended.text, err: ended.err }, code, about)
+    }
+    expect(existsSync(join(home, 'unused'))).toBe(false)
+    expect(readFileSync(join(stranger, 'thesis.txt'), 'utf8')).toBe('mine')
+    await new Promise((resolve) => taken.close(resolve))
+  })
+})
+
+describe('one site', () => {
+  let site: ServedSite
+  let directory: string
+  beforeAll(async () => {
+    directory = join(home, 'site')
+    makeSite(directory)
+    site = await serveSite(directory)
+  })
+  afterAll(() => site.stop())
+
+  test('is served by one process at a time', () => {
+    expectSentence(holdfast('serve', directory, '--listen', '127.0.0.1:0'), 5, /served already|open in another process/)
+  })
+
+  test('answers commands in the same words whether it is served or not', async () => {
+    const commands = [['status'], ['disk', 'status'], ['site', 'identity'], ['peer', 'list']]
+    // Each opening of a site begins a generation of its disks.
+    const run = (): string[] =>
+      commands.map((words) => JSON.stringify(holdfast(...words, directory, '--json')).replace(/generation[^,]*,/, ''))
+    const served = run()
+    expect(await site.stop()).toBe(0)
+    const unserved = run()
+    site = await serveSite(directory)
+    expect(unserved).toEqual(served)
+  })
+
+  test('prints JSON for each command that is asked to, failures included', () => {
+    const missing = join(home, 'missing')
+    const identity = join(home, 'own.identity')
+    writeFileSync(identity, holdfast('site', 'identity', directory).out)
+    const commands = [
+      ['init', join(home, 'made-for-json'), '--json'],
+      ['init', directory, '--json'],
+      ['serve', directory, '--listen', '127.0.0.1:0', '--json'],
+      ['status', missing, '--json'],
+      ['disk', 'replace', directory, missing, missing, '--json'],
+      ['site', 'identity', directory, '--json'],
+      ['peer', 'add', directory, identity, '--name', 'self', '--json'],
+      ['bundle', 'export', directory, '--to', 'nobody', '--out', missing, '--json'],
+      ['bundle', 'verify', missing, '--json'],
+      ['bundle', 'inspect', missing, '--site', directory, '--json'],
+      ['bundle', 'import', directory, missing, '--json'],
+      ['bundle', 'acknowledge', directory, missing, '--json'],
+    ]
+    for (const command of commands) {
+      const run = holdfast(...command)
+      expect(run.out, command.join(' ')).toMatch(/^\{/)
+      const said = JSON.parse(run.out) as Record<string, unknown>
+      if (run.code === 0) continue
+      expect(said, command.join(' ')).toMatchObject({ exit: run.code, error: expect.stringMatching(/\S/) })
+      expectSentence(run, run.code ?? -1, /./)
+    }
+  })
+
+  test.each([
+    { words: ['frobnicate'], about: /unknown command/ },
+    { words: ['status'], about: /missing required argument/ },
+    { words: ['status', 'SITE', '--loud'], about: /unknown option/ },
+    { words: ['serve', 'SITE', '--listen', 'nowhere'], about: /HOST:PORT/ },
+    { words: ['serve', 'SITE', '--http', 'apache'], about: /"uws" or "node"/ },
+    { words: ['serve', 'SITE', '--threads', '0'], about: /whole number/ },
+    { words: ['serve', 'SITE', '--region', 'Mars!'], about: /region/ },
+    { words: ['serve', 'SITE', '--tls-cert', 'x.pem'], about: /both/ },
+    { words: ['init', 'NEW', '--parity', '4'], about: /--parity/ },
+    { words: ['init', 'NEW', '--disk', 'd', '--disk', 'd'], about: /twice/ },
+    { words: ['bundle', 'export', 'SITE', '--to', 'x', '--out', 'y', '--volume-size', 'big'], about: /--volume-size/ },
+    { words: ['bundle', 'import', 'SITE', 'y', '--map', 'a'], about: /REMOTE=LOCAL/ },
+    { words: ['status', '/nowhere/at/all'], about: /There is no directory/ },
+    { words: ['peer', 'add', 'SITE', '/nowhere/x.identity', '--name', 'x'], about: /can't be read/ },
+    { words: ['bundle', 'acknowledge', 'SITE', '/nowhere/receipt'], about: /can't be read/ },
+  ])('ends with 2 where it was not understood: $words', ({ words, about }) => {
+    const run = holdfast(...words.map((word) => (word === 'SITE' ? directory : word === 'NEW' ? join(home, 'never') : word)))
+    expect(run.err).toMatch(about)
+    expect(run.err).not.toMatch(/\bat .*:\d+:\d+/)
+    expect(run.code).toBe(2)
+    expect(existsSync(join(home, 'never'))).toBe(false)
+  })
+
+  test('refuses in one sentence what cannot be done', () => {
+    const notASite = join(home, 'not-a-site')
+    mkdirSync(notASite, { recursive: true })
+    const nonsense = join(home, 'nonsense.identity')
+    writeFileSync(nonsense, 'hello')
+    const crowded = join(home, 'crowded')
+    mkdirSync(crowded)
+    writeFileSync(join(crowded, 'file'), '')
+    const [disk = ''] = site.disks
+    const cases: [string[], RegExp][] = [
+      [['status', notASite], /not a whole site/],
+      [['init', directory], /not empty/],
+      [['init', join(nonsense, 'below')], /not a directory, or is below a file/],
+      [['init', nonsense], /not a directory|can't be written/],
+      [['init', join(home, 'on-a-file'), '--disk', nonsense], /cannot be (made|opened)/],
+      [['init', join(home, 'on-a-crowd'), '--disk', crowded], /not empty|other files/],
+      [['peer', 'add', directory, nonsense, '--name', 'x'], /./],
+      [['bundle', 'export', directory, '--to', 'nobody', '--out', join(home, 'out')], /nobody/],
+      [['bundle', 'import', directory, join(home, 'missing')], /missing/],
+      [['bundle', 'verify', join(home, 'missing')], /missing/],
+      [['disk', 'replace', directory, '/nowhere', join(home, 'new')], /\/nowhere is no disk of this site/],
+      [['disk', 'replace', directory, disk, crowded], /./],
+    ]
+    for (const [words, about] of cases) {
+      const run = holdfast(...words)
+      expect(run.code, words.join(' ')).not.toBe(0)
+      expectSentence(run, run.code ?? -1, about)
+      expect(run.code, words.join(' ')).not.toBe(1)
+    }
+  })
+})
