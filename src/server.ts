@@ -21,7 +21,7 @@ import type { ServingFault } from './threads/serving-threads.ts'
 export type ProcessEnvironment = { readonly clock: Clock; readonly random: Random; readonly threadFile: URL }
 
 /** Requests in flight may take so long once the server is told to stop. */
-const STOP_GRACE_MS = 9000
+const STOP_GRACE_MS = 8500
 
 export const isSite = (directory: string): boolean => existsSync(join(directory, SITE_FILE)) && existsSync(join(directory, IDENTITY_FILE))
 
