@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,10 +11,11 @@ let folder: string
 let files: { certFile: string; keyFile: string }
 let server: NodeHttpServer | undefined
 
-function issue(name: string): void {
-  const subject = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1']
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', files.keyFile]
-  execFileSync('openssl', ['req', '-x509', '-days', '2', ...key, '-out', files.certFile, ...subject], { stdio: 'ignore' })
+/** Puts a certificate where the server reads it. */
+function issue(name: 'first' | 'second'): void {
+  const vectors = join(import.meta.dirname, '..', 'vectors', 'tls')
+  copyFileSync(join(vectors, `${name}.crt`), files.certFile)
+  copyFileSync(join(vectors, `${name}.key`), files.keyFile)
 }
 
 beforeEach(async () => {
