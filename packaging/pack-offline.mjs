@@ -58,6 +58,10 @@ for (const path of [
 ]) {
   add(path, readFileSync(join(root, path)), 0o644)
 }
+// For the day when none of the above runs any more.
+for (const script of readdirSync(join(root, 'packaging', 'rescue')).sort()) {
+  if (script.endsWith('.py')) add(`rescue/${script}`, readFileSync(join(root, 'packaging', 'rescue', script)), 0o644)
+}
 archive.finalize()
 await finished(file)
 console.log(out)

@@ -1,7 +1,6 @@
 /** Bundles written by released versions of the format open forever; their bad variants fail as they did. The files are never edited. */
-import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs'
+import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
@@ -69,18 +68,4 @@ test.each(expected.bad)('with byte $at of $file changed by $xor it is $expects',
   flip(join(folder, file), place, xor)
   const found = await unpacked(folder, { trust, recipient: bravo })
   expect(found.fault ?? (found.repaired > 0 ? 'repaired' : 'intact')).toBe(expects)
-})
-
-const python = spawnSync('python3', ['-c', 'from cryptography.hazmat.primitives import hpke; hpke.KEM.MLKEM1024_P384']).status === 0
-
-test.skipIf(!python)('a short script in stock Python opens it, signatures checked, without Holdfast', () => {
-  const script = fileURLToPath(new URL('open-bundle.py', import.meta.url))
-  expect(readFileSync(script, 'utf8').split('\n').length).toBeLessThanOrEqual(150)
-  const out = join(newFolder(), 'out')
-  expect(execFileSync('python3', [script, at('bravo.keys.json'), out, at('bundle')], { encoding: 'utf8' })).toContain(expected.fingerprint)
-  for (const entry of expected.entries)
-    if ('content' in entry) expect(sha256(readFileSync(join(out, 'content', entry.content)))).toBe(entry.sha256)
-  expect(readFileSync(join(out, 'operations', '000000000001'), 'utf8')).toBe((expected.entries[0] as { operations: string }).operations)
-  expect(JSON.parse(readFileSync(join(out, 'statement'), 'utf8'))).toEqual(expected.statement)
-  expect(existsSync(join(out, 'content')) && readdirSync(join(out, 'content'))).toHaveLength(3)
 })
