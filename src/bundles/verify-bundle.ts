@@ -154,7 +154,9 @@ function describe({ volume, badRows, holds }: Scan, rowRepairable: (row: number)
       ? `holds the bytes of ${holds}: files were swapped.`
       : badRows.length === volume.rows && trailer !== 'good'
         ? 'is damaged, and so is its trailer, which would say where; it may belong to another bundle.'
-        : `is damaged within bytes ${shownRanges.join(', ')}.`
+        : badRows.length === volume.rows && volume.rows > 1
+          ? 'is damaged from its first row to its last: it may belong to another bundle.'
+          : `is damaged within bytes ${shownRanges.join(', ')}.`
   return [{ name, kind: 'changed', ranges, repairable, sentence: `${name} ${what} ${suffix}` }]
 }
 

@@ -76,7 +76,8 @@ async function withDamageNamed<T>(site: FederationSite, dirs: readonly string[],
     return await work()
   } catch (error) {
     if (!(error instanceof Refusal) || error.fault.kind !== 'damaged') throw error
-    throw damageRefusal(await verifyBundle(dirs, trust, { nowMs: site.clock.nowMs() })) ?? error
+    const report = await verifyBundle(dirs, trust, { nowMs: site.clock.nowMs() })
+    throw damageRefusal(report) ?? new Refusal(6, 'damaged', `${error.fault.sentence} At another look the media read well: run it again.`)
   }
 }
 

@@ -7,10 +7,10 @@ import type { FederationStore, Ranges } from '../store/store.ts'
 import { walkBundle } from './bundle-walk.ts'
 import { applyOne, foreignRefusal } from './import-apply.ts'
 import { ahead } from './import-checks.ts'
-import type { Destination, Destinations } from './import-policy.ts'
+import { checkNotMergedThere, type Destination, type Destinations } from './import-policy.ts'
 import type { Peer } from './peers.ts'
 import { contains, greatest, NO_RANGES } from './ranges.ts'
-import { type FederationProgress, type FederationSite, Refusal } from './site.ts'
+import type { FederationProgress, FederationSite } from './site.ts'
 import type { StatedBucket, Statement } from './statement.ts'
 
 export type CheckedBundle = {
@@ -44,11 +44,12 @@ export async function checkPass(
       // Answers 'already' and changes nothing, unless it was another one under this number.
       const { bucket } = here.destination
       counts.known += 1
-      asked.push(
-        applyOne(store, bucket, operation, undefined).then((answer) => {
-          if (typeof answer === 'string') throw foreignRefusal(peer.name, bucket, operation, answer)
-        }),
-      )
+      const answer = applyOne(store, bucket, operation, undefined).then((applied) => {
+        if (typeof applied === 'string') throw foreignRefusal(peer.name, bucket, operation, applied)
+      })
+      // Whoever waits for it gets the fault; until then it must not count as unhandled.
+      answer.catch(() => undefined)
+      asked.push(answer)
       if (asked.length >= KNOWN_TOGETHER) {
         await Promise.all(asked)
         asked = []
@@ -80,11 +81,6 @@ async function whatIsHere(store: FederationStore, { origin }: Statement, stated:
 /** The peer cannot have seen more changes of ours than there are. */
 function checkFrontier(peer: Peer, { stated, destination, made }: Here, seen: number): void {
   if (seen <= made) return
-  if (destination.kind === 'made')
-    throw new Refusal(
-      5,
-      'merged-there',
-      `${peer.name} has merged its bucket ${stated.name} with one of this site: say --merge ${stated.name} (or --map ${stated.name}=NAME) so that it goes into that one here too.`,
-    )
+  checkNotMergedThere(peer, stated, destination.kind === 'made')
   throw ahead(peer.name, stated.name, seen, made)
 }

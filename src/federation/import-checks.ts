@@ -64,7 +64,10 @@ export async function checkNotAhead(site: FederationSite, peer: Peer, statement:
   for (const { bucket, origin, ranges } of statement.holds) {
     const theirs = parseOrigin(origin)
     if (theirs?.site !== store.siteId || theirs.epoch < store.epoch) continue
-    const here = await store.findBucketByOrigin(parsePosition(bucket)!)
+    const position = parsePosition(bucket)!
+    const here = await store.findBucketByOrigin(position)
+    // A bucket of theirs that ours were merged into there, and that was not merged here yet.
+    if (here === undefined && position.site !== store.siteId) continue
     const made = theirs.epoch > store.epoch || here === undefined ? 0 : await store.lastOperation(here.id)
     if (greatest(ranges) > made) throw ahead(peer.name, here?.name ?? bucket, greatest(ranges), made)
   }

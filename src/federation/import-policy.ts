@@ -95,7 +95,14 @@ async function decide(
   const name = mapped ?? stated.name
   if (!BUCKET_NAME.test(name)) throw new Refusal(5, 'bad-name', `"${name}" is no bucket name: choose one with --map ${stated.name}=NAME.`)
   const there = await site.store.findBucket(name as BucketName)
-  if (there === undefined || (await leaves(store, there, statement))) return { kind: 'made', name: name as BucketName }
+  if (there === undefined || (await leaves(store, there, statement))) {
+    checkNotMergedThere(
+      peer,
+      stated,
+      statement.holds.some(({ bucket, origin }) => bucket === stated.bucket && origin === store.origin),
+    )
+    return { kind: 'made', name: name as BucketName }
+  }
   if (stated.deleted) return { kind: 'made', name: passingName(stated) }
   if (!chosen)
     throw new Refusal(
@@ -110,6 +117,16 @@ async function decide(
       `Bucket ${name} here takes the changes of another bucket of ${peer.name} already: choose another one with --map ${stated.name}=OTHER.`,
     )
   return { kind: 'merged', into: there }
+}
+
+/** What the peer made one bucket of cannot be two here: its later changes build on ours. */
+export function checkNotMergedThere(peer: Peer, stated: StatedBucket, isMerged: boolean): void {
+  if (!isMerged) return
+  throw new Refusal(
+    5,
+    'merged-there',
+    `${peer.name} has merged its bucket ${stated.name} with one of this site: say --merge ${stated.name} (or --map ${stated.name}=NAME) so that it goes into that one here too.`,
+  )
 }
 
 /** Whether the bundle itself deletes the bucket, before any other needs its name. */

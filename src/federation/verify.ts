@@ -60,12 +60,7 @@ function verified(report: VerifyReport): VerifyView {
 export function damageRefusal(report: VerifyReport): Refusal | undefined {
   const beyond = report.damage.filter(({ repairable }) => !repairable)
   if (beyond.length === 0) return undefined
-  // A volume of which nothing is as signed is more likely another one than damaged all over.
-  const whole = beyond.filter(({ kind, ranges }) => kind === 'changed' && ranges.length === 1 && ranges[0]!.from === 0)
-  const other = whole.map(({ name }) => `Where nothing of ${name} is as it was signed, it may belong to another bundle.`)
-  const sentence = ['This bundle is damaged beyond repair, and nothing was imported.', ...beyond.map((one) => one.sentence), ...other].join(
-    ' ',
-  )
+  const sentence = ['This bundle is damaged beyond repair, and nothing was imported.', ...beyond.map((one) => one.sentence)].join(' ')
   return new Refusal(6, 'damaged', sentence, report)
 }
 

@@ -1,15 +1,16 @@
 /** Sites on real directories below /tmp, and what a person at the command line would do with them. */
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
-import { createIdentity, publicIdentityText } from '../../src/bundles/identity.ts'
+import { createIdentity, type PrivateIdentity, publicIdentityText } from '../../src/bundles/identity.ts'
+import type { Clock } from '../../src/environment.ts'
 import { type ExportInput, type ExportReport, exportBundle } from '../../src/federation/export-bundle.ts'
 import { type ImportInput, type ImportReport, importBundle } from '../../src/federation/import-bundle.ts'
 import { addPeer } from '../../src/federation/peers.ts'
 import { acknowledge } from '../../src/federation/receipts.ts'
-import type { FederationFault, FederationSite } from '../../src/federation/site.ts'
+import type { FederationFault, FederationProgress, FederationSite } from '../../src/federation/site.ts'
 import type { Result } from '../../src/result.ts'
 import { initSite, type LocalSite, openLocalSite } from '../../src/store/local/open-site.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -27,11 +28,21 @@ let folders = 0
 /** A path below the test's folder that nobody else uses. */
 export const newPath = (name: string): string => join(home, `${++folders}-${name}`)
 
-export const noProgress = (): void => undefined
+export const noProgress: FederationProgress = () => undefined
 
 export function value<T>(result: Result<T, unknown>): T {
   if (!result.ok) throw new Error(`refused: ${JSON.stringify(result.error)}`)
   return result.value
+}
+
+class TestClock implements Clock {
+  aheadMs = 0
+  nowMs(): number {
+    return realClock.nowMs() + this.aheadMs
+  }
+  timer(delayMs: number, then: () => void): () => void {
+    return realClock.timer(delayMs, then)
+  }
 }
 
 export class TestSite {
@@ -39,30 +50,62 @@ export class TestSite {
   readonly directory: string
   readonly federation: FederationSite
   #local: LocalSite
-  /** Added to the time of day. */
-  aheadMs = 0
+  readonly #clock: TestClock
 
-  private constructor(name: string, directory: string, federation: FederationSite, local: LocalSite) {
+  private constructor(name: string, directory: string, identity: PrivateIdentity, local: LocalSite, clock: TestClock) {
     this.name = name
     this.directory = directory
-    this.federation = { ...federation, clock: { ...realClock, nowMs: () => realClock.nowMs() + this.aheadMs } }
     this.#local = local
+    this.#clock = clock
+    const store = (): Store => this.store
+    this.federation = {
+      get store() {
+        return store()
+      },
+      identity,
+      ownerId: createHash('sha256').update(name).digest('hex'),
+      stateDirectory: join(directory, 'exports'),
+      clock,
+      random: realRandom,
+    }
   }
 
   static async create(name: string): Promise<TestSite> {
     const directory = newPath(name)
     const identity = createIdentity(realRandom, realClock.nowMs())
-    const environment = { clock: realClock, random: realRandom }
-    const diskDirectories = [join(directory, 'disk1'), join(directory, 'disk2')]
-    value(
-      await initSite({ siteDirectory: directory, diskDirectories, parity: 1, name, site: identity.publicIdentity.siteId, ...environment }),
-    )
-    const local = value(await openLocalSite({ siteDirectory: directory, ...environment }))
-    const ownerId = createHash('sha256').update(name).digest('hex')
-    const stateDirectory = join(directory, 'exports')
-    const site = new TestSite(name, directory, { store: local.engine.store, identity, ownerId, stateDirectory, ...environment }, local)
-    sites.push(site)
-    return site
+    const clock = new TestClock()
+    const diskDirectories = [join(directory, 'disk')]
+    const site = identity.publicIdentity.siteId
+    value(await initSite({ siteDirectory: directory, diskDirectories, parity: 0, name, site, clock, random: realRandom }))
+    const local = value(await openLocalSite({ siteDirectory: directory, clock, random: realRandom }))
+    const made = new TestSite(name, directory, identity, local, clock)
+    sites.push(made)
+    return made
+  }
+
+  /** Its clock goes this far ahead of the time of day. */
+  set aheadMs(ms: number) {
+    this.#clock.aheadMs = ms
+  }
+
+  /** A copy of the site as it is now, to be restored later. */
+  async copied(): Promise<string> {
+    const copy = newPath('copy')
+    await this.close()
+    cpSync(this.directory, copy, { recursive: true })
+    await this.#open()
+    return copy
+  }
+
+  async restore(copy: string): Promise<void> {
+    await this.close()
+    rmSync(this.directory, { recursive: true })
+    cpSync(copy, this.directory, { recursive: true })
+    await this.#open()
+  }
+
+  async #open(): Promise<void> {
+    this.#local = value(await openLocalSite({ siteDirectory: this.directory, clock: this.#clock, random: realRandom }))
   }
 
   get store(): Store {
@@ -127,7 +170,7 @@ export class TestSite {
     peer: TestSite,
     out: string,
     more: Partial<ExportInput> = {},
-    progress = noProgress,
+    progress: FederationProgress = noProgress,
   ): Promise<Result<ExportReport, FederationFault>> {
     const input: ExportInput = {
       ...{ peer: peer.name, out, volumeBytes: 1024 * 1024, parityVolumes: 0, full: false, expiresInMs: 24 * 3600 * 1000 },
@@ -136,7 +179,11 @@ export class TestSite {
     return exportBundle(this.federation, input, progress)
   }
 
-  import(dir: string, more: Partial<ImportInput> = {}, progress = noProgress): Promise<Result<ImportReport, FederationFault>> {
+  import(
+    dir: string,
+    more: Partial<ImportInput> = {},
+    progress: FederationProgress = noProgress,
+  ): Promise<Result<ImportReport, FederationFault>> {
     return importBundle(this.federation, { dirs: [dir], dryRun: false, map: {}, merge: [], ...more }, progress)
   }
 
