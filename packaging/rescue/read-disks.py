@@ -7,6 +7,8 @@ Needs Python 3.9, nothing else, and the two files beside it. Formats: docs/forma
 """
 import argparse, base64, datetime, json, struct, sys
 from pathlib import Path
+
+sys.dont_write_bytecode = True  # The scripts may lie on a medium that is read-only.
 from holdfast_codes import cbor
 from holdfast_disks import Disks, Lost
 
