@@ -33,6 +33,7 @@ const MIB = 1024 * 1024
 const LARGE_BYTES = 300 * 1000 * 1000
 /** The largest files of the tree are left out for the sake of the test's time: what they would show, the 300 MB file shows. */
 const FILE_BYTES_MAX = 4 * MIB
+const FILES_MAX = 6000
 
 let home: string
 let directoryA: string
@@ -53,6 +54,7 @@ beforeAll(async () => {
   for (const entry of readdirSync(tree, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name)
     if (entry.isFile() && statSync(path).size <= FILE_BYTES_MAX) files.push({ key: path.slice(tree.length + 1), path })
+    if (files.length === FILES_MAX) break
   }
   a = await serveSite(directoryA)
   clientA = clientOf(a)
@@ -314,7 +316,7 @@ describe('a bundle that must not go in is refused with a sentence of its own, an
   test('made for another site', async () => {
     holdfastOk('peer', 'add', directoryA, identityFile('gamma'), '--name', 'gamma')
     const dir = exported('gamma', 'for-gamma', '--bucket', 'suspended')
-    await expectRefused(() => importB(dir), 5, /another|not.*for this site|recipient/i)
+    await expectRefused(() => importB(dir), 5, /not to this site/i)
   })
 
   test('with a gap before it', async () => {
@@ -396,9 +398,14 @@ async function hundredChanges(client: S3Client, who: string): Promise<void> {
 async function expectEqualSites(): Promise<void> {
   const [listedA, listedB] = await Promise.all([listing(clientA), listing(clientB)])
   expect(listedB).toEqual(listedA)
-  const [contentsA, contentsB] = await Promise.all([contents(clientA, listedA), contents(clientB, listedB)])
+  // What was compared before is immutable; it is not read again.
+  const fresh = listedA.filter((version) => !compared.has(`${version.bucket}/${version.key}@${version.versionId} ${version.modified}`))
+  const [contentsA, contentsB] = await Promise.all([contents(clientA, fresh), contents(clientB, fresh)])
   expect(contentsB).toEqual(contentsA)
+  for (const version of fresh) compared.add(`${version.bucket}/${version.key}@${version.versionId} ${version.modified}`)
 }
+
+const compared = new Set<string>()
 
 async function serveBoth(): Promise<void> {
   a = await serveSite(directoryA)

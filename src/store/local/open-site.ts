@@ -68,7 +68,7 @@ export async function initSite(input: InitSite): Promise<Result<void, SiteFault>
       return fail({ kind: 'unusable', sentence: `${missing} cannot be opened: check that you may read and write there.` })
     const pool = await Pool.create({ disks: disks as Disk[], parityShards, random, witness: witnessIn(folder.value) })
     if (!pool.ok) return fail({ kind: 'unusable', sentence: pool.error.sentence })
-    const record = { site, name, createdMs: clock.nowMs(), epoch: 1, start: 0, unclean: [], disks: directories }
+    const record = { site, name, createdMs: clock.nowMs(), epoch: 1, start: 0, unclean: [], home: siteDirectory, disks: directories }
     const written = await SiteFile.create(folder.value, record)
     return written.ok ? ok(undefined) : fail({ kind: 'unusable', sentence: `${siteDirectory} cannot be written.` })
   } finally {
@@ -136,14 +136,16 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
   const known = await witness.read()
   const listed =
     known.ok && known.value !== undefined ? known.value.sets.flatMap((set) => set.disks.map((member) => member.directory ?? '')) : []
-  const directories = [...new Set([...listed, ...file.value.record.disks, ...(input.moreDirectories ?? [])])].filter((each) => each !== '')
+  const { home, disks: given } = file.value.record
+  const moved = [...listed, ...given].filter((each) => each !== '').map((each) => movedAlong(each, home, directory))
+  const directories = [...new Set([...moved, ...(input.moreDirectories ?? [])])]
   const disks = await openDisks(directories, clock)
   for (const disk of disks) if (disk !== undefined) opened.push(disk)
   const seen = { generation: seenGeneration(index) }
   const pool = await Pool.open({ disks: await ofAPool(disks), witness, seen, random: input.random, ...accept(input) })
   if (!pool.ok) return giveUp({ kind: pool.error.kind === 'newer-format' ? 'newer-version' : 'unusable', sentence: pool.error.sentence })
 
-  const begun = await beginStart(file.value, disks)
+  const begun = await beginStart(file.value, directory, disks)
   if (begun === undefined) return giveUp({ kind: 'unusable', sentence: `${directory} cannot be written.` })
   const { start, uncleanStarts } = begun
   const { site, name, epoch, createdMs } = file.value.record
@@ -184,6 +186,13 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
 
 const accept = ({ acceptOlder }: OpenSite) => (acceptOlder === true ? { acceptOlder } : {})
 
+/**
+ * A disk below the site's directory moves with it. Of a copy, too, only the copied disks are opened: two sites must never write to the same ones.
+ */
+function movedAlong(disk: string, home: string, siteDirectory: string): string {
+  return disk.startsWith(`${home}/`) ? join(siteDirectory, disk.slice(home.length + 1)) : disk
+}
+
 /** Directories without an identity are no disks: an unmounted mount point is an empty directory. */
 async function ofAPool(disks: readonly (Disk | undefined)[]): Promise<(Disk | undefined)[]> {
   return Promise.all(disks.map(async (disk) => (disk !== undefined && (await disk.readFile(IDENTITY_FILE)).ok ? disk : undefined)))
@@ -219,13 +228,14 @@ function seenGeneration(index: OrderedMap): number {
 /** Takes the next start's number, greater than any that left a folder on a disk, and notes durably that it is under way. */
 async function beginStart(
   file: SiteFile,
+  home: string,
   disks: readonly (Disk | undefined)[],
 ): Promise<{ start: number; uncleanStarts: readonly number[] } | undefined> {
   const folders = await Promise.all(disks.map(async (disk) => disk?.list(EXTENTS_FOLDER)))
   const used = folders.flatMap((names) => (names?.ok === true ? names.value.map((name) => Number.parseInt(name, 16)) : []))
   const start = 1 + used.filter(Number.isSafeInteger).reduce((a, b) => Math.max(a, b), file.record.start)
   const uncleanStarts = file.record.unclean
-  const written = await file.change((record) => ({ ...record, start, unclean: [...record.unclean, start] }))
+  const written = await file.change((record) => ({ ...record, start, home, unclean: [...record.unclean, start] }))
   return written.ok ? { start, uncleanStarts } : undefined
 }
 

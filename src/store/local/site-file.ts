@@ -21,6 +21,8 @@ export type SiteRecord = {
   readonly start: number
   /** Starts that did not end cleanly, as far as known. The one under way is among them. */
   readonly unclean: readonly number[]
+  /** Where the site's directory was at its newest start: disks below it move with it. */
+  readonly home: string
   /** The directories given at the beginning, where the pool's own list is lost. */
   readonly disks: readonly string[]
 }
@@ -33,7 +35,7 @@ export const encodeSite = (record: SiteRecord): Uint8Array =>
 export function decodeSite(bytes: Uint8Array): Result<SiteRecord, 'damaged' | 'newer-version'> {
   const body = unseal(FORMAT, VERSION, bytes, BYTES_MAX)
   if (!body.ok) return fail(body.error === 'newer-version' ? 'newer-version' : 'damaged')
-  const { site, name, createdMs, epoch, start, unclean, disks } = body.value
+  const { site, name, createdMs, epoch, start, unclean, home, disks } = body.value
   const shaped =
     typeof site === 'string' &&
     /^[0-9a-f]{32}$/.test(site) &&
@@ -43,9 +45,10 @@ export function decodeSite(bytes: Uint8Array): Result<SiteRecord, 'damaged' | 'n
     isCount(start) &&
     Array.isArray(unclean) &&
     unclean.every(isCount) &&
+    typeof home === 'string' &&
     Array.isArray(disks) &&
     disks.every((disk) => typeof disk === 'string')
-  return shaped ? ok({ site: site as SiteId, name, createdMs, epoch, start, unclean, disks }) : fail('damaged')
+  return shaped ? ok({ site: site as SiteId, name, createdMs, epoch, start, unclean, home, disks }) : fail('damaged')
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0

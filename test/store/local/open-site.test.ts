@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -53,6 +53,29 @@ test('what was stored is there after closing and opening, also with the index re
   }
   expect(JSON.parse(readFileSync(join(siteDirectory, 'site.json'), 'utf8').split('\n')[0]!)).toMatchObject({ unclean: [] })
   expect(readdirSync(join(siteDirectory, 'index'))).not.toContain('opening')
+})
+
+test('a copy of a site with its disks below it is a site of its own', async () => {
+  const home = join(folder, 'movable')
+  const below = [1, 2, 3, 4].map((number) => join(home, `disk${number}`))
+  const identity = { name: 'movable', site: '00112233445566778899aabbccddeeff' as SiteId }
+  await initSite({ siteDirectory: home, diskDirectories: below, ...identity, ...environment })
+  const first = await openLocalSite({ siteDirectory: home, ...environment })
+  if (!first.ok) throw new Error(first.error.sentence)
+  const bucket = await fill(first.value)
+  const before = await userOf(first.value).versions(bucket)
+  await first.value.close()
+  const copy = join(folder, 'copy')
+  cpSync(home, copy, { recursive: true })
+  const second = await openLocalSite({ siteDirectory: copy, ...environment })
+  if (!second.ok) throw new Error(second.error.sentence)
+  await userOf(second.value).put(bucket, 'only in the copy', 'x')
+  await second.value.close()
+  const again = await openLocalSite({ siteDirectory: home, ...environment })
+  if (!again.ok) throw new Error(again.error.sentence)
+  expect(await userOf(again.value).versions(bucket)).toEqual(before)
+  expect(again.value.engine.pool.view.sets[0]?.disks.map((disk) => disk.directory)).toEqual(below)
+  await again.value.close()
 })
 
 test('an index over which the last start died is made anew', async () => {
