@@ -212,6 +212,14 @@ function adminSite(
 ): AdminSite {
   const { directory, name, store, control, identity, keys } = parts
   const ownerId = canonicalId(keys.accessKeyId)
-  const federation = { store, identity, ownerId, stateDirectory: join(directory, EXPORTS_DIRECTORY), clock, random }
+  const federation = {
+    store,
+    identity,
+    ownerId,
+    stateDirectory: join(directory, EXPORTS_DIRECTORY),
+    clock,
+    random,
+    underWay: new Set<string>(),
+  }
   return { directory, name, store, control, federation, clock, random }
 }

@@ -4,7 +4,8 @@
  */
 import { resolve } from 'node:path'
 import { exitCode } from '../bundles/fault.ts'
-import { type BundleSummary, writeBundle } from '../bundles/write-bundle.ts'
+import { MiB } from '../bundles/format.ts'
+import { type BundleProgress, type BundleSummary, writeBundle } from '../bundles/write-bundle.ts'
 import type { Result } from '../result.ts'
 import { putDocuments } from './documents.ts'
 import { ExportBatches } from './export-batches.ts'
@@ -66,19 +67,35 @@ export function exportBundle(
       expiresInMs: input.expiresInMs,
     }
     const out = resolve(input.out)
-    const folder = new StateFolder(site.stateDirectory, out)
-    const resumed = await resumedPlan(site, folder, out, asked)
-    const plan = resumed ?? (await makePlan(site, peer, asked, progress))
-    if (plan.statement.operations === 0) return nothing(peer, plan)
-    if (resumed === undefined) await savePlan(folder, plan)
-    const buckets = plan.statement.buckets.map(({ bucket }) => bucket)
-    const store = site.store.federation
-    await putDocuments(store, 'The export could not be noted', await noteExported(store, peer, buckets))
-    const summary = await write(site, peer, plan, out, folder, progress)
-    await noteDone(site, peer, plan, summary)
-    await folder.remove()
-    return report(peer, plan, out, summary)
+    if (site.underWay.has(out)) throw new Refusal(5, 'under-way', `An export into ${out} is under way already: wait for it to end.`)
+    site.underWay.add(out)
+    try {
+      return await exportInto(site, peer, out, asked, progress)
+    } finally {
+      site.underWay.delete(out)
+    }
   })
+}
+
+async function exportInto(
+  site: FederationSite,
+  peer: Peer,
+  out: string,
+  asked: ExportArguments,
+  progress: FederationProgress,
+): Promise<ExportReport> {
+  const folder = new StateFolder(site.stateDirectory, out)
+  const resumed = await resumedPlan(site, folder, out, asked)
+  const plan = resumed ?? (await makePlan(site, peer, asked, progress))
+  if (plan.statement.operations === 0) return nothing(peer, plan)
+  if (resumed === undefined) await savePlan(folder, plan)
+  const buckets = plan.statement.buckets.map(({ bucket }) => bucket)
+  const store = site.store.federation
+  await putDocuments(store, 'The export could not be noted', await noteExported(store, peer, buckets))
+  const summary = await write(site, peer, plan, out, folder, progress)
+  await noteDone(site, peer, plan, summary)
+  await folder.remove()
+  return report(peer, plan, out, summary)
 }
 
 /** The plan of an export into this folder that was interrupted. */
@@ -131,8 +148,7 @@ async function write(
     volumeBytes: plan.asked.volumeBytes,
     parityVolumes: plan.asked.parityVolumes,
     entries: (from) => batches.entries(from),
-    progress: ({ phase, doneBytes }) =>
-      progress({ what: phase === 'parity' ? 'Writing parity' : 'Writing', done: doneBytes, total: statement.contentBytes, unit: 'bytes' }),
+    progress: nowAndThen(progress, statement.contentBytes),
   })
   if (written.ok) return written.value
   const { kind, sentence } = written.error
@@ -140,6 +156,16 @@ async function write(
   if (begun === 0 && (kind === 'out-not-empty' || kind === 'invalid-input')) await folder.remove()
   const more = kind === 'source-failed' ? ' Run it again to go on; if that fails too, export into an empty folder.' : ''
   throw new Refusal(exitCode(kind), kind, sentence + more)
+}
+
+/** One step for each MiB and each volume: a bundle may have millions of entries. */
+function nowAndThen(progress: FederationProgress, total: number): (step: BundleProgress) => void {
+  let told: BundleProgress | undefined
+  return (step) => {
+    if (told?.phase === step.phase && told.volumes === step.volumes && step.doneBytes - told.doneBytes < MiB) return
+    told = step
+    progress({ what: step.phase === 'parity' ? 'Writing parity' : 'Writing', done: step.doneBytes, total, unit: 'bytes' })
+  }
 }
 
 async function noteDone(site: FederationSite, peer: Peer, plan: ExportPlan, summary: BundleSummary): Promise<void> {

@@ -7,7 +7,7 @@ import { BUCKET_BYTES, RANGE_BYTES, RANGES_BYTES_MAX } from './documents.ts'
 import { holdingOf, wasExported } from './holdings.ts'
 import { keyOf } from './operation.ts'
 import type { Peer } from './peers.ts'
-import { intersect, NO_RANGES, RangesBuilder, subtract, upTo } from './ranges.ts'
+import { greatest, intersect, NO_RANGES, RangesBuilder, subtract, upTo } from './ranges.ts'
 import { type FederationProgress, type FederationSite, Refusal } from './site.ts'
 import { holdsOf, type StatedBucket, type Statement } from './statement.ts'
 import { counted, positionText } from './words.ts'
@@ -48,7 +48,7 @@ export async function makePlan(
   const createdMs = site.clock.nowMs()
   const { chosen, leftOut } = await chooseBuckets(site, peer, asked)
   const stated: StatedBucket[] = []
-  const totals = { operations: 0, contentBytes: 0, bytes: 0, complete: true }
+  const totals: Totals = { operations: 0, contentBytes: 0, needsBytes: 0, bringsBytes: 0, complete: true }
   for (const [at, { bucket, deleted }] of chosen.entries()) {
     progress({ what: 'Planning', done: at, total: chosen.length, unit: 'items' })
     const origin = positionText(bucket.origin)
@@ -95,7 +95,8 @@ async function chooseBuckets(site: FederationSite, peer: Peer, { buckets: names 
   return { chosen, leftOut }
 }
 
-type Totals = { operations: number; contentBytes: number; bytes: number; complete: boolean }
+/** `needsBytes`, `bringsBytes`: what the ranges of the statement take, each below RANGES_BYTES_MAX. */
+type Totals = { operations: number; contentBytes: number; needsBytes: number; bringsBytes: number; complete: boolean }
 
 /** The numbers among `owed` that are wanted: all of them, or those about keys with the prefix and those about the bucket itself. */
 async function inScope(
@@ -107,15 +108,19 @@ async function inScope(
   heldRanges: number,
 ): Promise<Ranges> {
   const found = new RangesBuilder()
-  totals.bytes += BUCKET_BYTES + heldRanges * RANGE_BYTES
-  if (totals.bytes > RANGES_BYTES_MAX && totals.operations > 0) totals.complete = false
-  if (!totals.complete) return NO_RANGES
+  const isBegun = totals.operations > 0
+  totals.needsBytes += heldRanges * RANGE_BYTES
+  totals.bringsBytes += BUCKET_BYTES
+  if (isBegun && (totals.needsBytes > RANGES_BYTES_MAX || totals.bringsBytes > RANGES_BYTES_MAX)) {
+    totals.complete = false
+    return NO_RANGES
+  }
   for (const [first, last] of owed) {
     for await (const operation of operationsOf(site, bucket, first, last)) {
       const { change, number } = operation
       const key = keyOf(change)
       if (prefix !== null && key !== undefined && !key.startsWith(prefix)) continue
-      if (totals.bytes + (found.rangeCount + 1) * RANGE_BYTES > RANGES_BYTES_MAX && totals.operations > 0) {
+      if (totals.bringsBytes + (found.rangeCount + 1) * RANGE_BYTES > RANGES_BYTES_MAX && greatest(found.ranges) !== number - 1) {
         totals.complete = false
         break
       }
@@ -125,7 +130,7 @@ async function inScope(
     }
     if (!totals.complete) break
   }
-  totals.bytes += found.rangeCount * RANGE_BYTES
+  totals.bringsBytes += found.rangeCount * RANGE_BYTES
   return found.ranges
 }
 

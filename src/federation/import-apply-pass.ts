@@ -15,6 +15,9 @@ import { type FederationProgress, type FederationSite, Refusal, storeRefusal } f
 import type { StatedBucket, Statement } from './statement.ts'
 import { type BucketOrigin, parsePosition } from './words.ts'
 
+/** One in so many steps is told: a bundle may have millions. */
+export const STEPS_TOLD = 100
+
 export type Outcome = {
   applied: number
   already: number
@@ -41,7 +44,7 @@ export async function applyPass(
   let step = 0
   try {
     for await (const { stated, batch, operation, content } of walkBundle(bundle, statement)) {
-      progress({ what: 'Importing', done: step++, total: statement.operations, unit: 'items' })
+      if (step++ % STEPS_TOLD === 0) progress({ what: 'Importing', done: step, total: statement.operations, unit: 'items' })
       if (here?.stated !== stated) {
         // The bucket before may have to be gone before this one takes its name.
         await applier.finish()

@@ -40,7 +40,8 @@ export class Applier {
     this.#inFlight += 1
     this.#inFlightBytes += bytes
     const handed = this.#turn.then(() => this.#hand(bucket, operation, staged))
-    this.#turn = handed.then(() => undefined)
+    const over = (): void => undefined
+    this.#turn = handed.then(over, over)
     void handed
       .then(({ answer }) => answer)
       .then(

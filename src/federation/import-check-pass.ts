@@ -6,6 +6,7 @@ import type { OpenBundle } from '../bundles/read-bundle.ts'
 import type { FederationStore, Ranges } from '../store/store.ts'
 import { walkBundle } from './bundle-walk.ts'
 import { applyOne, foreignRefusal } from './import-apply.ts'
+import { STEPS_TOLD } from './import-apply-pass.ts'
 import { ahead } from './import-checks.ts'
 import { checkNotMergedThere, type Destination, type Destinations } from './import-policy.ts'
 import type { Peer } from './peers.ts'
@@ -58,7 +59,8 @@ export async function checkPass(
       counts.fresh += 1
       if (content.kind === 'here') counts.contentBytes += content.bytes
     }
-    progress({ what: 'Checking', done: counts.fresh + counts.known, total: statement.operations, unit: 'items' })
+    const done = counts.fresh + counts.known
+    if (done % STEPS_TOLD === 1) progress({ what: 'Checking', done, total: statement.operations, unit: 'items' })
   }
   await Promise.all(asked)
   return counts

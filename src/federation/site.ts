@@ -14,6 +14,8 @@ export type FederationSite = {
   readonly stateDirectory: string
   readonly clock: Clock
   readonly random: Random
+  /** Folders that exports are being written to now: one at a time to each. Empty when the process starts. */
+  readonly underWay: Set<string>
   /** How many bytes of content still fit above the reserve. Without it an import finds out when it gets there. */
   freeBytes?(): Promise<number>
 }

@@ -67,6 +67,7 @@ export class TestSite {
       stateDirectory: join(directory, 'exports'),
       clock,
       random: realRandom,
+      underWay: new Set(),
     }
   }
 
