@@ -104,7 +104,7 @@ class Site:
 def save(site, into, entry, slices, number):
     target = into / entry["bucket"] / entry["key"]
     try:
-        if not entry["latest"] or {"", ".", ".."} & {*entry["key"].split("/")}:
+        if not entry["latest"] or {"", ".", ".."} & {*f"{entry['bucket']}/{entry['key']}".split("/")}:
             raise OSError
         target.parent.mkdir(parents=True, exist_ok=True)
         file = target.open("xb")
