@@ -34,7 +34,7 @@ export async function openDirectoryDisk(options: DirectoryDiskOptions): Promise<
 }
 
 const SMALL_FILE_BYTES_MAX = 1024 * 1024
-const { O_RDONLY, O_RDWR, O_WRONLY, O_CREAT, O_EXCL, O_TRUNC, O_DSYNC, O_DIRECTORY, O_NOFOLLOW } = fs.constants
+const { O_RDONLY, O_RDWR, O_WRONLY, O_CREAT, O_EXCL, O_TRUNC, O_DSYNC, O_DIRECT, O_DIRECTORY, O_NOFOLLOW } = fs.constants
 const MODE_FLAGS = { read: O_RDONLY, write: O_RDWR, create: O_RDWR | O_CREAT | O_EXCL }
 
 type Inode = { readonly dev: bigint; readonly ino: bigint }
@@ -46,6 +46,8 @@ export class DirectoryDisk implements Disk {
   #directoryInode: Inode | undefined
   #identityInode: Inode | undefined
   readonly #files = new Set<DirectoryFile>()
+  /** Its file system knows no O_DIRECT. */
+  #refusesDirect = false
   readonly #replacements = new Map<string, Promise<unknown>>()
 
   /** Use openDirectoryDisk. */
@@ -72,7 +74,7 @@ export class DirectoryDisk implements Disk {
 
   async open(file: string, options: OpenOptions): Promise<Result<DiskFile, DiskFault>> {
     const flags = MODE_FLAGS[options.mode] | O_NOFOLLOW | (options.dsync === true ? O_DSYNC : 0)
-    return this.#open(options.lane, this.#path(file), flags)
+    return this.#open(options.lane, this.#path(file), options.direct === true && !this.#refusesDirect ? flags | O_DIRECT : flags)
   }
 
   async readFile(file: string): Promise<Result<Uint8Array, DiskFault>> {
@@ -163,15 +165,24 @@ export class DirectoryDisk implements Disk {
     // If the answer comes too late for its caller, or the disk failed meanwhile, nobody else would close the descriptor.
     let late = false
     let opened: number | undefined
-    const open: Call<number> = (back) =>
+    let isDirect = (flags & O_DIRECT) !== 0
+    const open: Call<number> = (back) => tryOpen(flags, back)
+    const tryOpen = (flags: number, back: Back<number>): void =>
       fs.open(path, flags, 0o600, (error, fd) => {
+        if (error?.code === 'EINVAL' && (flags & O_DIRECT) !== 0) {
+          this.#refusesDirect = true
+          isDirect = false
+          // The refused call may have made the file already.
+          tryOpen(flags & ~O_DIRECT & ~O_EXCL, back)
+          return
+        }
         if (error === null && late) fs.close(fd, () => {})
         else if (error === null) opened = fd
         back(error, fd)
       })
     const fd = await this.#queue.run(lane, open)
     late = true
-    if (fd.ok) return ok(new DirectoryFile(this.#queue, this.#files, lane, fd.value))
+    if (fd.ok) return ok(new DirectoryFile(this.#queue, this.#files, lane, fd.value, isDirect))
     if (opened !== undefined) fs.close(opened, () => {})
     return fd
   }

@@ -2,7 +2,7 @@
 import fs from 'node:fs'
 import { fail, type Result } from '../result.ts'
 import type { DiskFault, DiskFile, Lane } from './disk.ts'
-import type { Back, Call, DiskQueue } from './disk-queue.ts'
+import type { Back, Call, DiskQueue, SystemError } from './disk-queue.ts'
 
 /** Linux takes at most so many pieces in one writev (IOV_MAX). */
 const PIECES_MAX = 1024
@@ -10,19 +10,22 @@ const PIECES_MAX = 1024
 export class DirectoryFile implements DiskFile {
   readonly #queue: DiskQueue
   readonly #lane: Lane
-  readonly #fd: number
+  #fd: number
+  /** The first descriptor if it has O_DIRECT; it stays open until the end, since others may be writing to it. */
+  readonly #directFd: number | undefined
   /** The open files of the disk, so that it can close them. */
   readonly #files: Set<DirectoryFile>
   /** Calls that the kernel may still be working on: the descriptor is not closed under them. */
   #underWay = 0
   #closing = false
 
-  constructor(queue: DiskQueue, files: Set<DirectoryFile>, lane: Lane, fd: number) {
+  constructor(queue: DiskQueue, files: Set<DirectoryFile>, lane: Lane, fd: number, isDirect: boolean) {
     this.#queue = queue
     this.#files = files
     files.add(this)
     this.#lane = lane
     this.#fd = fd
+    this.#directFd = isDirect ? fd : undefined
   }
 
   read(offset: number, bytes: number): Promise<Result<Uint8Array, DiskFault>> {
@@ -33,7 +36,32 @@ export class DirectoryFile implements DiskFile {
   }
 
   write(offset: number, pieces: readonly Uint8Array[]): Promise<Result<void, DiskFault>> {
-    return this.#run((back) => writeFully(this.#fd, pieces, offset, back))
+    return this.#run((back) => {
+      const fd = this.#fd
+      writeFully(fd, pieces, offset, (error) => {
+        if (fd === this.#directFd && isInvalid(error)) this.#writeBuffered(pieces, offset, back)
+        else back(error)
+      })
+    })
+  }
+
+  /** A file system may take O_DIRECT and then refuse writes: it wants greater blocks, or stopped in the middle of one. */
+  #writeBuffered(pieces: readonly Uint8Array[], offset: number, back: Back<void>): void {
+    const write = (): void => writeFully(this.#fd, pieces, offset, back)
+    if (this.#fd !== this.#directFd) {
+      write()
+      return
+    }
+    fs.open(`/proc/self/fd/${this.#directFd}`, fs.constants.O_RDWR, (error, fd) => {
+      if (error !== null) {
+        back(error)
+        return
+      }
+      // Of several that come here at once the first one wins.
+      if (this.#fd === this.#directFd) this.#fd = fd
+      else fs.close(fd, () => {})
+      write()
+    })
   }
 
   sync(): Promise<Result<void, DiskFault>> {
@@ -63,9 +91,15 @@ export class DirectoryFile implements DiskFile {
   }
 
   #release(): void {
-    this.#queue.release(this.#lane, (back) => fs.close(this.#fd, () => back(null)))
+    this.#queue.release(this.#lane, (back) => {
+      const fds = this.#directFd === undefined || this.#directFd === this.#fd ? [this.#fd] : [this.#directFd, this.#fd]
+      let open = fds.length
+      for (const fd of fds) fs.close(fd, () => (--open === 0 ? back(null) : undefined))
+    })
   }
 }
+
+const isInvalid = (error: SystemError | DiskFault | null): boolean => typeof error === 'object' && error?.code === 'EINVAL'
 
 function readFully(fd: number, content: Uint8Array, offset: number, done: number, back: Back<Uint8Array>): void {
   fs.read(fd, content, done, content.length - done, offset + done, (error, bytes) => {

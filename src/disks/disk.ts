@@ -34,7 +34,15 @@ export type OpenOptions = {
   readonly lane: Lane
   /** Each write is durable when it answers (O_DSYNC). */
   readonly dsync?: boolean
+  /**
+   * Written past the page cache where the file system can do that (O_DIRECT), and never read. Addresses, lengths and offsets of what is written are multiples
+   * of DIRECT_BYTES. Such bytes are no more durable than others: `sync` all the same.
+   */
+  readonly direct?: boolean
 }
+
+/** Page and block of whatever we run on. Memory at such addresses: the slabs of src/erasure. */
+export const DIRECT_BYTES = 4096
 
 export interface Disk {
   /** The directory, for people. */

@@ -1,28 +1,17 @@
 /**
- * Writes one extent: bytes become runs of stripes, runs become units and parity, and those go to all disks at once. While one run is
- * on its way to the disks the next one gathers, so two are in memory at most (a run: 512 KiB, or one stripe where that is more), and parity.
+ * Writes one extent: bytes are gathered in runs of stripes, and a full run is coded and goes to all disks at once. While one run is on its way to the disks
+ * the next one gathers, so two are in memory at most (a run: RUN_BYTES, or one stripe where that is more), with parity.
  *
  * A disk that fails is reported and left out; what counts is that k that are not healing remain. One that is full fails the whole.
  */
-import { Codec } from '../erasure/codec.ts'
-import { type Pieces, piecesBytes, type Seed } from '../erasure/coder.ts'
-import { fail, ok, type Result } from '../result.ts'
+import type { Seed } from '../erasure/coder.ts'
+import { done, fail, ok, type Result } from '../result.ts'
 import type { Disk, DiskFault, DiskFile } from './disk.ts'
 import type { ExtentFolders } from './extent-folders.ts'
 import type { ExtentFault, ExtentWriter, SetDisks, WrittenExtent } from './extents.ts'
-import { type ExtentPlace, shardPosition, UNIT_BYTES } from './geometry.ts'
-import { Dealer, RunBuffer } from './run-buffer.ts'
-import {
-  Cut,
-  encodeShardHeader,
-  extentFile,
-  extentFolder,
-  SEAL_BYTES,
-  shardSeed,
-  stripesPerRun,
-  TRAILER_BYTES,
-  unitSeed,
-} from './shard-file.ts'
+import { GatheredRun } from './gathered-run.ts'
+import { type ExtentPlace, shardPosition } from './geometry.ts'
+import { encodeShardHeader, extentFile, extentFolder, shardSeed, stripesPerRun, unitSeed } from './shard-file.ts'
 
 /** A shard whose disk takes part. */
 type Shard = {
@@ -30,8 +19,6 @@ type Shard = {
   readonly disk: Disk
   readonly healing: boolean
   file: DiskFile | undefined
-  /** Where the next record goes. */
-  offset: number
   /** It takes part no more. */
   dropped: boolean
 }
@@ -40,19 +27,20 @@ export class ShardedExtentWriter implements ExtentWriter {
   readonly #set: SetDisks
   readonly #folders: ExtentFolders
   readonly #place: ExtentPlace
-  readonly #codec: Codec
   /** Of all n shards. */
   readonly #headers: readonly Uint8Array[]
   readonly #seeds: readonly Seed[]
   readonly #shards: readonly Shard[]
-  readonly #runBytes: number
-  readonly #parity: Uint8Array[] = []
-  readonly #waiting = new RunBuffer()
   #bytes = 0
-  #stripesSent = 0
+  /** From the first byte on. */
+  #gathering: GatheredRun | undefined
+  /** The first stripe of the run that gathers. */
+  #stripe = 0
   #opening: Promise<void> | undefined
   /** A run on its way to the disks. */
   #flying: Promise<void> | undefined
+  /** A chunk that waits for it. */
+  #taking: Promise<void> | undefined
   #fault: ExtentFault | undefined
 
   /** `place.bytes` is not known yet. */
@@ -61,15 +49,13 @@ export class ShardedExtentWriter implements ExtentWriter {
     this.#set = set
     this.#folders = folders
     this.#place = place
-    this.#codec = Codec.for(k, m)
-    this.#runBytes = stripesPerRun(k) * k * UNIT_BYTES
     this.#headers = Array.from({ length: k + m }, (_, shard) => encodeShardHeader(poolId, place, shard))
     this.#seeds = this.#headers.map(shardSeed)
     const disks = set.disks(place.set)
     this.#shards = this.#headers.flatMap((_, shard) => {
       const slot = disks[shardPosition(place, shard)]
       if (slot === undefined || slot.disk.failed !== undefined) return []
-      return [{ shard, disk: slot.disk, healing: slot.writeOnly, file: undefined, offset: 0, dropped: false }]
+      return [{ shard, disk: slot.disk, healing: slot.writeOnly, file: undefined, dropped: false }]
     })
     this.#checkEnough()
   }
@@ -78,20 +64,25 @@ export class ShardedExtentWriter implements ExtentWriter {
     if (this.#fault !== undefined || chunk.length === 0) return undefined
     this.#opening ??= this.#open()
     this.#bytes += chunk.length
-    this.#waiting.add(chunk)
-    if (this.#waiting.bytes < this.#runBytes) return undefined
-    if (this.#flying !== undefined) return this.#sendFull()
-    this.#flying = this.#send(this.#runBytes)
-    return this.#waiting.bytes < this.#runBytes ? undefined : this.#sendFull()
+    const left = this.#take(chunk)
+    if (left === undefined) return undefined
+    this.#taking = this.#takeLater(left)
+    return this.#taking
   }
 
   async finish(): Promise<Result<WrittenExtent, ExtentFault>> {
     this.#opening ??= this.#open()
-    await this.#sendFull()
+    await this.#taking
     await this.#flying
-    if (this.#fault === undefined && (this.#waiting.bytes > 0 || this.#bytes === 0)) await this.#send(this.#waiting.bytes)
+    if (this.#fault === undefined) {
+      const last = this.#gatheringRun()
+      this.#gathering = undefined
+      last.code(this.#seed)
+      await this.#send(last, true)
+    }
     if (this.#fault === undefined) await this.#each((shard) => this.#sync(shard))
     if (this.#fault !== undefined) {
+      this.#giveUp()
       await this.#remove()
       return fail(this.#fault)
     }
@@ -106,59 +97,72 @@ export class ShardedExtentWriter implements ExtentWriter {
   async abort(): Promise<void> {
     // Any fault stops what is under way.
     this.#fault ??= 'too-few-disks'
-    this.#waiting.clear()
+    await this.#taking
     await this.#opening
     await this.#flying
+    this.#giveUp()
     await this.#remove()
   }
 
-  /** Sends as long as a whole run waits. */
-  async #sendFull(): Promise<void> {
-    while (this.#waiting.bytes >= this.#runBytes && this.#fault === undefined) {
+  /** Takes the chunk, or answers what is left of it, maybe nothing, when a full run has to wait for the one before. */
+  #take(chunk: Uint8Array): Uint8Array | undefined {
+    let left = chunk
+    while (left.length > 0) {
+      const run = this.#gatheringRun()
+      left = left.subarray(run.add(left))
+      if (!run.isFull) return undefined
+      if (this.#flying !== undefined) return left
+      this.#sendFull(run)
+    }
+    return undefined
+  }
+
+  async #takeLater(chunk: Uint8Array): Promise<void> {
+    let left: Uint8Array | undefined = chunk
+    while (left !== undefined) {
       await this.#flying
-      if (this.#fault === undefined) this.#flying = this.#send(this.#runBytes)
+      if (this.#fault !== undefined) return
+      this.#sendFull(this.#gatheringRun())
+      left = this.#take(left)
     }
   }
 
-  /** The run of the first `bytes` waiting bytes: whole stripes, unless it is the last. */
-  async #send(bytes: number): Promise<void> {
-    const run = this.#encode(this.#waiting.cutOff(bytes), bytes)
+  #gatheringRun(): GatheredRun {
+    this.#gathering ??= new GatheredRun(this.#place, 0, this.#headers)
+    return this.#gathering
+  }
+
+  /** What is left over behind the last page goes with the next run. */
+  #sendFull(run: GatheredRun): void {
+    run.code(this.#seed)
+    this.#stripe += stripesPerRun(this.#place.dataShards)
+    this.#gathering = new GatheredRun(this.#place, this.#stripe, run)
+    this.#flying = this.#send(run, false)
+  }
+
+  async #send(run: GatheredRun, isLast: boolean): Promise<void> {
+    let mayBeRead = false
     await this.#opening
-    if (this.#fault === undefined) await this.#each((shard) => this.#append(shard, run[shard.shard]!))
+    if (this.#fault === undefined) {
+      await this.#each(async ({ shard, file }) => {
+        const { offset, content } = run.window(shard, isLast)
+        if (content.length === 0) return done
+        const written = await file!.write(offset, [content])
+        if (!written.ok && written.error !== 'full') mayBeRead = true
+        return written
+      })
+    }
+    // A disk that hangs may come back to its write after it was given up.
+    if (mayBeRead) run.abandon()
+    else run.release()
     this.#flying = undefined
   }
 
-  /** What each shard's file gets. */
-  #encode(run: Pieces, bytes: number): Uint8Array[][] {
-    const { dataShards: k, parityShards: m } = this.#place
-    const files: Uint8Array[][] = this.#headers.map((header) => (this.#stripesSent === 0 ? [header] : []))
-    const cut = new Cut(k, bytes)
-    const first = this.#stripesSent
-    const content = new Dealer(run)
-    for (let stripe = 0; stripe < cut.stripes; stripe++) {
-      const data = Array.from({ length: k }, (_, shard) => content.take(cut.storedBytes(stripe, shard)))
-      const parity = Array.from({ length: m }, (_, i) => this.#parityUnit(stripe * m + i).subarray(0, cut.storedBytes(stripe, k)))
-      const trailers = this.#headers.map(() => new Uint8Array(TRAILER_BYTES))
-      this.#codec.encode(data, parity, {
-        seeds: this.#seeds.map((seed) => unitSeed(seed, first + stripe)),
-        tails: trailers.map((trailer) => trailer.subarray(0, SEAL_BYTES)),
-        hashes: trailers.map((trailer) => trailer.subarray(SEAL_BYTES)),
-      })
-      for (const [shard, pieces] of files.entries()) {
-        if (cut.storedBytes(stripe, shard) === 0) continue
-        if (shard < k) pieces.push(...data[shard]!)
-        else pieces.push(parity[shard - k]!)
-        pieces.push(trailers[shard]!)
-      }
-    }
-    this.#stripesSent += cut.stripes
-    return files
-  }
+  readonly #seed = (shard: number, stripe: number): Seed => unitSeed(this.#seeds[shard]!, stripe)
 
-  /** Parity is written before the next run is coded, so its memory serves again. */
-  #parityUnit(index: number): Uint8Array {
-    this.#parity[index] ??= new Uint8Array(Buffer.allocUnsafeSlow(UNIT_BYTES).buffer)
-    return this.#parity[index]
+  #giveUp(): void {
+    this.#gathering?.release()
+    this.#gathering = undefined
   }
 
   async #open(): Promise<void> {
@@ -170,22 +174,15 @@ export class ShardedExtentWriter implements ExtentWriter {
     const folder = extentFolder(this.#place)
     const made = await this.#folders.make(shard.disk, folder)
     if (!made.ok) return made
-    let opened = await shard.disk.open(file, { mode: 'create', lane: 'data' })
+    let opened = await shard.disk.open(file, { mode: 'create', lane: 'data', direct: true })
     if (!opened.ok && opened.error === 'not-found') {
       const again = await this.#folders.makeAgain(shard.disk, folder)
       if (!again.ok) return again
-      opened = await shard.disk.open(file, { mode: 'create', lane: 'data' })
+      opened = await shard.disk.open(file, { mode: 'create', lane: 'data', direct: true })
     }
     if (!opened.ok) return opened
     shard.file = opened.value
     return ok(undefined)
-  }
-
-  async #append(shard: Shard, pieces: Uint8Array[]): Promise<Result<void, DiskFault>> {
-    if (pieces.length === 0) return ok(undefined)
-    const written = await shard.file!.write(shard.offset, pieces)
-    shard.offset += piecesBytes(pieces)
-    return written
   }
 
   async #sync(shard: Shard): Promise<Result<void, DiskFault>> {

@@ -31,7 +31,10 @@ export type WrittenExtent = {
 }
 
 export interface ExtentWriter {
-  /** Takes bytes (unchanged until `finish`); wait for the promise, if any. Memory: two runs (512 KiB, or a stripe where that is more). Never rejects. */
+  /**
+   * Takes bytes; wait for the promise, if any. They are copied, so after that the caller's memory is his again.
+   * Memory: two runs (RUN_BYTES, or a stripe where that is more) with their parity. Never rejects.
+   */
   write(chunk: Uint8Array): Promise<void> | undefined
   /** Durable: files and folder synced on every disk that took part to the end. */
   finish(): Promise<Result<WrittenExtent, ExtentFault>>

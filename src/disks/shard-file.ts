@@ -23,7 +23,8 @@ export const SHARD_HEADER_BYTES = 64
 export const TRAILER_BYTES = 32
 /** The part of it that the checksum covers: cipher, key id and tag, all zero for bytes in clear. */
 export const SEAL_BYTES = 24
-const RECORD_BYTES = UNIT_BYTES + TRAILER_BYTES
+/** Of a whole unit. */
+export const RECORD_BYTES = UNIT_BYTES + TRAILER_BYTES
 const VERSION = 1
 const EXTENTS_PER_FOLDER = 4096
 const NO_SEED: Seed = { low: 0, high: 0 }
@@ -86,6 +87,9 @@ export function recordIsIntact(record: Uint8Array, seed: Seed): boolean {
   return true
 }
 
+/** Where the record of a stripe's unit begins in each shard's file. */
+export const recordOffset = (stripe: number): number => SHARD_HEADER_BYTES + stripe * RECORD_BYTES
+
 /** How the content of an extent is cut. A stripe has one unit per shard; a unit's number within its shard is that of its stripe. */
 export class Cut {
   readonly dataShards: number
@@ -122,7 +126,7 @@ export class Cut {
 
   /** Where the record of a stripe's unit begins in each shard's file. */
   recordOffset(stripe: number): number {
-    return SHARD_HEADER_BYTES + stripe * RECORD_BYTES
+    return recordOffset(stripe)
   }
 
   recordBytes(stripe: number, shard: number): number {
@@ -135,7 +139,7 @@ export class Cut {
     return from >= to ? 0 : this.recordOffset(to - 1) - this.recordOffset(from) + this.recordBytes(to - 1, shard)
   }
 
-  /** Bytes of the file of a shard. */
+  /** Bytes of the file of a shard that mean something. */
   fileBytes(shard: number): number {
     return SHARD_HEADER_BYTES + this.recordsBytes(0, this.stripes, shard)
   }

@@ -1,7 +1,8 @@
 /** Reed–Solomon codes: k data shards, m parity shards, any k of which give back all. Arithmetic: field.ts. */
 import { strict as assert } from 'node:assert'
-import { type Hashing, type Pieces, type Tables, threadCoder } from './coder.ts'
+import { type Hashing, type Pieces, type Seed, type Tables, threadCoder } from './coder.ts'
 import { coefficients, nibbleTables, SHARDS_MAX } from './field.ts'
+import type { Slab } from './slabs.ts'
 
 /** Tables to rebuild with, kept per code: as many as there are ways to lose two disks of eight. */
 const REBUILDS_KEPT_MAX = 32
@@ -40,6 +41,20 @@ export class Codec {
    */
   encode(data: readonly Pieces[], parity: readonly Uint8Array[], hashing?: Hashing): void {
     threadCoder().code(this.#parity, data, parity, hashing)
+  }
+
+  /**
+   * Codes a stripe in place: unit 0 from `at` of the slab's first slot, the others at the same place of theirs. `bytes`: of each of the n units, none
+   * longer than the first, parity units as long as that. Behind each unit that has a byte come its trailer of `zeroBytes` zeros and the
+   * XXH64, eight bytes, little-endian, of unit and zeros.
+   */
+  encodeInPlace(
+    slab: Slab,
+    stripe: { readonly at: number; readonly bytes: readonly number[]; readonly zeroBytes: number },
+    seed: (unit: number) => Seed,
+  ): void {
+    const { bytes, zeroBytes } = stripe
+    slab.coder.codeInPlace(this.#parity, { at: slab.at + stripe.at, stride: slab.slotBytes, bytes, zeroBytes }, seed)
   }
 
   /**

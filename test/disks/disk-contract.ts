@@ -1,6 +1,7 @@
 /** What every Disk does, whatever it is made of. */
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { Disk, DiskFault, DiskFile } from '../../src/disks/disk.ts'
+import { DIRECT_BYTES, type Disk, type DiskFault, type DiskFile } from '../../src/disks/disk.ts'
+import { SlabPool } from '../../src/erasure/slabs.ts'
 import type { Result } from '../../src/result.ts'
 
 export type DiskUnderTest = {
@@ -52,6 +53,25 @@ export function diskContract(start: () => Promise<DiskUnderTest>): void {
     const pieces = Array.from({ length: 2500 }, (_, i) => bytes(3, i % 251))
     await must(file.write(10, pieces))
     expect(Buffer.compare(await must(file.read(10, 7500)), Buffer.concat(pieces))).toBe(0)
+  })
+
+  test('pages written directly are there like others, also beside buffered writes, and syncing makes them durable', async () => {
+    const slab = SlabPool.for(1, 4 * DIRECT_BYTES).take()
+    for (let page = 0; page < 4; page++) slab.memory.fill(page + 1, page * DIRECT_BYTES, (page + 1) * DIRECT_BYTES)
+    const page = (first: number, count = 1) => slab.memory.subarray(first * DIRECT_BYTES, (first + count) * DIRECT_BYTES)
+    const direct = await must(disk.open('file', { mode: 'create', lane: 'data', direct: true }))
+    await must(direct.write(0, [page(0, 3)]))
+    await must(direct.write(3 * DIRECT_BYTES, [page(3), page(0)]))
+    await must(direct.sync())
+    direct.close()
+    const buffered = await must(disk.open('file', { mode: 'write', lane: 'data' }))
+    await must(buffered.write(10, [bytes(5, 9)]))
+    expect(await must(buffered.read(0, 5 * DIRECT_BYTES))).toEqual(
+      new Uint8Array(Buffer.concat([bytes(10, 1), bytes(5, 9), bytes(4081, 1), ...[2, 3, 4, 1].map((value) => bytes(4096, value))])),
+    )
+    expect(await fault(disk.open('file', { mode: 'create', lane: 'data', direct: true }))).toBe('exists')
+    expect(disk.failed).toBeUndefined()
+    slab.release()
   })
 
   test('reading beyond the end is short', async () => {

@@ -99,7 +99,8 @@ test('a shard that is missing or cut short is reported, read around and made ane
   const content = set.content(3_000_000)
   const place = await set.store(content)
   const [disk, file] = set.holder(place, 1)
-  const whole = disk.content(file)!
+  // Without what fills the last page.
+  const whole = disk.content(file)!.slice(0, new Cut(4, place.bytes).fileBytes(1))
   for (const bytes of [0, 63, 64, 100, whole.length - 1]) {
     disk.setContent(file, whole.slice(0, bytes))
     set.badShards.clear()

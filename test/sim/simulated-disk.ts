@@ -15,7 +15,7 @@
  * - A disk that comes back as it was some time ago.
  */
 import assert from 'node:assert/strict'
-import type { Disk, DiskFault, DiskFile, DiskSpace, OpenOptions } from '../../src/disks/disk.ts'
+import { DIRECT_BYTES, type Disk, type DiskFault, type DiskFile, type DiskSpace, type OpenOptions } from '../../src/disks/disk.ts'
 import { isDiskPath, UNFINISHED_SUFFIX } from '../../src/disks/disk-path.ts'
 import { done, fail, ok, type Result } from '../../src/result.ts'
 import { Chance } from './chance.ts'
@@ -384,6 +384,7 @@ class SimulatedFile implements DiskFile {
   readonly #node: FileNode
   readonly #dsync: boolean
   readonly #readOnly: boolean
+  readonly #direct: boolean
   #closed = false
 
   constructor(disk: SimulatedDisk, node: FileNode, options: OpenOptions) {
@@ -391,10 +392,12 @@ class SimulatedFile implements DiskFile {
     this.#node = node
     this.#dsync = options.dsync === true
     this.#readOnly = options.mode === 'read'
+    this.#direct = options.direct === true
   }
 
   read(offset: number, bytes: number): Promise<Result<Uint8Array, DiskFault>> {
     assert(!this.#closed, 'the file is closed')
+    assert(!this.#direct, 'the file is open for direct writing only')
     return this.#disk.operate(() => {
       const content = this.#node.read(offset, bytes)
       return content === undefined ? fail('short') : ok(content)
@@ -403,6 +406,9 @@ class SimulatedFile implements DiskFile {
 
   write(offset: number, pieces: readonly Uint8Array[]): Promise<Result<void, DiskFault>> {
     assert(!this.#closed && !this.#readOnly, 'the file is not open for writing')
+    // Of addresses, only what lies in one memory can be seen.
+    const isAligned = (piece: Uint8Array): boolean => piece.length % DIRECT_BYTES === 0 && piece.byteOffset % DIRECT_BYTES === 0
+    assert(!this.#direct || (offset % DIRECT_BYTES === 0 && pieces.every(isAligned)), 'a direct write is not aligned')
     return this.#disk.operate(
       () => this.#disk.applyWrite(this.#node, offset, joined(pieces), this.#dsync),
       () => this.#disk.interruptWrite(this.#node, offset, joined(pieces)),

@@ -1,12 +1,13 @@
 /**
  * Reed–Solomon over GF(2^8) and XXH64 for WebAssembly, written in AssemblyScript. Built by `npm run build:kernels` into ../erasure-kernel.ts.
  *
- * The host lays blocks of sources into the first slots of the area, calls `multiply`, and finds the blocks of the outputs in the slots behind.
+ * The host lays blocks of sources into memory at equal distances (`stride`), calls `multiply`, and finds the blocks of the outputs at the same distances
+ * behind. It does so in the area below, or in memory that it has added behind what is declared here.
  * A product with a constant is two look-ups, one per nibble, in tables of 16 entries, which a byte shuffle does for 16 bytes at once.
  * Source: Plank, Greenan, Miller, "Screaming Fast Galois Field Arithmetic Using Intel SIMD Instructions"; xxHash specification 0.1.1, XXH64.
  */
 
-/** All slots together: sources and outputs. */
+/** For blocks that lie elsewhere: all slots together, sources and outputs. */
 const area = memory.data(1024 * 1024 + 256 * 64, 64)
 /** 32 bytes per coefficient (products of the low nibbles, then of the high ones), outputs one behind the other. */
 const tables = memory.data(128 * 128 * 32, 64)
@@ -36,13 +37,13 @@ function product(low: v128, high: v128, lowNibbles: v128, highNibbles: v128): v1
 }
 
 /**
- * Makes `outputs` blocks from `sources` blocks; slots are `stride` bytes apart; `bytes` is a multiple of 32.
+ * Makes `outputs` blocks from `sources` blocks, the first at `first`, each `stride` bytes behind the one before; `bytes` is a multiple of 32.
  * Two outputs at a time, 32 bytes of each, so that a source's nibbles serve twice and a coefficient's tables too.
  */
-export function multiply(sources: usize, outputs: usize, stride: usize, bytes: usize): void {
+export function multiply(first: usize, sources: usize, outputs: usize, stride: usize, bytes: usize): void {
   const mask = i8x16.splat(15)
   const row = sources << 5
-  let out = area + sources * stride
+  let out = first + sources * stride
   let table = tables
   let left = outputs
   while (left >= 2) {
@@ -51,7 +52,7 @@ export function multiply(sources: usize, outputs: usize, stride: usize, bytes: u
       let a1 = a0
       let b0 = a0
       let b1 = a0
-      let at = area + i
+      let at = first + i
       const stop = table + row
       for (let t = table; t < stop; t += 32) {
         const v0 = v128.load(at)
@@ -83,7 +84,7 @@ export function multiply(sources: usize, outputs: usize, stride: usize, bytes: u
   for (let i: usize = 0; i < bytes; i += 32) {
     let a0 = i8x16.splat(0)
     let a1 = a0
-    let at = area + i
+    let at = first + i
     const stop = table + row
     for (let t = table; t < stop; t += 32) {
       const v0 = v128.load(at)
@@ -121,14 +122,14 @@ export function hashStart(slot: usize, seedLow: u32, seedHigh: u32): void {
   store<u64>(state, seed - PRIME_1, 24)
 }
 
-/** Hashes whole groups of 32 bytes: `bytes` is a multiple of 32. */
-export function hashGroups(slot: usize, offset: usize, bytes: usize): void {
+/** Hashes whole groups of 32 bytes from `first`: `bytes` is a multiple of 32. */
+export function hashGroups(slot: usize, first: usize, bytes: usize): void {
   const state = states + (slot << 5)
   let a = load<u64>(state)
   let b = load<u64>(state, 8)
   let c = load<u64>(state, 16)
   let d = load<u64>(state, 24)
-  let at = area + offset
+  let at = first
   const end = at + bytes
   while (at < end) {
     a = round(a, load<u64>(at))
@@ -143,15 +144,15 @@ export function hashGroups(slot: usize, offset: usize, bytes: usize): void {
   store<u64>(state, d, 24)
 }
 
-/** `hashGroups` for the first `slots` slots. */
-export function hashSlots(slots: usize, stride: usize, bytes: usize): void {
-  for (let slot: usize = 0; slot < slots; slot++) hashGroups(slot, slot * stride, bytes)
+/** `hashGroups` for `slots` blocks, each `stride` bytes behind the one before. */
+export function hashSlots(first: usize, slots: usize, stride: usize, bytes: usize): void {
+  for (let slot: usize = 0; slot < slots; slot++) hashGroups(slot, first + slot * stride, bytes)
 }
 
-/** Hashes the last `bytes` of `total` bytes. */
-export function hashEnd(slot: usize, offset: usize, bytes: usize, total: usize): void {
+/** Hashes the last `bytes` of `total` bytes, which begin at `first`. */
+export function hashEnd(slot: usize, first: usize, bytes: usize, total: usize): void {
   const groups = bytes & ~31
-  hashGroups(slot, offset, groups)
+  hashGroups(slot, first, groups)
   const state = states + (slot << 5)
   const a = load<u64>(state)
   const b = load<u64>(state, 8)
@@ -165,8 +166,8 @@ export function hashEnd(slot: usize, offset: usize, bytes: usize, total: usize):
     hash = c + PRIME_5
   }
   hash += <u64>total
-  let at = area + offset + groups
-  const end = area + offset + bytes
+  let at = first + groups
+  const end = first + bytes
   while (at + 8 <= end) {
     hash = rotl<u64>(hash ^ round(0, load<u64>(at)), 27) * PRIME_1 + PRIME_4
     at += 8
