@@ -11,12 +11,22 @@ import type { Commits } from '../store/local/commits.ts'
 
 type ToCommits =
   | { readonly kind: 'changes'; readonly first: number; readonly changes: readonly ChangeRequest[] }
-  | { readonly kind: 'fault'; readonly set: number; readonly position: number; readonly fault: DiskFault }
+  /** `diskId`: the disk that was there for the thread that saw the fault; it may have been replaced since. */
+  | {
+      readonly kind: 'fault'
+      readonly set: number
+      readonly position: number
+      readonly diskId: string | undefined
+      readonly fault: DiskFault
+    }
+  | { readonly kind: 'bad-copy'; readonly set: number; readonly position: number; readonly segment: number }
   | { readonly kind: 'bad-shard'; readonly place: ExtentPlace; readonly shard: number }
 
 type FromCommits =
   | { readonly kind: 'replies'; readonly replies: readonly (readonly [number, ChangeReply])[] }
   | { readonly kind: 'view'; readonly view: PoolView }
+
+const diskIdAt = (view: PoolView, set: number, position: number): string | undefined => view.sets[set]?.disks[position]?.diskId
 
 /** The side of the thread that asks. */
 export class CommitsPort implements Commits {
@@ -45,11 +55,15 @@ export class CommitsPort implements Commits {
   }
 
   reportFault(set: number, position: number, fault: DiskFault): void {
-    this.#send({ kind: 'fault', set, position, fault })
+    this.#send({ kind: 'fault', set, position, diskId: diskIdAt(this.#view, set, position), fault })
   }
 
   reportBadShard(place: ExtentPlace, shard: number): void {
     this.#send({ kind: 'bad-shard', place, shard })
+  }
+
+  reportBadCopy(set: number, position: number, segment: number): void {
+    this.#send({ kind: 'bad-copy', set, position, segment })
   }
 
   onView(listener: (view: PoolView) => void): () => void {
@@ -99,8 +113,11 @@ export function serveCommits(port: MessagePort, commits: Commits): void {
     replies.push([number, reply])
   }
   port.on('message', (message: ToCommits) => {
-    if (message.kind === 'fault') commits.reportFault(message.set, message.position, message.fault)
-    else if (message.kind === 'bad-shard') commits.reportBadShard(message.place, message.shard)
+    if (message.kind === 'fault') {
+      const isStillThere = diskIdAt(commits.view, message.set, message.position) === message.diskId
+      if (isStillThere) commits.reportFault(message.set, message.position, message.fault)
+    } else if (message.kind === 'bad-shard') commits.reportBadShard(message.place, message.shard)
+    else if (message.kind === 'bad-copy') commits.reportBadCopy(message.set, message.position, message.segment)
     else for (const [offset, change] of message.changes.entries()) void answer(message.first + offset, change)
   })
   port.on('close', stopViews)

@@ -11,6 +11,8 @@ export interface Commits {
   reportFault(set: number, position: number, fault: DiskFault): void
   /** A shard is missing or bad on a disk that works. */
   reportBadShard(place: ExtentPlace, shard: number): void
+  /** A copy of a journal segment is bad on a disk that works. */
+  reportBadCopy(set: number, position: number, segment: number): void
   /** The newest known to this thread. */
   readonly view: PoolView
   /** Calls `listener` after each change of the view; the returned function ends that. */

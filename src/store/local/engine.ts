@@ -223,6 +223,12 @@ export class Engine {
       submit: (change) => this.committer.submit(lane, change),
       reportFault: (set, position, fault) => this.#putOut(set, position, fault),
       reportBadShard: (place, shard) => this.healing.reportBadShard(place, shard),
+      reportBadCopy: (set, position, segment) => {
+        const disk = pool.disk(set, position)?.disk
+        if (disk === undefined || this.#closed) return
+        this.journal.reportBadCopy(disk, segment)
+        this.healing.look()
+      },
       get view() {
         return pool.view
       },

@@ -22,7 +22,7 @@ import type { Journal } from './journal/journal.ts'
 
 export type HealingInput = {
   readonly pool: Pool
-  readonly journal: Pick<Journal, 'copySegments' | 'restoreCopies'>
+  readonly journal: Pick<Journal, 'copySegments' | 'restoreCopies' | 'hasBadCopies'>
   readonly index: OrderedMap
   readonly extents: ExtentStore
   readonly clock: Clock
@@ -51,6 +51,7 @@ export class Healing {
   #again = false
   #cancelTimer: (() => void) | undefined
   #closed = false
+  #mendingCopies = false
   #restored: Promise<unknown> = Promise.resolve()
 
   constructor(input: HealingInput) {
@@ -69,8 +70,21 @@ export class Healing {
     this.#cancelTimer?.()
     this.#cancelTimer = this.#input.clock.timer(LOOK_PERIOD_MS, () => this.look())
     void this.#lookAfterDisks()
+    this.#mendCopies()
     if (this.#working !== undefined) this.#again = true
     else this.#working = this.#mendShards()
+  }
+
+  /** Mends journal copies that a read found bad, one round at a time. */
+  #mendCopies(): void {
+    const { journal } = this.#input
+    if (!journal.hasBadCopies || this.#mendingCopies) return
+    this.#mendingCopies = true
+    this.#restored = this.#restored
+      .then(() => journal.restoreCopies({ verify: false }, () => undefined))
+      .then(() => {
+        this.#mendingCopies = false
+      })
   }
 
   /** A read met a shard that is missing or bad, on a disk that works. */

@@ -47,7 +47,11 @@ export async function openReaderParts(input: ReaderInput): Promise<Result<Reader
   await disks.follow(commits.view)
   const { poolId } = commits.view
   const extents = new ShardedExtents({ poolId, geometry: (set) => commits.view.sets[set]!, disks })
-  const journalReader = new JournalReader({ disks: () => disks.forReading(), reportFault: (disk, fault) => disks.report(disk, fault) })
+  const journalReader = new JournalReader({
+    disks: () => disks.forReading(),
+    reportFault: (disk, fault) => disks.report(disk, fault),
+    reportBadCopy: (disk, segment) => disks.reportBadCopy(disk, segment),
+  })
   const store = new LocalStore({ ...input, index: index.value, extents, journalReader, board: new Board(input.board) })
   return ok({
     store,
@@ -96,6 +100,10 @@ class ThreadDisks implements SetDisks {
 
   report(disk: Disk, fault: DiskFault): void {
     for (const held of this.#held.values()) if (held.disk === disk) this.reportFault(held.set, held.position, fault)
+  }
+
+  reportBadCopy(disk: Disk, segment: number): void {
+    for (const held of this.#held.values()) if (held.disk === disk) this.#commits.reportBadCopy(held.set, held.position, segment)
   }
 
   /** Resolves when the disks of the view are open. */

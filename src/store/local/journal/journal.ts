@@ -216,6 +216,11 @@ export class Journal {
     return done
   }
 
+  /** Some copy was reported bad and not yet mended. */
+  get hasBadCopies(): boolean {
+    return this.#writer.segments.some((segment) => segment.suspects.size > 0)
+  }
+
   /** A reader, of any thread, met bad bytes: the next `restoreCopies` mends that copy. */
   reportBadCopy(disk: Disk, number: number): void {
     const segment = this.#writer.segments.find(({ header }) => header.number === number)
