@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { AdminCommand, AdminSite, CommandFailure } from './admin/command.ts'
 import { ADMIN_COMMANDS } from './admin/commands/index.ts'
 import type { SiteControl } from './admin/control.ts'
+import { freeBytes } from './admin/free-bytes.ts'
 import { EXPORTS_DIRECTORY, IDENTITY_FILE } from './admin/site-files.ts'
 import { readSiteIdentity, saveSiteIdentity } from './admin/site-identity.ts'
 import { canonicalId, type RootKeys, readRootKeys, saveRootKeys } from './admin/site-keys.ts'
@@ -220,6 +221,7 @@ function adminSite(
     clock,
     random,
     underWay: new Set<string>(),
+    freeBytes: async () => freeBytes((await control.status()).pool),
   }
   return { directory, name, store, control, federation, clock, random }
 }
