@@ -113,8 +113,18 @@ beforeAll(async () => {
     makeSite(join(home, name), '--name', name)
     writeFileSync(join(home, `${name}.identity`), holdfastOk('site', 'identity', join(home, name)))
   }
+  const before = await serveSite(join(home, 'alpha'))
+  await fill(clientOf(before))
+  expect(await before.stop()).toBe(0)
+  cpSync(join(home, 'alpha', 'disk2'), join(home, 'earlier'), { recursive: true })
+
   const alpha = await serveSite(join(home, 'alpha'))
-  await fill(clientOf(alpha))
+  for (const [Key, bytes] of [
+    ['later', 200],
+    ['later and large', MIB],
+  ] as const)
+    await clientOf(alpha).send(new PutObjectCommand({ Bucket: 'plain', Key, Body: bytesFor(Key, bytes) }))
+  await clientOf(alpha).send(new DeleteObjectCommand({ Bucket: 'plain', Key: 'replaced' }))
   held.set('alpha', await readAll(clientOf(alpha)))
   expect(await alpha.stop()).toBe(0)
 
@@ -244,6 +254,13 @@ test('a damaged shard is made up for; with one too few, the objects lost are nam
     expect(asHeld(less, line)).toEqual(known.get(`${line.bucket}/${line.key} ${line.version}`))
   }
   for (const { bucket, key, latest } of lost) if (latest) expect(existsSync(join(less, bucket, key))).toBe(false)
+})
+
+test('a disk as it was earlier takes nothing back: what it missed comes from the others', () => {
+  const into = join(home, 'with an earlier one')
+  const ran = readDisks([join(home, 'earlier'), ...found('alpha', ['disk3', 'disk4'])], '--into', into)
+  expect({ code: ran.code, err: ran.err }).toEqual({ code: 0, err: '' })
+  expect(sorted(lines(ran.out).map((line) => asHeld(into, line)))).toEqual(sorted(held.get('alpha') ?? []))
 })
 
 test('disks of two sites are refused', () => {
