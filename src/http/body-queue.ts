@@ -1,3 +1,4 @@
+import { type ChunkPool, LENT_CHUNK_BYTES } from './chunk-pool.ts'
 import { RequestAborted, type RequestBody } from './exchange.ts'
 import { BODY_AHEAD_BYTES, SMALL_BODY_BYTES } from './limits.ts'
 
@@ -23,11 +24,17 @@ export const NO_BODY: RequestBody = { declaredBytes: 0, read: () => END }
 export class BodyQueue implements RequestBody {
   readonly declaredBytes: number | undefined
   private readonly source: BodySource
+  private readonly pool: ChunkPool | undefined
   private readonly chunks: Uint8Array[] = []
   /** The next chunk to hand over; those before it were. */
   private next = 0
   private waitingBytes = 0
   private gathered: Uint8Array | undefined
+  private lends = false
+  /** The pool's memory that is being filled; what is in it so far is the last chunk that waits. */
+  private filling: Uint8Array | undefined
+  /** The pool's memory that the reader has. */
+  private lent: Uint8Array | undefined
   private receivedBytes = 0
   private state: 'open' | 'ended' | 'aborted' = 'open'
   private begun = false
@@ -35,9 +42,11 @@ export class BodyQueue implements RequestBody {
   private waiter: { resolve(chunk: Uint8Array | undefined): void; reject(error: RequestAborted): void } | undefined
   private discarding: { leftBytes: number; settle(outcome: DiscardOutcome): void } | undefined
 
-  constructor(declaredBytes: number | undefined, source: BodySource) {
+  /** With a pool it can lend. */
+  constructor(declaredBytes: number | undefined, source: BodySource, pool?: ChunkPool) {
     this.declaredBytes = declaredBytes
     this.source = source
+    this.pool = pool
   }
 
   get complete(): boolean {
@@ -59,7 +68,15 @@ export class BodyQueue implements RequestBody {
     return this.declaredBytes === undefined ? undefined : this.declaredBytes - this.receivedBytes
   }
 
+  lend(): void {
+    this.lends = this.pool !== undefined && (this.declaredBytes === undefined || this.declaredBytes > SMALL_BODY_BYTES)
+  }
+
   read(): Promise<Uint8Array | undefined> {
+    if (this.lent !== undefined) {
+      this.pool?.give(this.lent)
+      this.lent = undefined
+    }
     if (!this.begun) {
       this.begun = true
       if (this.state === 'open') this.source.begin()
@@ -72,6 +89,7 @@ export class BodyQueue implements RequestBody {
         this.next = 0
       }
       this.waitingBytes -= chunk.length
+      this.lentOut(chunk)
       if (this.paused && this.waitingBytes < BODY_AHEAD_BYTES / 2) this.resume()
       return Promise.resolve(chunk)
     }
@@ -103,15 +121,58 @@ export class BodyQueue implements RequestBody {
     this.hand(alone ? bytes : new Uint8Array(bytes))
   }
 
+  /** The same with bytes that are the adapter's own again when this returns. */
+  pushCopied(bytes: Uint8Array): void {
+    if (!this.lends || this.discarding !== undefined) {
+      // What is gathered or dropped need not be copied here.
+      const declared = this.declaredBytes
+      const isGathered = declared !== undefined && declared <= SMALL_BODY_BYTES && bytes.length < declared
+      this.push(isGathered || this.discarding !== undefined ? bytes : new Uint8Array(bytes))
+      return
+    }
+    this.receivedBytes += bytes.length
+    let at = 0
+    while (at < bytes.length) {
+      const room = this.filling
+      const last = this.chunks[this.chunks.length - 1]
+      if (room !== undefined && last !== undefined && last.buffer === room.buffer && last.length < room.length) {
+        const count = Math.min(bytes.length - at, room.length - last.length)
+        room.set(bytes.subarray(at, at + count), last.length)
+        this.chunks[this.chunks.length - 1] = room.subarray(0, last.length + count)
+        this.waits(count)
+        at += count
+      } else {
+        const fresh = this.pool!.take()
+        const count = Math.min(bytes.length - at, fresh.length)
+        fresh.set(count === bytes.length ? bytes : bytes.subarray(at, at + count))
+        this.filling = fresh
+        at += count
+        this.hand(fresh.subarray(0, count))
+      }
+    }
+  }
+
+  /** The reader has the chunk now. Whatever chunk of the right size it is, the pool gets it in the end. */
+  private lentOut(chunk: Uint8Array): void {
+    if (!this.lends || chunk.buffer.byteLength !== LENT_CHUNK_BYTES) return
+    this.lent = new Uint8Array(chunk.buffer as ArrayBuffer)
+    if (this.filling?.buffer === chunk.buffer) this.filling = undefined
+  }
+
   private hand(chunk: Uint8Array): void {
     const waiter = this.waiter
     if (waiter !== undefined) {
+      this.lentOut(chunk)
       this.waiter = undefined
       waiter.resolve(chunk)
       return
     }
     this.chunks.push(chunk)
-    this.waitingBytes += chunk.length
+    this.waits(chunk.length)
+  }
+
+  private waits(bytes: number): void {
+    this.waitingBytes += bytes
     if (!this.paused && this.waitingBytes >= BODY_AHEAD_BYTES && this.state === 'open' && this.remainingBytes !== 0) {
       this.paused = true
       this.source.pause()

@@ -33,6 +33,11 @@ export interface RequestBody {
    * Rejects with RequestAborted when the client goes away or goes silent for too long.
    */
   read(): Promise<Uint8Array | undefined>
+  /**
+   * Before the first read: what is read from now on is only lent, until the next read, so that its memory can serve again. Worth it for great bodies:
+   * memory made anew for each chunk costs more than reading it.
+   */
+  lend?(): void
 }
 
 export class RequestAborted extends Error {

@@ -1,6 +1,7 @@
 import type { HttpResponse as UwsResponse } from 'uWebSockets.js'
 import { SocketAddress } from 'node:net'
 import { BodyQueue, type BodySource, NO_BODY } from './body-queue.ts'
+import type { ChunkPool } from './chunk-pool.ts'
 import type { HttpReply, HttpRequest, ReplyBody, ReplySource, RequestBody } from './exchange.ts'
 import type { Framing } from './framing.ts'
 import { DISCARD_BYTES_MAX, type HttpLimits, LINGER_BYTES_MAX, WHOLE_AT_ONCE_BYTES } from './limits.ts'
@@ -17,6 +18,7 @@ export interface UwsHost {
   readonly continuesByItself: boolean
   /** Exchanges that wait for their client: each gets a tick() about every TICK_MS. */
   readonly waiting: Set<UwsExchange>
+  readonly chunks: ChunkPool
   finished(exchange: UwsExchange): void
 }
 
@@ -58,7 +60,7 @@ export class UwsExchange implements HttpRequest, BodySource {
     this.headers = headers
     this.remoteAddress = addressText(new Uint8Array(res.getRemoteAddress()))
     this.waitsForContinue = framing.expectsContinue && !host.continuesByItself
-    this.queue = framing.bodyBytes === 0 ? undefined : new BodyQueue(framing.bodyBytes, this)
+    this.queue = framing.bodyBytes === 0 ? undefined : new BodyQueue(framing.bodyBytes, this, host.chunks)
     this.body = this.queue ?? NO_BODY
     res.onAborted(() => this.abort())
     const queue = this.queue
@@ -79,7 +81,7 @@ export class UwsExchange implements HttpRequest, BodySource {
   private receive(queue: BodyQueue, bytes: ArrayBuffer, isLast: boolean): void {
     this.idleMs = 0
     // The library takes `bytes` back when this returns.
-    if (bytes.byteLength > 0) queue.push(new Uint8Array(bytes.slice(0)))
+    if (bytes.byteLength > 0) queue.pushCopied(new Uint8Array(bytes))
     if (!isLast) return
     if (!this.lingering) this.host.waiting.delete(this)
     queue.end()

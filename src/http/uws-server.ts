@@ -1,5 +1,6 @@
 import type { HttpRequest as UwsRequest, HttpResponse as UwsResponse } from 'uWebSockets.js'
 import { fail, ok, type Result } from '../result.ts'
+import { ChunkPool } from './chunk-pool.ts'
 import type { HttpHandler, HttpServer } from './exchange.ts'
 import { readFraming } from './framing.ts'
 import { DEFAULT_LIMITS, type HttpLimits } from './limits.ts'
@@ -60,6 +61,7 @@ class UwsServer implements HttpServer, UwsHost {
   readonly limits: HttpLimits
   readonly continuesByItself: boolean
   readonly waiting = new Set<UwsExchange>()
+  readonly chunks = new ChunkPool()
   port = 0
   stopping = false
   private readonly uws: LoadedUws['native']

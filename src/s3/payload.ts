@@ -23,8 +23,10 @@ export interface Payload {
   readonly statedChecksum: StatedChecksum | undefined
   /** Asks for digests to be computed besides those verified. Before the first read. */
   want(digests: { readonly md5?: true; readonly checksum?: ChecksumAlgorithm }): void
+  /** Before the first read: the reader needs no chunk after the next read, so that its memory can serve again. */
+  lend(): void
   /**
-   * The next bytes, at least one, not to be changed before the end; undefined at the end, when everything stated has been verified.
+   * The next bytes, at least one, not to be changed before the end (before the next read, if lent); undefined at the end, when everything stated has been verified.
    * After a failure nothing more comes. Never rejects.
    */
   read(): Promise<Result<Uint8Array | undefined, S3Failure>>
@@ -137,6 +139,7 @@ class RequestPayload implements Payload {
   readonly #sha256: string | undefined
   readonly #digests = new ContentDigests()
   #wanted: { readonly md5?: true; readonly checksum?: ChecksumAlgorithm } = {}
+  #lent = false
   #decoded: Uint8Array[] = []
   #decodedNext = 0
   #received = 0
@@ -158,6 +161,11 @@ class RequestPayload implements Payload {
     this.#wanted = { ...this.#wanted, ...digests }
     if (digests.md5) this.#digests.want('MD5')
     if (digests.checksum !== undefined) this.#digests.want(digests.checksum)
+  }
+
+  lend(): void {
+    this.#lent = true
+    this.#request.body.lend?.()
   }
 
   async read(): Promise<Result<Uint8Array | undefined, S3Failure>> {
@@ -199,7 +207,7 @@ class RequestPayload implements Payload {
 
   #give(bytes: Uint8Array): Result<Uint8Array, S3Failure> {
     this.#received += bytes.length
-    this.#digests.update(bytes, bytes.length === this.bytes)
+    this.#digests.update(bytes, !this.#lent && bytes.length === this.bytes)
     return ok(bytes)
   }
 
@@ -248,6 +256,7 @@ export const NO_PAYLOAD: Payload = {
   bytes: 0,
   statedChecksum: undefined,
   want: () => undefined,
+  lend: () => undefined,
   read: () => Promise.resolve(ok(undefined)),
   digests: { md5Hex: undefined, checksum: undefined },
 }

@@ -33,6 +33,7 @@ export async function receiveContent(
   const algorithm = options.algorithm ?? payload.statedChecksum?.algorithm ?? 'CRC64NVME'
   payload.want({ md5: true, checksum: algorithm })
   const writer = store.stage(bytes)
+  if (writer.copies) payload.lend()
   let isFinished = false
   try {
     for (;;) {

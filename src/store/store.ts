@@ -52,7 +52,9 @@ export type ConditionFault =
 export type StagedContent = { readonly bytes: number; readonly place: unknown }
 
 export interface ContentWriter {
-  /** Takes the bytes (they must not change afterwards). Wait for the promise, if there is one, before the next call. Never rejects: faults show at finish. */
+  /** Bytes given to `write` are copied: once it is done with them they may change. */
+  readonly copies: boolean
+  /** Takes the bytes (they must not change afterwards, unless copied). Wait for the promise, if there is one, before the next call. Never rejects: faults show at finish. */
   write(chunk: Uint8Array): Promise<void> | undefined
   /** Resolves when the bytes are durable on every disk that is in. */
   finish(): Promise<Result<StagedContent, StoreFault>>

@@ -89,10 +89,12 @@ function memoryStore(aborted: { count: number }, leases: { open: number }): Stor
       return { release: () => void leases.open-- }
     },
     findBucket: async (name) => buckets.get(name),
-    stage: (): ContentWriter => {
+    stage: (expectedBytes): ContentWriter => {
       const pieces: Uint8Array[] = []
+      const copies = expectedBytes !== undefined && expectedBytes > 128 * 1024
       return {
-        write: (chunk) => void pieces.push(chunk),
+        copies,
+        write: (chunk) => void pieces.push(copies ? new Uint8Array(chunk) : chunk),
         finish: async () => {
           const place = Buffer.concat(pieces)
           return place.toString() === 'too much' ? fail('full' as const) : ok<StagedContent>({ bytes: place.length, place })

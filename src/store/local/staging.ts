@@ -39,6 +39,8 @@ export class ExtentNumbers {
 }
 
 export class StagingWriter implements ContentWriter {
+  /** Extents copy, what goes with the record is kept as it came. */
+  readonly copies: boolean
   readonly #begin: () => ExtentWriter
   #chunks: Uint8Array[] = []
   #bytes = 0
@@ -46,7 +48,8 @@ export class StagingWriter implements ContentWriter {
 
   constructor(begin: () => ExtentWriter, expectedBytes: number | undefined) {
     this.#begin = begin
-    if (expectedBytes !== undefined && expectedBytes > INLINE_BYTES_MAX) this.#extent = begin()
+    this.copies = expectedBytes !== undefined && expectedBytes > INLINE_BYTES_MAX
+    if (this.copies) this.#extent = begin()
   }
 
   write(chunk: Uint8Array): Promise<void> | undefined {
