@@ -16,6 +16,8 @@ import type { StateFolder } from './state-files.ts'
 import { parsePosition } from './words.ts'
 
 const BATCH_TEXT_BYTES_MAX = 1024 * 1024
+/** A batch ends behind so much content: while it is written nothing that is deleted anywhere in the site frees its space. */
+const BATCH_CONTENT_BYTES_MAX = 256 * 1024 * 1024
 const CACHE_BYTES_MAX = 16 * 1024 * 1024
 const CACHED_CONTENT_BYTES_MAX = 256 * 1024
 
@@ -93,17 +95,23 @@ export class ExportBatches {
     const lines: BatchLine[] = []
     const contents: PlannedContent[] = []
     let textBytes = 0
+    let contentBytes = 0
     let next = 0
     for await (const operation of wanted(site, bucket, subtract(stated.brings, upTo(from - 1)))) {
+      if (lines.length === BATCH_OPERATIONS_MAX || contentBytes >= BATCH_CONTENT_BYTES_MAX) {
+        next = operation.number
+        break
+      }
       const content = await this.#contentOf(bucket, operation, digests)
       const { origin } = site.store.federation
       const signed = operationText({ bucket: stated.bucket, origin, operation, digest: content.digest })
       const bytes = Buffer.byteLength(signed)
-      if (lines.length === BATCH_OPERATIONS_MAX || (lines.length > 0 && textBytes + bytes > BATCH_TEXT_BYTES_MAX)) {
+      if (lines.length > 0 && textBytes + bytes > BATCH_TEXT_BYTES_MAX) {
         next = operation.number
         break
       }
       textBytes += bytes
+      contentBytes += content.planned?.bytes ?? 0
       lines.push({ content: content.state, signed })
       if (content.planned !== undefined) contents.push(content.planned)
     }
