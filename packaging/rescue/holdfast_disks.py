@@ -12,10 +12,11 @@ class Lost(Exception):
 
 class Disks:
     def __init__(self, folders):
-        self.places, self.segments, self.losses, pools = {}, {}, [], set()
+        self.places, self.segments, self.losses, pools, sets = {}, {}, [], set(), {}
         for folder in map(Path, folders):
             identity = json.loads((folder / "identity.json").read_bytes().splitlines()[0])
             pools.add(identity["pool"])
+            sets[identity["set"]] = identity["data"], identity["parity"]
             self.places.setdefault((identity["set"], identity["place"]), []).append(folder)
             for path in (folder / "journal").glob("[0-9a-f]" * 8):
                 with path.open("rb") as file:
@@ -24,6 +25,10 @@ class Disks:
         if len(pools) != 1:
             sys.exit("These are not the disks of one site.")
         self.pool = bytes.fromhex(pools.pop())
+        for number, (k, m) in sets.items():
+            missing = k + m - sum(number == place[0] for place in self.places)
+            if missing > m:
+                self.report(f"{missing} disks of set {number} are missing, which has parity for {m}: the newest changes may be missing too.")
 
     def report(self, sentence):
         self.losses.append(sentence)

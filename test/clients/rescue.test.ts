@@ -263,6 +263,12 @@ test('a disk as it was earlier takes nothing back: what it missed comes from the
   expect(sorted(lines(ran.out).map((line) => asHeld(into, line)))).toEqual(sorted(held.get('alpha') ?? []))
 })
 
+test('with more disks missing than there is parity it says that it cannot know all', () => {
+  const ran = readDisks(found('alpha', ['disk2']))
+  expect(ran.code).toBe(3)
+  expect(ran.err).toContain('3 disks of set 0 are missing, which has parity for 2: the newest changes may be missing too.')
+})
+
 test('disks of two sites are refused', () => {
   const ran = readDisks([join(home, 'alpha', 'disk1'), join(home, 'bravo', 'disk1')])
   expect(ran).toMatchObject({ code: 1, out: '' })
