@@ -2,7 +2,8 @@
  * Applies operations in their order, many in flight. Content is staged as it streams by, each byte authenticated when it was read, and belongs to nothing until its
  * operation is applied: stopped anywhere, nothing is half there. Memory: contents that wait in memory for their record, at most IN_FLIGHT_BYTES_MAX.
  */
-import type { FederationStore, ForeignFault, StagedContent, Store } from '../store/store.ts'
+import type { Result } from '../result.ts'
+import type { FederationStore, ForeignFault, StagedContent, Store, StoreFault } from '../store/store.ts'
 import type { Bucket } from '../store/terms.ts'
 import type { BatchOperation } from './batch.ts'
 import type { WalkedContent } from './bundle-walk.ts'
@@ -11,8 +12,14 @@ import { Refusal, storeRefusal } from './site.ts'
 
 export const IN_FLIGHT_MAX = 128
 const IN_FLIGHT_BYTES_MAX = 16 * 1024 * 1024
+/** Larger contents go to the disks as they come; smaller ones may wait in memory for their record. */
+const WAITING_BYTES_MAX = 256 * 1024
 
 export type Applied = { readonly kind: 'applied' | 'already' | 'from-the-future'; readonly concurrent: boolean }
+
+/** A promise inside an object, so that waiting for the one does not wait for the other. */
+type Staging = { readonly finished: Promise<Result<StagedContent, StoreFault>> }
+type Answer = { readonly answered: Promise<void> }
 
 export class Applier {
   readonly #store: Store
@@ -33,8 +40,8 @@ export class Applier {
 
   /** Resolves when the next one may come; a failure shows at a later call. */
   async apply(bucket: Bucket, operation: BatchOperation, content: WalkedContent): Promise<void> {
-    const bytes = content.kind === 'here' ? Math.min(content.bytes, IN_FLIGHT_BYTES_MAX) : 0
-    await this.#until(() => this.#inFlight < IN_FLIGHT_MAX && (this.#inFlight === 0 || this.#inFlightBytes + bytes <= IN_FLIGHT_BYTES_MAX))
+    const bytes = content.kind === 'here' ? Math.min(content.bytes, WAITING_BYTES_MAX) : 0
+    await this.#until(() => this.#inFlight < IN_FLIGHT_MAX && this.#inFlightBytes + bytes <= IN_FLIGHT_BYTES_MAX)
     this.#throwFailure()
     const staged = content.kind === 'here' ? await this.#stage(content) : undefined
     this.#inFlight += 1
@@ -43,7 +50,7 @@ export class Applier {
     const over = (): void => undefined
     this.#turn = handed.then(over, over)
     void handed
-      .then(({ answer }) => answer)
+      .then(({ answered }) => answered)
       .then(
         () => this.#done(bytes),
         (error: unknown) => this.#fail(error, bytes),
@@ -62,10 +69,8 @@ export class Applier {
     await this.#until(() => this.#inFlight === 0)
   }
 
-  /** Writes the content; the promise inside is that of its being durable. */
-  async #stage(
-    content: Extract<WalkedContent, { kind: 'here' }>,
-  ): Promise<{ readonly finished: ReturnType<ReturnType<Store['stage']>['finish']> }> {
+  /** Writes the content; does not wait until it is durable. */
+  async #stage(content: Extract<WalkedContent, { kind: 'here' }>): Promise<Staging> {
     const writer = this.#store.stage(content.bytes)
     try {
       for await (const chunk of content.read()) {
@@ -80,24 +85,23 @@ export class Applier {
   }
 
   /** Hands one operation to the store, in its turn; does not wait for the answer. */
-  async #hand(
-    bucket: Bucket,
-    operation: BatchOperation,
-    staging: { readonly finished: Promise<unknown> } | undefined,
-  ): Promise<{ readonly answer: Promise<void> }> {
-    const finished = (await staging?.finished) as Awaited<ReturnType<ReturnType<Store['stage']>['finish']>> | undefined
+  async #hand(bucket: Bucket, operation: BatchOperation, staging: Staging | undefined): Promise<Answer> {
+    const staged = await staging?.finished
     if (this.#failure !== undefined) {
-      if (finished?.ok === true) this.#store.discard(finished.value)
-      return { answer: Promise.resolve() }
+      if (staged?.ok === true) this.#store.discard(staged.value)
+      return { answered: Promise.resolve() }
     }
-    if (finished !== undefined && !finished.ok) return { answer: Promise.reject(this.#refused(bucket, operation, finished.error)) }
-    const answer = applyOne(this.#store.federation, bucket, operation, finished?.value).then((applied) => {
-      if (typeof applied === 'string') throw this.#refused(bucket, operation, applied)
-      this.#onApplied(bucket, operation, applied)
-    })
+    const answered = this.#answered(bucket, operation, staged)
     // Whoever waits for it gets the fault; until then it must not count as unhandled.
-    answer.catch(() => undefined)
-    return { answer }
+    answered.catch(() => undefined)
+    return { answered }
+  }
+
+  async #answered(bucket: Bucket, operation: BatchOperation, staged: Result<StagedContent, StoreFault> | undefined): Promise<void> {
+    if (staged?.ok === false) throw this.#refused(bucket, operation, staged.error)
+    const applied = await applyOne(this.#store.federation, bucket, operation, staged?.value)
+    if (typeof applied === 'string') throw this.#refused(bucket, operation, applied)
+    this.#onApplied(bucket, operation, applied)
   }
 
   #refused(bucket: Bucket, operation: BatchOperation, fault: ForeignFault): Refusal {
