@@ -24,19 +24,29 @@ export function watchDisks(pool: Pool, clock: Clock): () => void {
   }
 
   async function check(set: number, position: number, diskId: string): Promise<void> {
-    const disk = pool.disk(set, position)?.disk
-    if (disk === undefined) return
     checking.add(diskId)
-    const checked = disk.failed === undefined ? await disk.check() : { ok: false as const, error: disk.failed }
+    await checkDisk(pool, set, position, () => stopped)
     checking.delete(diskId)
-    // A disk put out or replaced meanwhile is nobody's concern any more.
-    if (checked.ok || stopped || pool.disk(set, position)?.disk !== disk) return
-    const out: DiskOut = { set, position, reason: describeFault(disk.failed ?? checked.error) }
-    await pool.putOut([out])
   }
 
   return () => {
     stopped = true
     cancel()
   }
+}
+
+/** Checks every disk that is in or healing, now. */
+export async function checkDisks(pool: Pool): Promise<void> {
+  const slots = pool.view.sets.flatMap((set) => set.disks).filter((slot) => slot.state !== 'out')
+  await Promise.all(slots.map(({ set, position }) => checkDisk(pool, set, position, () => false)))
+}
+
+async function checkDisk(pool: Pool, set: number, position: number, isOver: () => boolean): Promise<void> {
+  const disk = pool.disk(set, position)?.disk
+  if (disk === undefined) return
+  const checked = disk.failed === undefined ? await disk.check() : { ok: false as const, error: disk.failed }
+  // A disk put out or replaced meanwhile is nobody's concern any more.
+  if (checked.ok || isOver() || pool.disk(set, position)?.disk !== disk) return
+  const out: DiskOut = { set, position, reason: describeFault(disk.failed ?? checked.error) }
+  await pool.putOut([out])
 }

@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises'
 import type { SiteControl } from '../admin/control.ts'
 import { openDirectoryDisk } from '../disks/directory-disk.ts'
 import { IDENTITY_FILE } from '../disks/identity.ts'
+import { checkDisks } from '../disks/watch-disks.ts'
 import type { Clock } from '../environment.ts'
 import { fail, ok, type Result } from '../result.ts'
 import type { Engine } from '../store/local/engine.ts'
@@ -13,6 +14,8 @@ const PROGRESS_PERIOD_MS = 200
 export function engineControl(engine: Engine, clock: Clock): SiteControl {
   return {
     async status() {
+      // Whoever has just pulled a disk wants to see it out.
+      await checkDisks(engine.pool)
       return { pool: engine.pool.view, sequence: engine.journal.nextSequence - 1, shardsToRepair: engine.healing.shardsToRepair }
     },
     async replaceDisk(oldDirectory, newDirectory, progress): Promise<Result<void, string>> {
