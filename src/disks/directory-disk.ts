@@ -165,15 +165,15 @@ export class DirectoryDisk implements Disk {
     // If the answer comes too late for its caller, or the disk failed meanwhile, nobody else would close the descriptor.
     let late = false
     let opened: number | undefined
-    let isDirect = (flags & O_DIRECT) !== 0
+    let granted = flags
     const open: Call<number> = (back) => tryOpen(flags, back)
     const tryOpen = (flags: number, back: Back<number>): void =>
       fs.open(path, flags, 0o600, (error, fd) => {
         if (error?.code === 'EINVAL' && (flags & O_DIRECT) !== 0) {
           this.#refusesDirect = true
-          isDirect = false
+          granted = flags & ~O_DIRECT & ~O_EXCL
           // The refused call may have made the file already.
-          tryOpen(flags & ~O_DIRECT & ~O_EXCL, back)
+          tryOpen(granted, back)
           return
         }
         if (error === null && late) fs.close(fd, () => {})
@@ -182,7 +182,7 @@ export class DirectoryDisk implements Disk {
       })
     const fd = await this.#queue.run(lane, open)
     late = true
-    if (fd.ok) return ok(new DirectoryFile(this.#queue, this.#files, lane, fd.value, isDirect))
+    if (fd.ok) return ok(new DirectoryFile(this.#queue, this.#files, lane, fd.value, granted))
     if (opened !== undefined) fs.close(opened, () => {})
     return fd
   }

@@ -1,9 +1,10 @@
 /** An open file of a directory disk: descriptor numbers and the callback calls of node:fs, which cost half of what FileHandle does. */
 import fs from 'node:fs'
 import { fail, type Result } from '../result.ts'
-import type { DiskFault, DiskFile, Lane } from './disk.ts'
+import { DIRECT_BYTES, type DiskFault, type DiskFile, type Lane } from './disk.ts'
 import type { Back, Call, DiskQueue, SystemError } from './disk-queue.ts'
 
+const { O_DIRECT, O_DSYNC, O_RDWR } = fs.constants
 /** Linux takes at most so many pieces in one writev (IOV_MAX). */
 const PIECES_MAX = 1024
 
@@ -11,6 +12,8 @@ export class DirectoryFile implements DiskFile {
   readonly #queue: DiskQueue
   readonly #lane: Lane
   #fd: number
+  /** How it is opened anew without O_DIRECT. */
+  readonly #flags: number
   /** The first descriptor if it has O_DIRECT; it stays open until the end, since others may be writing to it. */
   readonly #directFd: number | undefined
   /** The open files of the disk, so that it can close them. */
@@ -19,13 +22,14 @@ export class DirectoryFile implements DiskFile {
   #underWay = 0
   #closing = false
 
-  constructor(queue: DiskQueue, files: Set<DirectoryFile>, lane: Lane, fd: number, isDirect: boolean) {
+  constructor(queue: DiskQueue, files: Set<DirectoryFile>, lane: Lane, fd: number, flags: number) {
     this.#queue = queue
     this.#files = files
     files.add(this)
     this.#lane = lane
     this.#fd = fd
-    this.#directFd = isDirect ? fd : undefined
+    this.#directFd = (flags & O_DIRECT) === 0 ? undefined : fd
+    this.#flags = flags & (O_RDWR | O_DSYNC)
   }
 
   read(offset: number, bytes: number): Promise<Result<Uint8Array, DiskFault>> {
@@ -35,32 +39,33 @@ export class DirectoryFile implements DiskFile {
     })
   }
 
+  readInto(offset: number, target: Uint8Array): Promise<Result<number, DiskFault>> {
+    return this.#run((back) => this.#directly((fd, then) => readUpTo(fd, target, offset, 0, then), back))
+  }
+
   write(offset: number, pieces: readonly Uint8Array[]): Promise<Result<void, DiskFault>> {
-    return this.#run((back) => {
-      const fd = this.#fd
-      writeFully(fd, pieces, offset, (error) => {
-        if (fd === this.#directFd && isInvalid(error)) this.#writeBuffered(pieces, offset, back)
-        else back(error)
-      })
+    return this.#run((back) => this.#directly((fd, then) => writeFully(fd, pieces, offset, then), back))
+  }
+
+  /** A file system may take O_DIRECT and then refuse operations: it wants greater blocks, or stopped in the middle of one. Then on without. */
+  #directly<T>(act: (fd: number, then: Back<T>) => void, back: Back<T>): void {
+    const fd = this.#fd
+    if (fd !== this.#directFd) {
+      act(fd, back)
+      return
+    }
+    act(fd, (error, value) => {
+      if (isInvalid(error)) this.#becomeBuffered(fd, (reopenError) => (reopenError === null ? act(this.#fd, back) : back(reopenError)))
+      else back(error, value)
     })
   }
 
-  /** A file system may take O_DIRECT and then refuse writes: it wants greater blocks, or stopped in the middle of one. */
-  #writeBuffered(pieces: readonly Uint8Array[], offset: number, back: Back<void>): void {
-    const write = (): void => writeFully(this.#fd, pieces, offset, back)
-    if (this.#fd !== this.#directFd) {
-      write()
-      return
-    }
-    fs.open(`/proc/self/fd/${this.#directFd}`, fs.constants.O_RDWR, (error, fd) => {
-      if (error !== null) {
-        back(error)
-        return
-      }
+  #becomeBuffered(directFd: number, back: Back<void>): void {
+    fs.open(`/proc/self/fd/${directFd}`, this.#flags, (error, fd) => {
       // Of several that come here at once the first one wins.
-      if (this.#fd === this.#directFd) this.#fd = fd
-      else fs.close(fd, () => {})
-      write()
+      if (error === null && this.#fd === directFd) this.#fd = fd
+      else if (error === null) fs.close(fd, () => {})
+      back(error)
     })
   }
 
@@ -100,6 +105,16 @@ export class DirectoryFile implements DiskFile {
 }
 
 const isInvalid = (error: SystemError | DiskFault | null): boolean => typeof error === 'object' && error?.code === 'EINVAL'
+
+/** Until `target` is full, or the file ends: so it does where a read ends in the middle of a page. */
+function readUpTo(fd: number, target: Uint8Array, offset: number, done: number, back: Back<number>): void {
+  fs.read(fd, target, done, target.length - done, offset + done, (error, bytes) => {
+    const all = done + bytes
+    if (error !== null) back(error)
+    else if (bytes === 0 || all === target.length || all % DIRECT_BYTES !== 0) back(null, all)
+    else readUpTo(fd, target, offset, all, back)
+  })
+}
 
 function readFully(fd: number, content: Uint8Array, offset: number, done: number, back: Back<Uint8Array>): void {
   fs.read(fd, content, done, content.length - done, offset + done, (error, bytes) => {

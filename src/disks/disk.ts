@@ -35,7 +35,7 @@ export type OpenOptions = {
   /** Each write is durable when it answers (O_DSYNC). */
   readonly dsync?: boolean
   /**
-   * Written past the page cache where the file system can do that (O_DIRECT), and never read. Addresses, lengths and offsets of what is written are multiples
+   * Past the page cache where the file system can do that (O_DIRECT): only `readInto` and `write` then, with addresses, lengths and offsets that are multiples
    * of DIRECT_BYTES. Such bytes are no more durable than others: `sync` all the same.
    */
   readonly direct?: boolean
@@ -76,6 +76,11 @@ export type DiskSpace = { readonly totalBytes: number; readonly freeBytes: numbe
 export interface DiskFile {
   /** Exactly `bytes` bytes from `offset`, or 'short'. The array is the caller's. */
   read(offset: number, bytes: number): Promise<Result<Uint8Array, DiskFault>>
+  /**
+   * Fills `target` from `offset` on and says how far: to its end, or to that of the file. After a fault other than 'short' and 'not-found' the disk may
+   * still write into `target` at any time, until it is closed and beyond.
+   */
+  readInto(offset: number, target: Uint8Array): Promise<Result<number, DiskFault>>
   /** The pieces one behind the other from `offset`. They must not change until it answers. */
   write(offset: number, pieces: readonly Uint8Array[]): Promise<Result<void, DiskFault>>
   /** fdatasync. */

@@ -10,6 +10,12 @@ import { Cut, stripesPerRun } from './shard-file.ts'
 import { type ShardSource, sourcesOf } from './shard-source.ts'
 import { StripeRun } from './stripe-run.ts'
 
+/**
+ * Reads of at least so much go past the page cache: filling it costs several times what reading costs, and what is so great is rarely wanted again soon.
+ * Below, and so in most ranges, the cache and its reading ahead serve better.
+ */
+const DIRECT_BYTES_MIN = 4 * 1024 * 1024
+
 export class ShardedExtentReader implements ExtentReader {
   readonly #place: ExtentPlace
   readonly #cut: Cut
@@ -20,6 +26,7 @@ export class ShardedExtentReader implements ExtentReader {
   #current: StripeRun | undefined
   #ahead: StripeRun | undefined
   #fault: ExtentFault | undefined
+  #into: { readonly direct: boolean } | undefined
 
   constructor(set: SetDisks, poolId: Uint8Array, place: ExtentPlace, from: number, to: number) {
     assert(from >= 0 && from <= to && to <= place.bytes)
@@ -28,6 +35,10 @@ export class ShardedExtentReader implements ExtentReader {
     this.#sources = sourcesOf(set, poolId, place)
     this.#at = from
     this.#to = to
+  }
+
+  lend(): void {
+    this.#into = { direct: this.#to - this.#at >= DIRECT_BYTES_MIN }
   }
 
   async read(): Promise<Result<Uint8Array | undefined, ExtentFault>> {
@@ -51,6 +62,8 @@ export class ShardedExtentReader implements ExtentReader {
 
   close(): void {
     this.#at = this.#to
+    this.#current?.release()
+    this.#ahead?.release()
     this.#current = undefined
     this.#ahead = undefined
     for (const source of this.#sources) source.close()
@@ -64,6 +77,7 @@ export class ShardedExtentReader implements ExtentReader {
   #runOf(stripe: number): StripeRun {
     const current = this.#current
     if (current !== undefined && stripe < current.to) return current
+    current?.release()
     const next = this.#ahead ?? this.#begin(stripe)
     this.#current = next
     this.#ahead = next.to * this.#cut.stripeBytes < this.#to ? this.#begin(next.to) : undefined
@@ -72,7 +86,14 @@ export class ShardedExtentReader implements ExtentReader {
 
   #begin(from: number): StripeRun {
     const last = this.#stripeAt(this.#to - 1)
-    const run = new StripeRun(this.#place, this.#cut, this.#sources, from, Math.min(from + stripesPerRun(this.#place.dataShards), last + 1))
+    const run = new StripeRun(
+      this.#place,
+      this.#cut,
+      this.#sources,
+      from,
+      Math.min(from + stripesPerRun(this.#place.dataShards), last + 1),
+      this.#into,
+    )
     const lost: number[] = []
     const spans: [shard: number, from: number, to: number][] = []
     for (let shard = 0; shard < this.#place.dataShards; shard++) {

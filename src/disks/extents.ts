@@ -43,6 +43,8 @@ export interface ExtentWriter {
 }
 
 export interface ExtentReader {
+  /** What is read from now on is only lent, until the next read or `close`, so that its memory serves again. */
+  lend(): void
   /** The next bytes (at most a unit), each unit checked; lost units are rebuilt from the others. Undefined at the end. */
   read(): Promise<Result<Uint8Array | undefined, ExtentFault>>
   close(): void

@@ -78,10 +78,10 @@ export function sealRecord(record: Uint8Array, bytes: number, seed: Seed): void 
   record.set(threadCoder().hash(record.subarray(0, bytes + SEAL_BYTES), seed), bytes + SEAL_BYTES)
 }
 
-/** Whether a record is what was written there, with bytes in clear. */
-export function recordIsIntact(record: Uint8Array, seed: Seed): boolean {
+/** Whether a record is what was written there, with bytes in clear. `coder`: the one in whose room it lies, if any. */
+export function recordIsIntact(record: Uint8Array, seed: Seed, coder = threadCoder()): boolean {
   const end = record.length - 8
-  const hash = threadCoder().hash(record.subarray(0, end), seed)
+  const hash = coder.hash(record.subarray(0, end), seed)
   for (let i = 0; i < 8; i++) if (hash[i] !== record[end + i]) return false
   for (let i = end - SEAL_BYTES; i < end; i++) if (record[i] !== 0) return false
   return true

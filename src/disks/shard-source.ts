@@ -1,7 +1,7 @@
 /** One shard of an extent as a place to read units from: says what went wrong to whom it concerns, and is not asked again in vain. */
 import type { Seed } from '../erasure/coder.ts'
 import type { Result } from '../result.ts'
-import type { DiskFault, DiskFile } from './disk.ts'
+import { DIRECT_BYTES, type DiskFault, type DiskFile } from './disk.ts'
 import type { SetDisk, SetDisks } from './extents.ts'
 import { type ExtentPlace, shardPosition } from './geometry.ts'
 import { type Cut, encodeShardHeader, extentFile, shardSeed } from './shard-file.ts'
@@ -27,6 +27,8 @@ export class ShardSource {
   readonly #slot: SetDisk | undefined
   #seed: Seed | undefined
   #file: Promise<Result<DiskFile, DiskFault>> | undefined
+  #closed = false
+  #directFile: Promise<Result<DiskFile, DiskFault>> | undefined
 
   constructor(set: SetDisks, poolId: Uint8Array, place: ExtentPlace, shard: number, slot: SetDisk | undefined) {
     this.#set = set
@@ -46,13 +48,46 @@ export class ShardSource {
 
   /** The records of stripes `from` to `to` (exclusive), unchecked; undefined if they cannot be had. */
   async read(cut: Cut, from: number, to: number): Promise<Uint8Array | undefined> {
-    if (this.state !== 'usable' || this.#slot === undefined) return undefined
-    this.#file ??= this.#slot.disk.open(extentFile(this.#place, this.shard), { mode: 'read', lane: 'data' })
-    const file = await this.#file
+    if (this.#closed || this.state !== 'usable' || this.#slot === undefined) return undefined
+    const file = await this.#opened(false)
     const content = file.ok ? await file.value.read(cut.recordOffset(from), cut.recordsBytes(from, to, this.shard)) : file
     if (content.ok) return content.value
     this.#failed(content.error)
     return undefined
+  }
+
+  /**
+   * The same, read into `pages`, which has room for whole pages around the records. `settled`: false if the disk may still write there. `direct`: past the
+   * page cache.
+   */
+  async readInto(
+    pages: Uint8Array,
+    span: { readonly cut: Cut; readonly from: number; readonly to: number; readonly direct: boolean },
+  ): Promise<{ readonly content: Uint8Array | undefined; readonly settled: boolean }> {
+    if (this.#closed || this.state !== 'usable' || this.#slot === undefined) return { content: undefined, settled: true }
+    const { cut, from, to, direct } = span
+    const start = cut.recordOffset(from)
+    const end = start + cut.recordsBytes(from, to, this.shard)
+    const offset = start - (start % DIRECT_BYTES)
+    const target = pages.subarray(0, Math.ceil((end - offset) / DIRECT_BYTES) * DIRECT_BYTES)
+    const file = await this.#opened(direct)
+    const read = file.ok ? await file.value.readInto(offset, target) : file
+    if (read.ok && offset + read.value >= end) return { content: target.subarray(start - offset, end - offset), settled: true }
+    const fault = read.ok ? 'short' : read.error
+    this.#failed(fault)
+    return { content: undefined, settled: !file.ok || read.ok }
+  }
+
+  #opened(direct: boolean): Promise<Result<DiskFile, DiskFault>> {
+    const file = extentFile(this.#place, this.shard)
+    const open = (): Promise<Result<DiskFile, DiskFault>> =>
+      this.#slot!.disk.open(file, direct ? { mode: 'read', lane: 'data', direct } : { mode: 'read', lane: 'data' })
+    if (direct) {
+      this.#directFile ??= open()
+      return this.#directFile
+    }
+    this.#file ??= open()
+    return this.#file
   }
 
   /** A unit was not what was written. */
@@ -61,12 +96,17 @@ export class ShardSource {
   }
 
   close(): void {
-    void this.#file?.then((file) => {
-      if (file.ok) file.value.close()
-    })
+    this.#closed = true
+    for (const opened of [this.#file, this.#directFile]) {
+      void opened?.then((file) => {
+        if (file.ok) file.value.close()
+      })
+    }
   }
 
   #failed(fault: DiskFault): void {
+    // Of files that were closed meanwhile nothing can be said.
+    if (this.#closed) return
     if (isDiskFailure(fault)) {
       if (this.state === 'usable') this.#set.reportFault(this.#place.set, shardPosition(this.#place, this.shard), fault)
       this.state = 'unreachable'

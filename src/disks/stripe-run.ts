@@ -3,10 +3,13 @@
  * had is rebuilt from any k others of its stripe. Holds what was read until it is dropped.
  */
 import { Codec } from '../erasure/codec.ts'
+import type { Seed } from '../erasure/coder.ts'
+import { type Slab, SlabPool } from '../erasure/slabs.ts'
 import { fail, ok, type Result } from '../result.ts'
+import { DIRECT_BYTES } from './disk.ts'
 import type { ExtentFault } from './extents.ts'
 import type { ExtentPlace } from './geometry.ts'
-import { type Cut, recordIsIntact, TRAILER_BYTES, unitSeed } from './shard-file.ts'
+import { type Cut, RECORD_BYTES, recordIsIntact, stripesPerRun, TRAILER_BYTES, unitSeed } from './shard-file.ts'
 import type { ShardSource } from './shard-source.ts'
 
 type Span = { readonly from: number; readonly to: number; readonly content: Promise<Uint8Array | undefined> }
@@ -23,19 +26,62 @@ export class StripeRun {
   readonly #spans: (Span | undefined)[] = []
   /** By stripe and shard: the intact bytes, or null if they cannot be had from the disk. */
   readonly #units: (Uint8Array | null | undefined)[] = []
+  /** Where spans are read to, each to a slot of its own; undefined: to memory of their own. */
+  readonly #slab: Slab | undefined
+  readonly #direct: boolean
+  #slotsUsed = 0
+  #reading = 0
+  #isSettled = true
+  #released = false
 
-  constructor(place: ExtentPlace, cut: Cut, sources: readonly ShardSource[], from: number, to: number) {
+  /**
+   * `into`: read to memory that serves again, so that units are valid only until `release`, which must be called once; `direct`: past the page cache.
+   */
+  constructor(
+    place: ExtentPlace,
+    cut: Cut,
+    sources: readonly ShardSource[],
+    from: number,
+    to: number,
+    into?: { readonly direct: boolean } | undefined,
+  ) {
     this.#place = place
     this.#cut = cut
     this.#sources = sources
     this.from = from
     this.to = to
+    this.#direct = into?.direct === true
+    if (into !== undefined)
+      this.#slab = SlabPool.for(place.dataShards, 2 * DIRECT_BYTES + stripesPerRun(place.dataShards) * RECORD_BYTES).take()
+  }
+
+  /** Nobody needs the units any more. Reads may be under way. */
+  release(): void {
+    this.#released = true
+    // Whoever is still reading comes here again.
+    if (this.#slab === undefined || this.#reading > 0) return
+    if (this.#isSettled) this.#slab.release()
+    else this.#slab.abandon()
   }
 
   /** Begins to read one shard's units of stripes `from` to `to`, in one operation. */
   prefetch(shard: number, from = this.from, to = this.to): void {
     const last = this.#cut.storedBytes(to - 1, shard) === 0 ? to - 1 : to
-    if (from < last) this.#spans[shard] = { from, to: last, content: this.#sources[shard]!.read(this.#cut, from, last) }
+    if (from < last) this.#spans[shard] = { from, to: last, content: this.#read(shard, from, last) }
+  }
+
+  async #read(shard: number, from: number, to: number): Promise<Uint8Array | undefined> {
+    const source = this.#sources[shard]!
+    const slab = this.#slab
+    if (slab === undefined || this.#slotsUsed === this.#place.dataShards) return source.read(this.#cut, from, to)
+    const slot = this.#slotsUsed++
+    this.#reading++
+    const pages = slab.memory.subarray(slot * slab.slotBytes, (slot + 1) * slab.slotBytes)
+    const { content, settled } = await source.readInto(pages, { cut: this.#cut, from, to, direct: this.#direct })
+    this.#reading--
+    if (!settled) this.#isSettled = false
+    if (this.#released) this.release()
+    return content
   }
 
   /** Begins to read k shards whole, so that the shards in `lost` can be rebuilt in every stripe. */
@@ -57,8 +103,9 @@ export class StripeRun {
     const known = this.#units[at]
     if (known !== undefined) return known ?? undefined
     const record = await this.#record(stripe, shard, stored + TRAILER_BYTES)
+    if (this.#released) return undefined
     const source = this.#sources[shard]!
-    const intact = record !== undefined && recordIsIntact(record, unitSeed(source.seed, stripe))
+    const intact = record !== undefined && this.#isIntact(record, unitSeed(source.seed, stripe))
     if (record !== undefined && !intact) source.reportBad()
     const unit = intact ? record.subarray(0, stored) : undefined
     this.#units[at] = unit ?? null
@@ -68,7 +115,8 @@ export class StripeRun {
   /** The same, but rebuilt if need be. */
   async unitByAnyMeans(stripe: number, shard: number): Promise<Result<Uint8Array, ExtentFault>> {
     const unit = await this.unit(stripe, shard)
-    if (unit !== undefined) return ok(unit)
+    // After its release nobody asks any more.
+    if (unit !== undefined || this.#released) return ok(unit ?? NOTHING)
     // Data units of this stripe that are known to be lost as well come out of the same pass.
     const wanted = [shard]
     for (let other = 0; other < this.#place.dataShards; other++) {
@@ -106,6 +154,11 @@ export class StripeRun {
     const out = slackBytes === 0 ? whole : whole.map((array) => array.subarray(0, bytes))
     Codec.for(k, m).reconstruct(shards, wanted, out)
     return ok(whole)
+  }
+
+  #isIntact(record: Uint8Array, seed: Seed): boolean {
+    const inSlab = record.buffer === this.#slab?.memory.buffer
+    return inSlab ? recordIsIntact(record, seed, this.#slab?.coder) : recordIsIntact(record, seed)
   }
 
   async #record(stripe: number, shard: number, bytes: number): Promise<Uint8Array | undefined> {

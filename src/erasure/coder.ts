@@ -178,10 +178,14 @@ export class Coder {
     }
   }
 
-  /** XXH64 of `bytes`, as eight bytes, little-endian, valid until the next call of anything here. */
+  /** XXH64 of `bytes`, as eight bytes, little-endian, valid until the next call of anything here. Bytes in `room` are not copied. */
   hash(bytes: Uint8Array, seed: Seed): Uint8Array {
     const kernel = this.#kernel
     kernel.hashStart(0, seed.low, seed.high)
+    if (bytes.buffer === this.room.buffer) {
+      kernel.hashEnd(0, bytes.byteOffset, bytes.length, bytes.length)
+      return this.#states.subarray(0, 8)
+    }
     let from = 0
     for (; bytes.length - from > BLOCK_BYTES_MAX; from += BLOCK_BYTES_MAX) {
       this.#area.set(bytes.subarray(from, from + BLOCK_BYTES_MAX))

@@ -63,6 +63,8 @@ export type ReplyBody =
   | { readonly kind: 'stream'; readonly bytes: number | undefined; readonly source: ReplySource }
 
 export interface ReplySource {
+  /** Chunks are only lent, until the next read or `close`, so that their memory can serve again: who needs them longer copies them. */
+  readonly lent?: boolean
   /** The next bytes, or undefined at the end. Not called again before the promise settles. A rejection closes the connection. */
   read(): Promise<Uint8Array | undefined>
   close(): void

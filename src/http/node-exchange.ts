@@ -185,7 +185,7 @@ export class NodeExchange implements HttpRequest, BodySource {
           } else {
             sentBytes += chunk.length
             if (bytes !== undefined && sentBytes > bytes) break
-            if (chunk.length > 0 && !response.write(chunk)) await this.drained()
+            if (chunk.length > 0 && !response.write(source.lent === true ? Buffer.from(chunk) : chunk)) await this.drained()
           }
         }
       }

@@ -39,11 +39,13 @@ export class Sender {
 }
 
 class LeasedSource implements ReplySource {
+  readonly lent: boolean
   readonly #source: ReplySource
   readonly #lease: Lease
 
   constructor(source: ReplySource, lease: Lease) {
     this.#source = source
+    this.lent = source.lent === true
     this.#lease = lease
   }
 

@@ -63,7 +63,9 @@ export interface ContentWriter {
 }
 
 export interface ContentReader {
-  /** The next bytes (the caller's own), undefined at the end. After a fault nothing more comes. */
+  /** From the next read on bytes are needed no longer than to the read after it or `close`, so that their memory can serve again. */
+  lend?(): void
+  /** The next bytes (the caller's own, unless lent), undefined at the end. After a fault nothing more comes. */
   read(): Promise<Result<Uint8Array | undefined, StoreFault>>
   close(): void
 }

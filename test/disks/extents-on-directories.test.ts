@@ -47,14 +47,17 @@ test('on real directories extents live through two that are deleted, and through
     if (!written.ok) throw new Error(written.error)
     return written.value.place
   }
-  const readsBack = async (place: ExtentPlace, content: Uint8Array): Promise<boolean> => {
+  const readsBack = async (place: ExtentPlace, content: Uint8Array): Promise<boolean> =>
+    (await readsTo(place, content, false)) && (await readsTo(place, content, true))
+  const readsTo = async (place: ExtentPlace, content: Uint8Array, lent: boolean): Promise<boolean> => {
     const reader = extents.open(place, 0, place.bytes)
+    if (lent) reader.lend()
     const pieces: Uint8Array[] = []
     for (;;) {
       const piece = await reader.read()
       if (!piece.ok) throw new Error(piece.error)
       if (piece.value === undefined) break
-      pieces.push(piece.value)
+      pieces.push(lent ? new Uint8Array(piece.value) : piece.value)
     }
     reader.close()
     return Buffer.compare(Buffer.concat(pieces), content) === 0

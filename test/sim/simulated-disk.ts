@@ -397,17 +397,25 @@ class SimulatedFile implements DiskFile {
 
   read(offset: number, bytes: number): Promise<Result<Uint8Array, DiskFault>> {
     assert(!this.#closed, 'the file is closed')
-    assert(!this.#direct, 'the file is open for direct writing only')
+    assert(!this.#direct, 'the file is open for direct reading and writing only')
     return this.#disk.operate(() => {
       const content = this.#node.read(offset, bytes)
       return content === undefined ? fail('short') : ok(content)
     })
   }
 
+  readInto(offset: number, target: Uint8Array): Promise<Result<number, DiskFault>> {
+    assert(!this.#closed, 'the file is closed')
+    assert(!this.#direct || (offset % DIRECT_BYTES === 0 && isAligned(target)), 'a direct read is not aligned')
+    return this.#disk.operate(() => {
+      const bytes = Math.max(0, Math.min(target.length, this.#node.size - offset))
+      if (bytes > 0) target.set(this.#node.read(offset, bytes)!)
+      return ok(bytes)
+    })
+  }
+
   write(offset: number, pieces: readonly Uint8Array[]): Promise<Result<void, DiskFault>> {
     assert(!this.#closed && !this.#readOnly, 'the file is not open for writing')
-    // Of addresses, only what lies in one memory can be seen.
-    const isAligned = (piece: Uint8Array): boolean => piece.length % DIRECT_BYTES === 0 && piece.byteOffset % DIRECT_BYTES === 0
     assert(!this.#direct || (offset % DIRECT_BYTES === 0 && pieces.every(isAligned)), 'a direct write is not aligned')
     return this.#disk.operate(
       () => this.#disk.applyWrite(this.#node, offset, joined(pieces), this.#dsync),
@@ -432,5 +440,8 @@ class SimulatedFile implements DiskFile {
     this.#closed = true
   }
 }
+
+/** Of addresses, only what lies in one memory can be seen. */
+const isAligned = (piece: Uint8Array): boolean => piece.length % DIRECT_BYTES === 0 && piece.byteOffset % DIRECT_BYTES === 0
 
 const joined = (pieces: readonly Uint8Array[]): Uint8Array => (pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces))

@@ -7,11 +7,15 @@ export class ContentBroken extends Error {
   override readonly name = 'ContentBroken'
 }
 
-export const contentSource = (reader: ContentReader): ReplySource => ({
-  async read() {
-    const next = await reader.read()
-    if (next.ok) return next.value
-    throw new ContentBroken(next.error)
-  },
-  close: () => reader.close(),
-})
+export function contentSource(reader: ContentReader): ReplySource {
+  reader.lend?.()
+  return {
+    lent: true,
+    async read() {
+      const next = await reader.read()
+      if (next.ok) return next.value
+      throw new ContentBroken(next.error)
+    },
+    close: () => reader.close(),
+  }
+}

@@ -70,11 +70,17 @@ class SlicesReader implements ContentReader {
   /** Bytes that are still to come; a manifest that ends early is damage. */
   #missing: number
   #closed = false
+  #lends = false
 
   constructor(slices: Slices, content: StoredContent) {
     this.#content = content
     this.#walks = [slices[Symbol.iterator]() as Iterator<Slice, void>]
     this.#missing = slices.reduce((bytes, slice) => bytes + slice.to - slice.from, 0)
+  }
+
+  lend(): void {
+    this.#lends = true
+    this.#extent?.lend()
   }
 
   async read(): Promise<Result<Uint8Array | undefined, StoreFault>> {
@@ -115,9 +121,14 @@ class SlicesReader implements ContentReader {
     const { value: slice } = walk.next()
     if (slice === undefined) this.#walks.pop()
     else if (slice.kind === 'journal') return slice
-    else if (slice.kind === 'extent') this.#extent = this.#content.openExtent(slice)
+    else if (slice.kind === 'extent') this.#openExtent(slice)
     else this.#walks.push(this.#content.manifest(slice.id, slice.from, slice.to))
     return 'go-on'
+  }
+
+  #openExtent(slice: Extract<Slice, { kind: 'extent' }>): void {
+    this.#extent = this.#content.openExtent(slice)
+    if (this.#lends) this.#extent.lend()
   }
 
   async #readExtent(extent: ExtentReader): Promise<'go-on' | Result<Uint8Array, StoreFault>> {
