@@ -15,7 +15,12 @@ export type CommandRun = { readonly code: number | null; readonly out: string; r
 
 /** Runs `holdfast ARGUMENTS`, waiting for its end. */
 export function holdfast(...args: string[]): CommandRun {
-  const ran = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', env: siteEnvironment(), maxBuffer: 256 * 1024 * 1024 })
+  const ran = spawnSync(process.execPath, [main, ...args], {
+    encoding: 'utf8',
+    env: siteEnvironment(),
+    maxBuffer: 256 * 1024 * 1024,
+    timeout: 120_000,
+  })
   return { code: ran.status, out: ran.stdout, err: ran.stderr }
 }
 

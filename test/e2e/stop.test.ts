@@ -34,7 +34,11 @@ async function signed(site: ServedSite, command: PutObjectCommand | GetObjectCom
 }
 
 /** An upload of which the server has taken the head (it said 100 Continue) and the body is still to come. */
-async function beginUpload(site: ServedSite, key: string, bytes: number): Promise<{ upload: ClientRequest; reply: Promise<IncomingMessage> }> {
+async function beginUpload(
+  site: ServedSite,
+  key: string,
+  bytes: number,
+): Promise<{ upload: ClientRequest; reply: Promise<IncomingMessage> }> {
   const upload = request(await signed(site, new PutObjectCommand({ Bucket: 'bucket', Key: key })), {
     method: 'PUT',
     agent: false,
@@ -99,7 +103,9 @@ describe.concurrent.each(['uws', 'node'])('the %s adapter, told to stop,', (adap
     await expect(reply).rejects.toThrow()
     const again = await serveSite(site.directory)
     const client = clientOf(again)
-    await expect(client.send(new GetObjectCommand({ Bucket: 'bucket', Key: 'never-finished' }))).rejects.toMatchObject({ name: 'NoSuchKey' })
+    await expect(client.send(new GetObjectCommand({ Bucket: 'bucket', Key: 'never-finished' }))).rejects.toMatchObject({
+      name: 'NoSuchKey',
+    })
     client.destroy()
     expect(await again.stop()).toBe(0)
   })

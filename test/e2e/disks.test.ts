@@ -1,0 +1,246 @@
+/** Sites of several shapes, and one whose disks go away and come back, seen from outside: what goes on, what is refused, and what `status` says. */
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  CreateBucketCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type S3Client,
+  S3ServiceException,
+} from '@aws-sdk/client-s3'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import type { SiteStatus } from '../../src/admin/commands/status.ts'
+import { holdfast, holdfastOk, makeSite, removeTemporary, type ServedSite, serveSite, temporaryDirectory } from '../served-site.ts'
+import { clientOf } from './site-contents.ts'
+
+const LARGE_BYTES = 3 * 1024 * 1024
+
+let home: string
+beforeAll(() => {
+  home = temporaryDirectory()
+})
+afterAll(() => removeTemporary(home))
+
+const statusOf = (directory: string): SiteStatus => JSON.parse(holdfastOk('status', directory, '--json')) as SiteStatus
+
+async function until(what: () => Promise<boolean> | boolean, withinMs = 20_000): Promise<void> {
+  const deadline = Date.now() + withinMs
+  while (!(await what())) {
+    if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what.toString()}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+describe('a site is made', () => {
+  test.each([
+    { disks: 1, flags: [], shape: [1, 0], says: /1 disks?, 1 for data \+ 0 for parity\.\nWARNING: there is no parity/ },
+    { disks: 3, flags: [], shape: [2, 1], says: /2 for data \+ 1 for parity\.\nAny 1 of the disks may be lost/ },
+    { disks: 6, flags: [], shape: [4, 2], says: /4 for data \+ 2 for parity\.\nAny 2 of the disks may be lost/ },
+    { disks: 6, flags: ['--parity', '4'], shape: [2, 4], says: /2 for data \+ 4 for parity\.\nAny 4 of the disks may be lost/ },
+  ])('of $disks disks, with $flags', ({ disks, flags, shape, says }) => {
+    const directory = join(home, `shape-${disks}-${flags.length}`)
+    const paths = Array.from({ length: disks }, (_, index) => join(home, `disks-${disks}-${flags.length}`, `d${index}`))
+    const said = holdfastOk('init', directory, ...paths.flatMap((path) => ['--disk', path]), ...flags, '--name', 'shaped')
+    expect(said).toMatch(says)
+    const status = statusOf(directory)
+    expect([status.dataShards, status.parityShards, status.survives]).toEqual([shape[0], shape[1], shape[1]])
+    expect(status.disks.map((disk) => [disk.path, disk.state])).toEqual(paths.map((path) => [path, 'in']))
+    const text = holdfastOk('status', directory)
+    expect(text).toMatch(
+      shape[1] === 0 ? /^shaped: healthy\. .*no parity: the loss of any disk loses data/ : /^shaped: healthy\. All disks are in\./,
+    )
+  })
+
+  test('of six disks with a parity of four, and still reads and writes when four are gone', async () => {
+    const directory = join(home, 'six')
+    makeSite(directory, ...[1, 2, 3, 4, 5, 6].flatMap((number) => ['--disk', join(directory, `disk${number}`)]), '--parity', '4')
+    const site = await serveSite(directory)
+    const client = clientOf(site)
+    const body = randomBytes(LARGE_BYTES)
+    await client.send(new CreateBucketCommand({ Bucket: 'bucket' }))
+    await client.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'before', Body: body }))
+    for (const number of [1, 3, 4, 6]) renameSync(join(directory, `disk${number}`), join(home, `six-away-${number}`))
+    expect(await read(client, 'before')).toEqual(body)
+    await client.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'after', Body: body }))
+    expect(await read(client, 'after')).toEqual(body)
+    expect(statusOf(directory)).toMatchObject({ state: 'degraded', survives: 0 })
+    client.destroy()
+    expect(await site.stop()).toBe(0)
+  })
+})
+
+async function read(client: S3Client, key: string): Promise<Buffer> {
+  const got = await client.send(new GetObjectCommand({ Bucket: 'bucket', Key: key }))
+  return Buffer.from((await got.Body?.transformToByteArray()) ?? [])
+}
+
+describe('a site of 2 + 2', () => {
+  let directory: string
+  let site: ServedSite
+  let client: S3Client
+  const stored = new Map<string, Buffer>()
+  let number = 0
+
+  const disk = (position: number): string => join(directory, `disk${position}`)
+  const away = (position: number): string => join(directory, '..', `away-${number}-${position}`)
+  const takeAway = (...positions: number[]): void => {
+    for (const position of positions) renameSync(disk(position), away(position))
+  }
+  const bringBack = (...positions: number[]): void => {
+    for (const position of positions) renameSync(away(position), disk(position))
+  }
+  const states = (): string =>
+    statusOf(directory)
+      .disks.map((each) => each.state)
+      .join(' ')
+
+  async function serve(...flags: string[]): Promise<void> {
+    client?.destroy()
+    site = await serveSite(directory, ...flags)
+    client = clientOf(site)
+  }
+
+  async function store(key: string, bytes: number): Promise<void> {
+    const body = randomBytes(bytes)
+    await client.send(new PutObjectCommand({ Bucket: 'bucket', Key: key, Body: body }))
+    stored.set(key, body)
+  }
+
+  async function expectEverything(): Promise<void> {
+    for (const [key, body] of stored) expect(Buffer.compare(await read(client, key), body), key).toBe(0)
+    const listed = await client.send(new ListObjectsV2Command({ Bucket: 'bucket' }))
+    expect(listed.Contents?.map((entry) => entry.Key)).toEqual([...stored.keys()].sort())
+  }
+
+  const expectUnavailable = async (work: Promise<unknown>): Promise<void> => {
+    const error = await work.then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    )
+    expect(error).toBeInstanceOf(S3ServiceException)
+    expect((error as S3ServiceException).$metadata.httpStatusCode).toBe(503)
+  }
+
+  async function begin(): Promise<void> {
+    number++
+    directory = join(home, `two-and-two-${number}`, 'site')
+    stored.clear()
+    mkdirSync(join(directory, '..'))
+    makeSite(directory, '--name', 'square')
+    await serve()
+    await client.send(new CreateBucketCommand({ Bucket: 'bucket' }))
+    await store('small-before', 1000)
+    await store('large-before', LARGE_BYTES)
+  }
+  afterEach(async () => {
+    client?.destroy()
+    await site?.stop('SIGKILL')
+  })
+
+  test('goes on without two disks; one that comes back is filled by itself and can stand in for another', async () => {
+    await begin()
+    takeAway(1, 2)
+    await until(() => states() === 'out out in in', 4000)
+    await store('small-without', 1000)
+    await store('large-without', LARGE_BYTES)
+    await expectEverything()
+    const text = holdfastOk('status', directory)
+    expect(text).toContain(`square: degraded. Out: ${disk(1)}, ${disk(2)}. Replace with: holdfast disk replace`)
+    expect(text).toContain('0 more disks may be lost without losing anything.')
+    expect(holdfastOk('disk', 'status', directory)).toMatch(/disk1 +out +\S.*\n.*disk2 +out +\S.*\n.*disk3 +in *\n.*disk4 +in *\n/)
+
+    bringBack(2)
+    await until(() => states() === 'out in in in')
+    expect(statusOf(directory)).toMatchObject({ state: 'degraded', survives: 1 })
+    takeAway(4)
+    await store('small-with-the-healed', 1000)
+    await store('large-with-the-healed', LARGE_BYTES)
+    await expectEverything()
+    bringBack(1, 4)
+    await until(() => states() === 'in in in in')
+    expect(holdfastOk('status', directory)).toMatch(/^square: healthy\. All disks are in\.\nCoding 2 \+ 2; 2 more disks may be lost/)
+    takeAway(2, 3)
+    await expectEverything()
+  })
+
+  test('refuses clearly what it cannot do without three disks, and is whole again when they return', async () => {
+    await begin()
+    takeAway(1, 2, 3)
+    await until(() => states() !== 'in in in in', 4000)
+    await expectUnavailable(client.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'refused', Body: 'x' })))
+    await expect(read(client, 'large-before')).rejects.toThrow()
+    expect((await client.send(new ListObjectsV2Command({ Bucket: 'bucket' }))).KeyCount).toBe(2)
+    const { state, sentence, survives } = statusOf(directory)
+    expect([state, survives]).toEqual(['read-only', 0])
+    for (const position of [1, 2, 3]) expect(sentence).toContain(disk(position))
+    expect(sentence).toContain('then restart')
+    bringBack(1, 2, 3)
+    expect(await site.stop()).toBe(0)
+    await serve()
+    await until(() => states() === 'in in in in')
+    await store('small-after', 1000)
+    await store('large-after', LARGE_BYTES)
+    await expectEverything()
+  })
+
+  test('starts without three disks to say what is missing, and starts whole when they are back', async () => {
+    await begin()
+    expect(await site.stop()).toBe(0)
+    takeAway(1, 2, 3)
+    await serve()
+    const { state, sentence } = statusOf(directory)
+    expect(state).toBe('read-only')
+    for (const position of [1, 2, 3]) expect(sentence).toContain(disk(position))
+    expect(site.log()).toContain(sentence)
+    await expectUnavailable(client.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'refused', Body: 'x' })))
+    await expect(read(client, 'large-before')).rejects.toThrow()
+    expect(await site.stop()).toBe(0)
+    bringBack(1, 2, 3)
+    await serve()
+    await until(() => states() === 'in in in in')
+    await expectEverything()
+  })
+
+  test('does not begin a second history where the half that went on is missing, but reads only and names that half', async () => {
+    await begin()
+    takeAway(1, 2)
+    await until(() => states() === 'out out in in', 4000)
+    expect(await site.stop()).toBe(0)
+    takeAway(3, 4)
+    bringBack(1, 2)
+    await serve()
+    const { state, sentence } = statusOf(directory)
+    expect(state).toBe('read-only')
+    for (const position of [3, 4]) expect(sentence).toContain(disk(position))
+    expect(site.log()).toContain(sentence)
+    await expectUnavailable(client.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'refused', Body: 'x' })))
+    await expectEverything()
+    expect(await site.stop()).toBe(0)
+    bringBack(3, 4)
+    await serve()
+    await until(() => states() === 'in in in in')
+    await store('after-the-halves-met', LARGE_BYTES)
+    await expectEverything()
+  })
+
+  test('names the half that holds newer changes, and gives them up only when the operator says so', async () => {
+    await begin()
+    takeAway(1, 2)
+    await until(() => states() === 'out out in in', 4000)
+    await store('given-up', 1000)
+    stored.delete('given-up')
+    expect(await site.stop()).toBe(0)
+    takeAway(3, 4)
+    bringBack(1, 2)
+    const run = holdfast('serve', directory, '--listen', '127.0.0.1:0')
+    expect(run.err).toMatch(/^holdfast: [^\n]*--accept-older[^\n]*\n$/)
+    for (const position of [3, 4]) expect(run.err).toContain(disk(position))
+    expect(run.code).toBe(5)
+    await serve('--accept-older')
+    await store('after-the-loss', LARGE_BYTES)
+    await expectEverything()
+    expect(statusOf(directory)).toMatchObject({ state: 'degraded', survives: 0 })
+  })
+})
