@@ -1,13 +1,13 @@
 /** GetObject, HeadObject. Sources: Amazon S3 API Reference, the pages of those names. */
 import { fail, ok, type Result } from '../../result.ts'
-import type { ContentReader } from '../../store/store.ts'
 import type { ObjectVersion, Part } from '../../store/terms.ts'
 import { type S3Failure, s3Failure } from '../errors.ts'
 import { type AnyOperation, type Context, define, type OperationDefinition, type S3Reply, type S3Request } from '../operation.ts'
+import { storeFailure } from '../receive.ts'
 import { namedVersion, partNumber } from './arguments.ts'
 import { checksumHeaders } from './checksums.ts'
 import { checkRead, type ReadConditions, readConditions } from './conditions.ts'
-import { contentSource } from './content-source.ts'
+import { type BegunContent, beginContent, contentSource } from './content-source.ts'
 import { pushChecksum, RESPONSE_OVERRIDES, storedHeaders, versionHeaders } from './object-headers.ts'
 import { type ByteRange, contentRange, rangeOf } from './ranges.ts'
 import { findObject, showsVersions } from './versions.ts'
@@ -28,7 +28,7 @@ type Output = {
   readonly range: ByteRange | undefined
   readonly part: PartFound | undefined
   readonly input: Input
-  readonly reader: ContentReader | undefined
+  readonly content: BegunContent | undefined
 }
 type PartFound = { readonly part: Part | undefined; readonly range: ByteRange; readonly partCount: number }
 
@@ -64,7 +64,7 @@ const isSigned = (request: S3Request): boolean =>
   request.http.headers.has('authorization') || request.query.has('X-Amz-Signature') || request.query.has('Signature')
 
 /** What is to be sent: everything but the bytes. */
-async function choose(context: Context, input: Input): Promise<Result<Omit<Output, 'reader'>, S3Failure>> {
+async function choose(context: Context, input: Input): Promise<Result<Omit<Output, 'content'>, S3Failure>> {
   const found = await findObject(context, input.key, input.versionId)
   if (!found.ok) return found
   const version = found.value
@@ -135,7 +135,7 @@ const facts = {
   parse,
 } as const satisfies Partial<OperationDefinition<Input, Output>>
 
-/** Errors: NoSuchKey, NoSuchVersion, MethodNotAllowed (a delete marker), InvalidRange, InvalidPartNumber, PreconditionFailed, NotModified. */
+/** Errors: NoSuchKey, NoSuchVersion, MethodNotAllowed (a delete marker), InvalidRange, InvalidPartNumber, PreconditionFailed, NotModified; those of a store that can't read. */
 export const getObject: AnyOperation = define<Input, Output>({
   ...facts,
   name: 'GetObject',
@@ -146,14 +146,16 @@ export const getObject: AnyOperation = define<Input, Output>({
     const { version, range } = chosen.value
     const from = range?.from ?? 0
     const to = range?.to ?? version.bytes
-    return ok({ ...chosen.value, reader: to > from ? context.store.read(version, from, to) : undefined })
+    if (to === from) return ok({ ...chosen.value, content: undefined })
+    const content = await beginContent(context.store.read(version, from, to))
+    return content.ok ? ok({ ...chosen.value, content: content.value }) : fail(storeFailure(content.error))
   },
   render(output): S3Reply {
-    const { version, range, reader } = output
+    const { version, range, content } = output
     const bytes = range === undefined ? version.bytes : range.to - range.from
     const status = range === undefined ? 200 : 206
-    if (reader === undefined) return { status, headers: headersOf(output), body: { kind: 'none' } }
-    return { status, headers: headersOf(output), body: { kind: 'stream', bytes, source: contentSource(reader) } }
+    if (content === undefined) return { status, headers: headersOf(output), body: { kind: 'none' } }
+    return { status, headers: headersOf(output), body: { kind: 'stream', bytes, source: contentSource(content) } }
   },
 })
 
@@ -164,7 +166,7 @@ export const headObject: AnyOperation = define<Input, Output>({
   method: 'HEAD',
   async run(context, input) {
     const chosen = await choose(context, input)
-    return chosen.ok ? ok({ ...chosen.value, reader: undefined }) : chosen
+    return chosen.ok ? ok({ ...chosen.value, content: undefined }) : chosen
   },
   render(output): S3Reply {
     const { version, range } = output
