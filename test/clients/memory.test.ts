@@ -16,8 +16,8 @@ import { makeSite, removeTemporary, type ServedSite, serveSite, temporaryDirecto
 const MIB = 1024 * 1024
 const GIB = 1024 * MIB
 const CLIENTS = 100
-/** As stated in docs/operations.md#memory: 4 MiB for each connection, and 512 MiB for the rest. */
-const BOUND_BYTES = (4 * 2 * CLIENTS + 512) * MIB
+/** As stated in docs/operations.md#memory: 2 MiB for each connection, and 512 MiB for the rest. */
+const BOUND_BYTES = (2 * 2 * CLIENTS + 512) * MIB
 const TURNS = 60
 const TURN_MS = 100
 
