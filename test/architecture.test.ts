@@ -32,7 +32,7 @@ function roomOf(file: string): string {
 }
 
 const files = readdirSync(src, { recursive: true, withFileTypes: true })
-  .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.parentPath.includes('/kernel'))
+  .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.d.ts') && !entry.parentPath.includes('/kernel'))
   .map((entry) => join(entry.parentPath, entry.name))
 
 function importsOf(file: string): string[] {
