@@ -11,8 +11,8 @@ import type { Clock, Random } from './environment.ts'
 
 // Compiled code is kept where nobody else can put any (Node's default is the folder for temporary files, which everybody may write). Worker threads
 // inherit the setting, and so load their very first file from there.
-process.env.NODE_COMPILE_CACHE ??= join(homedir(), '.cache', 'holdfast', 'compiled')
-enableCompileCache(process.env.NODE_COMPILE_CACHE)
+process.env.NODE_COMPILE_CACHE ??= ownCacheFolder()
+if (process.env.NODE_COMPILE_CACHE !== '') enableCompileCache(process.env.NODE_COMPILE_CACHE)
 
 const clock: Clock = {
   nowMs: () => Date.now(),
@@ -27,6 +27,15 @@ if (isMainThread) await runCommandLine()
 else {
   const { runThread } = await import('./threads/thread.ts')
   await runThread(workerData, { clock, random })
+}
+
+/** '' where this user has no home, as a number without an account in a container. */
+function ownCacheFolder(): string {
+  try {
+    return join(homedir(), '.cache', 'holdfast', 'compiled')
+  } catch {
+    return ''
+  }
 }
 
 async function runCommandLine(): Promise<void> {

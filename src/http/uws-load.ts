@@ -111,12 +111,16 @@ function keep(original: string, bytes: Buffer, content: Buffer, cacheFolder: str
 
 function cacheFolders(original: string, cacheFolder: string | undefined): string[] {
   const ownTemporary = join(tmpdir(), `holdfast-${process.getuid?.() ?? 0}`)
-  return [
-    join(dirname(original), '.holdfast'),
-    ...(cacheFolder === undefined ? [] : [cacheFolder]),
-    join(homedir(), '.cache', 'holdfast'),
-    ownTemporary,
-  ]
+  return [join(dirname(original), '.holdfast'), ...(cacheFolder === undefined ? [] : [cacheFolder]), ...homeCache(), ownTemporary]
+}
+
+/** None where this user has no home, as a number without an account in a container. */
+function homeCache(): string[] {
+  try {
+    return [join(homedir(), '.cache', 'holdfast')]
+  } catch {
+    return []
+  }
 }
 
 /** Makes the folder if it is missing. False if it is a link, or if somebody else could put a library there. */
