@@ -152,7 +152,16 @@ function put(path: string, content: Uint8Array): boolean {
     renameSync(temporary, path)
     return true
   } catch {
-    rmSync(temporary, { force: true })
+    remove(temporary)
     return false
+  }
+}
+
+/** In a folder of somebody else's not even looking is allowed. */
+function remove(path: string): void {
+  try {
+    rmSync(path, { force: true })
+  } catch {
+    // Then nothing was made there either.
   }
 }
