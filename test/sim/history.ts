@@ -4,6 +4,7 @@
  * cuts, kills, full disks and the clock happens to those alone. They change when the disks harmed before were replaced and healed.
  */
 
+import type { DiskSlot } from '../../src/disks/pool-view.ts'
 import type { Bucket } from '../../src/store/terms.ts'
 import type { DiskSnapshot } from './simulated-disk.ts'
 import { type EnclaveOptions, SimulatedEnclave } from './simulated-enclave.ts'
@@ -17,9 +18,13 @@ export type HistoryTotals = Record<'done' | 'refused' | 'open' | 'read' | 'unrea
 
 export async function liveThrough(options: EnclaveOptions & { readonly lives: number }, totals: HistoryTotals): Promise<void> {
   const history = new History(await SimulatedEnclave.make(options), totals)
-  await history.begin()
-  for (let life = 1; life <= options.lives; life++) await history.life(`seed ${options.seed}, life ${life}`)
-  await history.checkLosses(`seed ${options.seed}`)
+  try {
+    await history.begin()
+    for (let life = 1; life <= options.lives; life++) await history.life(`life ${life}`)
+    await history.checkLosses('at the end')
+  } catch (error) {
+    throw new Error(`seed ${options.seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+  }
 }
 
 class History {
@@ -51,46 +56,76 @@ class History {
   async life(label: string): Promise<void> {
     const enclave = this.#enclave
     const { chance } = enclave.world
-    const clients = new StoreClients({ model: this.#model, store: enclave.store, chance, buckets: this.#buckets })
+    const clients = new StoreClients({ model: this.#model, store: enclave.store, world: enclave.world, buckets: this.#buckets })
     const how = chance.oneIn(2) ? 'power-cut' : 'kill'
-    if (!chance.oneIn(4)) enclave.world.dieAfter(20 + chance.below(chance.pick([300, 3000])), how)
+    if (!chance.oneIn(4)) enclave.world.dieAfter(20 + chance.below(chance.pick([200, 1200])), how)
+    this.#countOut()
+    for (const position of this.#frail) if (chance.oneIn(2)) this.#remember(position)
     const died = await this.#untilDeath(async () => {
       this.#over = false
       const faults = this.#harmNowAndThen()
       await enclave.run(clients.work(1 + chance.below(6), 5 + chance.below(20)))
       this.#over = true
       await enclave.run(faults)
-      if (chance.oneIn(3)) await this.#renew(label)
+      if (!chance.oneIn(3)) return
+      const working = clients.work(1 + chance.below(4), 30)
+      await this.#renew(label)
+      await enclave.run(working)
     })
     enclave.world.live()
     for (const count of ['done', 'refused', 'open', 'read', 'unread'] as const) this.#totals[count] += clients.counts[count]
+    const lost = chance.pick(this.#losses(label))
+    this.#countOut()
     if (!died && chance.oneIn(2)) await enclave.stop()
     else enclave.die(how)
     this.#totals.deaths += died ? 1 : 0
     this.#model.release()
+    // Either before anything is mended, or before anything is healed.
+    const atDeath = chance.oneIn(2)
+    if (atDeath) await this.#checkLoss(this.#copy(lost), `${label}, at its end`, lost)
     await this.#startAgain(label)
-    const { store } = enclave
-    await enclave.run(checkStore(store, this.#model, this.#buckets, { label, doubts: 'resolved' }))
+    const lostNow = chance.pick(this.#losses(label))
+    const copy = atDeath ? undefined : this.#copy(lostNow)
+    await enclave.run(checkStore(enclave.store, this.#model, this.#buckets, { label, doubts: 'resolved' }))
+    if (copy !== undefined) await this.#checkLoss(copy, `${label}, just started`, lostNow)
+    await this.#turnVersioning(label)
+  }
+
+  #copy(lost: readonly number[]): SimulatedEnclave {
+    return this.#enclave.copy(lost, this.#enclave.world.chance.pick(['with-index', 'without-index']))
+  }
+
+  /** The bucket that is suspended at times goes from one to the other. */
+  async #turnVersioning(label: string): Promise<void> {
+    const { versioning } = this.#model
+    const next = versioning.paused === 'enabled' ? 'suspended' : 'enabled'
+    const put = await this.#enclave.run(this.#enclave.store.putVersioning(this.#buckets.get('paused')!.id, next))
+    if (!put.ok) throw new Error(`${label}: versioning cannot be put: ${put.error}`)
+    versioning.paused = next
   }
 
   /** Everything is there with any m disks lost, those that are out or harmed among them; with the index and without. */
   async checkLosses(label: string): Promise<void> {
-    const enclave = this.#enclave
-    const out = enclave.engine.pool.view.sets[0]!.disks.filter((slot) => slot.state !== 'in').map((slot) => slot.position)
-    const weak = new Set([...this.#harmed, ...out])
-    const choices = subsets(enclave.positions(), enclave.options.parity).filter((lost) =>
-      [...weak].every((position) => lost.includes(position)),
-    )
-    if (choices.length === 0) throw new Error(`${label}: more disks are out than may fail: ${enclave.states}`)
-    for (const [i, lost] of choices.entries()) {
-      const index = i % 2 === 0 ? 'with-index' : 'without-index'
-      const copy = enclave.copy(lost, index)
-      const here = `${label}, without ${lost.map((position) => `/d${position + 1}`).join() || 'none'}, ${index}`
-      const started = await copy.start()
-      if (!started.ok) throw new Error(`${here}: ${started.error}`)
-      await copy.run(checkStore(copy.store, this.#model, this.#buckets, { label: here, doubts: 'kept' }))
-      this.#totals.losses += 1
+    for (const [i, lost] of this.#losses(label).entries()) {
+      await this.#checkLoss(this.#enclave.copy(lost, i % 2 === 0 ? 'with-index' : 'without-index'), label, lost)
     }
+  }
+
+  #losses(label: string): number[][] {
+    const enclave = this.#enclave
+    const out = this.#out()
+    const weak = [...new Set([...this.#harmed, ...out])]
+    const losses = subsets(enclave.positions(), enclave.options.parity).filter((lost) => weak.every((position) => lost.includes(position)))
+    if (losses.length === 0) throw new Error(`${label}: more disks are out than may fail: ${enclave.states}`)
+    return losses
+  }
+
+  async #checkLoss(copy: SimulatedEnclave, label: string, lost: readonly number[]): Promise<void> {
+    const here = `${label}, without ${lost.map((position) => `/d${position + 1}`).join() || 'none'}`
+    const started = await copy.start()
+    if (!started.ok) throw new Error(`${here}: ${started.error}`)
+    await copy.run(checkStore(copy.store, this.#model, this.#buckets, { label: here, doubts: 'kept' }))
+    this.#totals.losses += 1
   }
 
   async #untilDeath(work: () => Promise<void>): Promise<boolean> {
@@ -108,7 +143,7 @@ class History {
   async #harmNowAndThen(): Promise<void> {
     const { world } = this.#enclave
     while (!this.#over) {
-      await new Promise<void>((resolve) => void world.clock.timer(1 + world.chance.below(30), resolve))
+      await new Promise<void>((resolve) => void world.clock.timer(1 + world.chance.below(world.chance.pick([20, 2000])), resolve))
       if (!this.#over) this.#harm()
     }
   }
@@ -158,6 +193,16 @@ class History {
     for (let i = 0; i < 1 + chance.below(4) && files.length > 0; i++) disk.flipBit(chance.pick(files))
   }
 
+  #out(): number[] {
+    const isOut = ({ state, position }: DiskSlot) => state !== 'in' || this.#enclave.disk(position).failed !== undefined
+    return this.#enclave.engine.pool.view.sets[0]!.disks.filter(isOut).map((slot) => slot.position)
+  }
+
+  /** A disk may go out although it is sound: the end of a long upload may find that it was not there when that began. */
+  #countOut(): void {
+    this.#setFrail([...new Set([...this.#out(), ...this.#frail])])
+  }
+
   #remember(position: number): void {
     const { generation } = this.#enclave.engine.pool.view
     this.#old.set(position, { snapshot: this.#enclave.disk(position).snapshot(), generation })
@@ -166,11 +211,15 @@ class History {
   /** The harmed disks are replaced by new ones, and when those are healed, others may fail. */
   async #renew(label: string): Promise<void> {
     const enclave = this.#enclave
+    enclave.plugIn()
     for (const disk of enclave.world.disks) {
       disk.resume()
       disk.setCapacity(1e9)
     }
     for (const position of this.#harmed) {
+      // Until it is found that the directory is another one, folders may be made in there.
+      enclave.disk(position).deleteDirectory()
+      await enclave.world.sleep(2500)
       enclave.disk(position).replaceByEmpty()
       const replaced = await enclave.run(enclave.engine.pool.replaceDisk(0, position, enclave.disk(position).reopen()))
       if (!replaced.ok) throw new Error(`${label}: /d${position + 1} cannot be replaced: ${JSON.stringify(replaced.error)}`)
@@ -184,8 +233,11 @@ class History {
   }
 
   #chooseFrail(): void {
-    const { chance } = this.#enclave.world
-    this.#frail = chance.shuffle(this.#enclave.positions()).slice(0, this.#enclave.options.parity)
+    this.#setFrail(this.#enclave.world.chance.shuffle(this.#enclave.positions()))
+  }
+
+  #setFrail(positions: readonly number[]): void {
+    this.#frail = positions.slice(0, this.#enclave.options.parity)
     for (const position of this.#old.keys()) if (!this.#frail.includes(position)) this.#old.delete(position)
   }
 

@@ -162,8 +162,10 @@ export class FolderNode {
 /** One physical disk. Its faults belong to it, whoever has opened it. */
 export class Medium {
   root: FolderNode | undefined = new FolderNode()
-  /** Grows when the directory becomes another one, or the power of this disk fails. */
+  /** Grows when the directory becomes another one. */
   incarnation = 0
+  /** Grows when whoever has it open can go on no more: its power failed, or the process ended. */
+  openings = 0
   capacityBytes: number
   usedBytes = 0
   hangs = false

@@ -35,6 +35,7 @@ export class SimulatedDisk implements Disk {
   readonly #medium: Medium
   readonly #chance: Chance
   readonly #incarnation: number
+  readonly #opening: number
   #closed = false
 
   private constructor(world: SimulatedWorld, directory: string, medium: Medium, chance: Chance) {
@@ -43,6 +44,7 @@ export class SimulatedDisk implements Disk {
     this.#medium = medium
     this.#chance = chance
     this.#incarnation = medium.incarnation
+    this.#opening = medium.openings
   }
 
   /** For SimulatedWorld.addDisk. */
@@ -193,9 +195,8 @@ export class SimulatedDisk implements Disk {
 
   // ---- What tests do to it ----
 
-  /** The same disk, opened anew, by a new process or after it failed. Takes this one's place among the disks of the world. */
+  /** The same disk, opened once more, by a new process or after it failed. Takes this one's place among the disks of the world. */
   reopen(): SimulatedDisk {
-    this.#closed = true
     const opened = new SimulatedDisk(this.#world, this.directory, this.#medium, this.#chance)
     this.#world.disks[this.#world.disks.indexOf(this)] = opened
     return opened
@@ -203,16 +204,14 @@ export class SimulatedDisk implements Disk {
 
   /** The power of this disk alone fails and comes back: unsynced writes are lost, and all operations fail until it is opened anew. */
   powerCut(): void {
-    this.#medium.incarnation += 1
+    this.#medium.openings += 1
     this.#medium.powerCut(this.#chance)
     this.failed ??= 'io'
   }
 
-  /** For SimulatedWorld. */
+  /** For SimulatedWorld. `failed` stays as the process last saw it. */
   processDied(how: Death): void {
-    this.#closed = true
-    this.failed ??= 'gone'
-    this.#medium.incarnation += 1
+    this.#medium.openings += 1
     if (how === 'power-cut') this.#medium.powerCut(this.#chance)
   }
 
@@ -315,7 +314,7 @@ export class SimulatedDisk implements Disk {
 
   /** Lets `effect` happen after a while; `interrupted` if the process ends before. */
   operate<T>(effect: () => Result<T, DiskFault>, interrupted?: () => unknown): Promise<Result<T, DiskFault>> {
-    if (this.#closed) this.failed ??= 'gone'
+    if (this.#closed || this.#opening !== this.#medium.openings) this.failed ??= 'gone'
     return new Promise((resolve) => {
       const distrust = (fault: DiskFault): void => {
         const answer = this.failed === undefined ? fault : 'gone'
@@ -324,6 +323,7 @@ export class SimulatedDisk implements Disk {
       }
       const begunUs = this.#world.nowUs
       const happen = (): void => {
+        if (this.#opening !== this.#medium.openings) this.failed ??= 'gone'
         if (this.failed !== undefined) resolve(fail('gone'))
         else if (this.#medium.hangs) this.#world.after(begunUs + TIME_LIMIT_US - this.#world.nowUs, { happen: () => distrust('timeout') })
         else if (this.#medium.nextFault === 'io') {

@@ -7,7 +7,7 @@ import { Pool } from '../../src/disks/pool.ts'
 import { WITNESS_FILE, witnessIn } from '../../src/disks/pool-witness.ts'
 import { fail, ok, type Result } from '../../src/result.ts'
 import { type Engine, openEngine } from '../../src/store/local/engine.ts'
-import { MemoryMap } from '../../src/store/local/index/memory-map.ts'
+import { MemoryMap, type MemoryState } from '../../src/store/local/index/memory-map.ts'
 import { readState } from '../../src/store/local/index/rows.ts'
 import { loadXxh64 } from '../../src/store/local/journal/checksum.ts'
 import type { LocalStore } from '../../src/store/local/local-store.ts'
@@ -88,6 +88,11 @@ export class SimulatedEnclave {
     return this.world.run(promise)
   }
 
+  /** Disks that were not there at the start are now. */
+  plugIn(): void {
+    this.#present = this.positions()
+  }
+
   /** Passes time until something is so; a simulated minute at most. */
   async until(isSo: () => boolean, what: string): Promise<void> {
     for (let tenths = 0; !isSo(); tenths++) {
@@ -151,12 +156,18 @@ export class SimulatedEnclave {
     return ok(engine.value)
   }
 
-  /** The folder and the index of the site as an earlier moment, a crash or a careless hand left them. */
+  /** The index as a crash or a careless hand may leave it. */
   setIndexBack(to: 'earlier' | 'empty' | 'garbage'): void {
-    const { chance } = this.world
-    const state = to === 'earlier' ? chance.pick(this.index.states) : []
+    this.setIndexTo(to === 'earlier' ? this.world.chance.pick(this.index.states) : [])
+    if (to === 'garbage') this.#litterIndex()
+  }
+
+  setIndexTo(state: MemoryState): void {
     this.index = new MemoryMap({ state, statesKept: INDEX_STATES_KEPT })
-    if (to !== 'garbage') return
+  }
+
+  #litterIndex(): void {
+    const { chance } = this.world
     const writer = this.index.begin()
     for (let i = 0; i < 50; i++) writer.put(chance.bytes(1 + chance.below(40)), chance.bytes(chance.below(100)))
     writer.commit()

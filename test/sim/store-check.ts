@@ -30,6 +30,8 @@ export async function checkStore(
   if (names.join() !== [...BUCKETS].sort().join()) throw new Error(`${options.label}: the buckets are ${names.join()}`)
   for (const name of BUCKETS) {
     const bucket = buckets.get(name)!
+    const versioning = (await store.findBucket(bucket.name))?.versioning
+    if (versioning !== model.versioning[name]) throw new Error(`${options.label}: ${name} is ${versioning}, not ${model.versioning[name]}`)
     const shown = await showBucket(store, bucket, options.label)
     const live: string[] = []
     for (const key of model.of(name)) {

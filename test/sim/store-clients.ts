@@ -1,4 +1,5 @@
 /** Clients that use a store as S3 would, at the same time, and keep the model up to date with what they are told. */
+import type { Clock } from '../../src/environment.ts'
 import { ok, type Result } from '../../src/result.ts'
 import type { ContentSource, Store, StoreFault } from '../../src/store/store.ts'
 import type { Bucket, BucketName, ObjectAttributes, ObjectVersion, Tags } from '../../src/store/terms.ts'
@@ -22,6 +23,7 @@ import {
   type StoreModel,
   told,
 } from './store-model.ts'
+import type { SimulatedWorld } from './world.ts'
 
 /** Refusals that say for certain that nothing happened. */
 const CERTAIN = new Set<unknown>([
@@ -37,6 +39,7 @@ const CERTAIN = new Set<unknown>([
 export class StoreClients {
   readonly #model: StoreModel
   readonly #store: Store
+  readonly #clock: Clock
   readonly #chance: Chance
   readonly #buckets: ReadonlyMap<ModelBucket, Bucket>
   /** Changes that were answered with success, and those refused or left open. */
@@ -44,10 +47,11 @@ export class StoreClients {
   /** Where reads may fail for the time being. */
   mayFail = false
 
-  constructor(input: { model: StoreModel; store: Store; chance: Chance; buckets: ReadonlyMap<ModelBucket, Bucket> }) {
+  constructor(input: { model: StoreModel; store: Store; world: SimulatedWorld; buckets: ReadonlyMap<ModelBucket, Bucket> }) {
     this.#model = input.model
     this.#store = input.store
-    this.#chance = input.chance
+    this.#clock = input.world.clock
+    this.#chance = input.world.chance
     this.#buckets = input.buckets
   }
 
@@ -62,7 +66,7 @@ export class StoreClients {
   async #operation(): Promise<void> {
     const key = this.#take()
     // All keys are taken or open: let others go on.
-    if (key === undefined) return new Promise((resolve) => void setTimeoutZero(resolve))
+    if (key === undefined) return this.#wait()
     const lease = this.#store.lease()
     await this.#change(key)
     lease.release()
@@ -143,7 +147,7 @@ export class StoreClients {
   }
 
   async #delete(key: ModelKey): Promise<void> {
-    const after = afterDelete(key.bucket, key.state)
+    const after = afterDelete(this.#model.versioning[key.bucket], key.state)
     await this.#settle(key, after, async () => {
       const deleted = await this.#store.deleteObject({ bucketId: this.#bucketId(key), key: key.key })
       if (!deleted.ok) return deleted
@@ -203,7 +207,7 @@ export class StoreClients {
     call: () => Promise<Result<{ readonly versionId: string }, unknown>>,
   ): Promise<void> {
     const fact: Fact = { kind: 'object', versionId: undefined, etag: attributes.etag, content, tags: JSON.stringify(attributes.tags) }
-    const after = afterMaking(key.bucket, key.state, fact)
+    const after = afterMaking(this.#model.versioning[key.bucket], key.state, fact)
     return this.#settle(key, after, async () => {
       const made = await call()
       return made.ok ? ok(told(after, made.value.versionId)) : made
@@ -227,9 +231,19 @@ export class StoreClients {
     const writer = this.#store.stage(this.#chance.oneIn(2) ? content.bytes : undefined)
     const bytes = contentBytes(content)
     const step = 1 + this.#chance.below(200_000)
-    for (let at = 0; at < bytes.length; at += step) await writer.write(bytes.slice(at, at + step))
+    const isSlow = this.#chance.oneIn(12)
+    for (let at = 0; at < bytes.length; at += step) {
+      await writer.write(bytes.slice(at, at + step))
+      if (isSlow) await this.#wait()
+    }
     const staged = await writer.finish()
+    if (isSlow) await this.#wait()
     return staged.ok ? staged.value : undefined
+  }
+
+  /** Long enough, at times, for a disk to fail and be healed meanwhile. */
+  #wait(): Promise<void> {
+    return new Promise((resolve) => void this.#clock.timer(this.#chance.below(this.#chance.pick([100, 8000])), resolve))
   }
 
   #attributes(content: Content, tags: Tags): ObjectAttributes {
@@ -253,9 +267,6 @@ export class StoreClients {
   }
 }
 
-/** Only to give way to others within simulated time. */
-const setTimeoutZero = (resolve: () => void): void => queueMicrotask(resolve)
-
 export async function readAll(store: Store, version: ObjectVersion, from: number, to: number): Promise<Result<Uint8Array, StoreFault>> {
   const reader = store.read(version, from, to)
   const chunks: Uint8Array[] = []
@@ -278,10 +289,7 @@ export async function makeBuckets(store: Store): Promise<ReadonlyMap<ModelBucket
     const found = await store.findBucket(name as string as BucketName)
     const made = found === undefined ? await store.createBucket({ name: name as string as BucketName, owner: 'f'.repeat(64) }) : ok(found)
     if (!made.ok) return undefined
-    const versioning = name === 'kept' ? 'enabled' : name === 'paused' ? 'suspended' : undefined
-    if (versioning !== undefined && made.value.versioning !== versioning) {
-      if (!(await store.putVersioning(made.value.id, versioning)).ok) return undefined
-    }
+    if (name !== 'plain' && !(await store.putVersioning(made.value.id, 'enabled')).ok) return undefined
     buckets.set(name, made.value)
   }
   return buckets

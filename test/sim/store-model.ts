@@ -3,6 +3,7 @@
  * history is known; a change whose answer never came, or said "unavailable", leaves two possibilities until somebody looks.
  */
 import { hash } from 'node:crypto'
+import type { Versioning } from '../../src/store/terms.ts'
 import { Chance } from './chance.ts'
 
 export const BUCKETS = ['plain', 'kept', 'paused'] as const
@@ -33,6 +34,8 @@ export type ModelKey = {
 }
 
 export class StoreModel {
+  /** `paused` is enabled at times. */
+  readonly versioning: Record<ModelBucket, Versioning> = { plain: 'unversioned', kept: 'enabled', paused: 'enabled' }
   readonly keys: ModelKey[] = BUCKETS.flatMap((bucket) =>
     Array.from(
       { length: KEYS_PER_BUCKET },
@@ -55,14 +58,14 @@ export const current = (state: KeyState): Fact | undefined => state[0]
 const isNull = (fact: Fact): boolean => fact.versionId === 'null'
 
 /** The state after a new version or marker. Source: Amazon S3 User Guide, "Working with objects in a versioning-enabled / -suspended bucket". */
-export function afterMaking(bucket: ModelBucket, state: KeyState, fact: Fact): KeyState {
-  if (bucket === 'kept') return [fact, ...state]
+export function afterMaking(versioning: Versioning, state: KeyState, fact: Fact): KeyState {
+  if (versioning === 'enabled') return [fact, ...state]
   return [{ ...fact, versionId: 'null' }, ...state.filter((other) => !isNull(other))]
 }
 
 /** The state after a DELETE without a version id. */
-export function afterDelete(bucket: ModelBucket, state: KeyState): KeyState {
-  return bucket === 'plain' ? [] : afterMaking(bucket, state, { kind: 'delete-marker', versionId: undefined })
+export function afterDelete(versioning: Versioning, state: KeyState): KeyState {
+  return versioning === 'unversioned' ? [] : afterMaking(versioning, state, { kind: 'delete-marker', versionId: undefined })
 }
 
 export const afterRemoving = (state: KeyState, versionId: string): KeyState => state.filter((fact) => fact.versionId !== versionId)

@@ -1,0 +1,153 @@
+/** Cases worth a name of their own; histories.test.ts finds the others. */
+import { describe, expect, test } from 'vitest'
+import type { Bucket } from '../../src/store/terms.ts'
+import { SimulatedEnclave } from './simulated-enclave.ts'
+import { checkStore } from './store-check.ts'
+import { makeBuckets, StoreClients } from './store-clients.ts'
+import { type ModelBucket, StoreModel } from './store-model.ts'
+
+/** A site, its clients, and the model of what they were told. */
+class Case {
+  readonly enclave: SimulatedEnclave
+  readonly model = new StoreModel()
+  readonly buckets: ReadonlyMap<ModelBucket, Bucket>
+
+  private constructor(enclave: SimulatedEnclave, buckets: ReadonlyMap<ModelBucket, Bucket>) {
+    this.enclave = enclave
+    this.buckets = buckets
+  }
+
+  static async of(seed: number, disks: number, parity: number): Promise<Case> {
+    const enclave = await SimulatedEnclave.make({ seed, disks, parity })
+    const buckets = await enclave.run(makeBuckets(enclave.store))
+    if (buckets === undefined) throw new Error('no buckets could be made')
+    return new Case(enclave, buckets)
+  }
+
+  /** Clients work; answers how many changes went well. */
+  async work(operations = 30): Promise<number> {
+    const { enclave, model, buckets } = this
+    const clients = new StoreClients({ model, store: enclave.store, world: enclave.world, buckets })
+    await enclave.run(clients.work(3, operations))
+    return clients.counts.done
+  }
+
+  async check(label: string, where = this.enclave): Promise<void> {
+    const doubts = where === this.enclave ? 'resolved' : 'kept'
+    await where.run(checkStore(where.store, this.model, this.buckets, { label, doubts }))
+  }
+
+  async endAndStart(how: 'power-cut' | 'kill', present?: readonly number[]): Promise<void> {
+    this.enclave.die(how)
+    this.model.release()
+    await this.enclave.restart(present === undefined ? {} : { present })
+  }
+}
+
+describe('2+2, where two disks drop out and the other two go on', () => {
+  const dropped = async (seed: number): Promise<Case> => {
+    const site = await Case.of(seed, 4, 2)
+    await site.work()
+    site.enclave.disk(0).hang()
+    site.enclave.disk(1).hang()
+    await site.enclave.until(() => site.enclave.states === 'out out in in', 'both put out')
+    expect(await site.work()).toBeGreaterThan(10)
+    site.enclave.disk(0).resume()
+    site.enclave.disk(1).resume()
+    site.enclave.die('power-cut')
+    site.model.release()
+    return site
+  }
+
+  test('when only the first two come back, nothing is served as if it were all, and the others are named', async () => {
+    const { enclave } = await dropped(1)
+    const started = await enclave.start({ present: [0, 1] })
+    const sentence = started.ok ? started.value.pool.view.readOnly : started.error
+    expect(sentence).toContain('/d3')
+    expect(sentence).toContain('/d4')
+  })
+
+  test('also when the index is lost, or the witness', async () => {
+    for (const lost of ['index', 'witness'] as const) {
+      const { enclave } = await dropped(2)
+      if (lost === 'index') enclave.setIndexBack('empty')
+      else enclave.loseWitness()
+      const started = await enclave.start({ present: [0, 1] })
+      const sentence = started.ok ? started.value.pool.view.readOnly : started.error
+      expect(sentence).toContain('/d3')
+      expect(sentence).toContain('/d4')
+    }
+  })
+
+  test('when all come back, everything is there and the first two are healed', async () => {
+    const site = await dropped(3)
+    await site.enclave.restart()
+    await site.check('all back')
+    await site.enclave.until(() => site.enclave.states === 'in in in in', 'both healed')
+    const copy = site.enclave.copy([2, 3], 'without-index')
+    await copy.restart()
+    await site.check('on the healed ones alone', copy)
+  })
+})
+
+test('a disk deleted under open descriptors is out within two seconds, and nothing that was acknowledged needs it', async () => {
+  const site = await Case.of(10, 4, 2)
+  await site.work()
+  site.enclave.disk(2).deleteDirectory()
+  const working = site.work(60)
+  expect(await working).toBeGreaterThan(20)
+  await site.enclave.world.sleep(2000)
+  expect(site.enclave.states).toBe('in in out in')
+  await site.endAndStart('kill', [0, 1, 3])
+  await site.check('without the deleted disk')
+})
+
+test('a clock set back a day lets no version go before an earlier one', async () => {
+  const site = await Case.of(11, 3, 1)
+  await site.work()
+  for (const days of [-1, 3, -5]) {
+    site.enclave.world.moveWallClock(days * 86_400_000)
+    await site.work()
+    await site.check(`moved by ${days} days`)
+    site.enclave.setIndexBack('empty')
+    site.enclave.world.moveWallClock(-86_400_000)
+    await site.endAndStart('power-cut')
+    await site.work()
+  }
+  await site.check('at the end')
+})
+
+test('an index at any earlier commit, an empty one and garbage come to the same as before', async () => {
+  const site = await Case.of(12, 4, 2)
+  await site.work(15)
+  const states = [...site.enclave.index.states]
+  for (const [i, state] of states.entries()) {
+    if (i % 4 !== 0) continue
+    site.enclave.setIndexTo(state)
+    await site.endAndStart('kill')
+    await site.check(`from commit ${i}`)
+    if (i % 12 === 0) await site.work(2)
+  }
+  for (const how of ['empty', 'garbage'] as const) {
+    site.enclave.setIndexBack(how)
+    await site.endAndStart('power-cut')
+    await site.check(how)
+  }
+})
+
+test('a bad unit is rebuilt on the fly, rewritten, and good when others are lost later', async () => {
+  const site = await Case.of(13, 4, 2)
+  await site.work(60)
+  const [file] = site.enclave
+    .disk(1)
+    .files()
+    .filter((path) => path.startsWith('extents/'))
+  if (file === undefined) throw new Error('no extent was written')
+  for (const path of site.enclave.disk(1).files()) if (path.startsWith('extents/')) site.enclave.disk(1).flipBit(path)
+  await site.check('with a flipped bit in each shard of a disk')
+  await site.enclave.world.sleep(10_000)
+  // Only what was read was found; reading from the other shards finds the rest.
+  const copy = site.enclave.copy([0], 'with-index')
+  await copy.restart()
+  await site.check('with one more lost', copy)
+})
