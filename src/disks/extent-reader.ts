@@ -1,5 +1,5 @@
 /**
- * Reads a range of an extent in order, a run of stripes ahead of what is handed out. A run is RUN_BYTES (512 KiB), or one stripe where that is more;
+ * Reads a range of an extent in order, a run of stripes ahead of what is handed out. A run is RUN_BYTES (1 MiB), or one stripe where that is more;
  * two are in memory at most, and while shards are lost, what is rebuilt of them besides. Only the units that the range touches are read.
  */
 import { strict as assert } from 'node:assert'

@@ -146,5 +146,5 @@ export class Cut {
 }
 
 /** Stripes are read and written in runs, so that an operation moves more than one unit where a stripe is small. */
-const RUN_BYTES = 512 * 1024
+const RUN_BYTES = 1024 * 1024
 export const stripesPerRun = (dataShards: number): number => Math.max(1, Math.floor(RUN_BYTES / (dataShards * UNIT_BYTES)))
