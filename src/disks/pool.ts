@@ -10,8 +10,9 @@ import type { Random } from '../environment.ts'
 import { fail, ok, type Result } from '../result.ts'
 import type { Disk } from './disk.ts'
 import type { SetDisk } from './extents.ts'
+import { GenerationChain, staying } from './generation-chain.ts'
 import { GenerationFiles, isVacant, readFoundDisk } from './generation-files.ts'
-import { BRANCHES_MAX, type Generation, type GenerationSet, type Member, PAST_MAX } from './identity.ts'
+import type { Generation, GenerationSet, Member } from './identity.ts'
 import { hex, layPool, readWitness } from './pool-create.ts'
 import { type DiskPlace, decideStart, type StartDecision } from './pool-start.ts'
 import type { DiskSlot, PoolView } from './pool-view.ts'
@@ -53,15 +54,9 @@ export class Pool {
   readonly #lost = new Map<string, string>()
   readonly #healed = new Map<string, { doneBytes: number; totalBytes: number }>()
   readonly #changes: Change[] = []
+  readonly #chain: GenerationChain
   /** The newest one that is settled, or that rules a pool which may not be written. */
   #generation: Generation
-  #settled: number
-  /** The members as the newest generation known to be settled, or ruling at the start, has them. */
-  #base: readonly GenerationSet[]
-  /** The last one tried: what comes next follows upon it. */
-  #tip: Generation
-  /** Greatest number seen anywhere. */
-  #lastNumber: number
   #blocked: StartDecision['blocked']
   #readOnly: string | undefined
   #working = false
@@ -72,12 +67,9 @@ export class Pool {
     this.#witness = input.witness
     this.#random = input.random
     this.#disks = input.disks
-    const { ruling, sets, settled, greatest, blocked } = input.decision
+    const { ruling, sets, blocked } = input.decision
+    this.#chain = new GenerationChain(input.random, input.decision)
     this.#generation = { ...ruling, sets }
-    this.#settled = settled
-    this.#base = ruling.sets
-    this.#tip = ruling
-    this.#lastNumber = greatest
     this.#blocked = blocked
     this.#view = this.#look()
   }
@@ -296,43 +288,21 @@ export class Pool {
 
   /** Writes generations until one is on every disk that is in or healing by it, and in the witness. */
   async #write(draft: Draft, newBranch: boolean): Promise<Result<PoolView, ChangeFault>> {
-    const branches = newBranch ? [...this.#tip.branches, hex(this.#random.bytes(8))].slice(-BRANCHES_MAX) : this.#tip.branches
+    if (newBranch) this.#chain.beginBranch()
     for (;;) {
       const sets: GenerationSet[] = this.#generation.sets.map((set, i) => ({ ...set, disks: draft[i]! }))
       const short = sets.findIndex((set) => set.disks.filter((member) => member.state === 'in').length < set.dataShards)
       if (short >= 0) return this.#giveUp(draft, 'too-few-disks', describeTooFew(short, sets[short]!))
-      const generation = this.#next(branches, sets)
+      const generation = this.#chain.next(sets)
       if (!(await this.#writeToDisks(draft, generation))) continue
       const witnessed = await this.#witness.write(generation)
       if (!witnessed.ok) return this.#giveUp(draft, 'read-only', WITNESS_LOST)
       this.#generation = generation
-      this.#settled = generation.number
-      this.#base = generation.sets.map((set) => ({ ...set, disks: set.disks.map(staying) }))
+      this.#chain.settle(generation)
       this.#readOnly = undefined
       this.#publish()
       return ok(this.#view)
     }
-  }
-
-  #next(branches: readonly string[], sets: readonly GenerationSet[]): Generation {
-    this.#lastNumber += 1
-    const past = [{ number: this.#tip.number, name: this.#tip.name }, ...this.#tip.past].slice(0, PAST_MAX)
-    const { poolId } = this.#tip
-    const wereIn = new Set(
-      this.#base.flatMap((set) => set.disks.filter((old) => old.state === 'in' || old.leaving).map((old) => old.diskId)),
-    )
-    const marked = (member: Member): Member =>
-      member.state === 'out' && wereIn.has(member.diskId) ? { ...member, leaving: true } : staying(member)
-    this.#tip = {
-      poolId,
-      branches,
-      number: this.#lastNumber,
-      name: hex(this.#random.bytes(8)),
-      past,
-      settled: this.#settled,
-      sets: sets.map((set) => ({ ...set, disks: set.disks.map(marked) })),
-    }
-    return this.#tip
   }
 
   /** False if a disk failed; it is out in the draft then. */
@@ -379,7 +349,7 @@ export class Pool {
   async #sameDisk(disk: Disk, diskId: string): Promise<Handle | undefined> {
     const found = await readFoundDisk(disk)
     if (!found.ok || found.value.identity?.poolId !== this.#view.poolId || found.value.identity.diskId !== diskId) return undefined
-    this.#lastNumber = Math.max(this.#lastNumber, found.value.generation?.number ?? 0)
+    this.#chain.note(found.value.generation?.number ?? 0)
     return { disk, files: await GenerationFiles.open(disk) }
   }
 
@@ -428,10 +398,6 @@ export class Pool {
 }
 
 const RETIRED = 'retired'
-
-function staying({ leaving: _, ...member }: Member): Member {
-  return member
-}
 
 function putOut(draft: Draft, set: number, position: number, reason: string): void {
   draft[set]![position] = { ...draft[set]![position]!, state: 'out', reason }

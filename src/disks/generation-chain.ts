@@ -1,0 +1,67 @@
+/** The generations of a running pool, one after the other: what each attempt says of those before. Format: docs/formats.md#disk-identity. */
+import type { Random } from '../environment.ts'
+import { BRANCHES_MAX, type Generation, type GenerationSet, type Member, PAST_MAX } from './identity.ts'
+import { hex } from './pool-create.ts'
+import type { StartDecision } from './pool-start.ts'
+
+export class GenerationChain {
+  readonly #random: Random
+  /** The last one tried: what comes next follows upon it. */
+  #tip: Generation
+  /** Greatest number seen anywhere. */
+  #greatest: number
+  #settled: number
+  /** Who was in by the newest generation known to be settled, or by the one that ruled at the start and those before it that may have been. */
+  #wereIn: ReadonlySet<string>
+
+  constructor(random: Random, { ruling, settled, greatest }: StartDecision) {
+    this.#random = random
+    this.#tip = ruling
+    this.#greatest = greatest
+    this.#settled = settled
+    this.#wereIn = idsOf(ruling, ({ state, leaving }) => state === 'in' || leaving === true)
+  }
+
+  /** A disk shows a generation of this number. */
+  note(number: number): void {
+    this.#greatest = Math.max(this.#greatest, number)
+  }
+
+  /** From the next attempt on, what disks that are not here may hold is given up. */
+  beginBranch(): void {
+    const branches = [...this.#tip.branches, hex(this.#random.bytes(8))].slice(-BRANCHES_MAX)
+    this.#tip = { ...this.#tip, branches }
+  }
+
+  /** An attempt at the next generation. */
+  next(sets: readonly GenerationSet[]): Generation {
+    const { poolId, branches, number, name, past } = this.#tip
+    this.#greatest += 1
+    const marked = (member: Member): Member =>
+      member.state === 'out' && this.#wereIn.has(member.diskId) ? { ...member, leaving: true } : staying(member)
+    this.#tip = {
+      poolId,
+      branches,
+      number: this.#greatest,
+      name: hex(this.#random.bytes(8)),
+      past: [{ number, name }, ...past].slice(0, PAST_MAX),
+      settled: this.#settled,
+      sets: sets.map((set) => ({ ...set, disks: set.disks.map(marked) })),
+    }
+    return this.#tip
+  }
+
+  /** It is durable on every disk that is in or healing by it, and in the witness. */
+  settle(generation: Generation): void {
+    this.#settled = generation.number
+    this.#wereIn = idsOf(generation, ({ state }) => state === 'in')
+  }
+}
+
+/** The member as a settled generation would say it. */
+export function staying({ leaving: _, ...member }: Member): Member {
+  return member
+}
+
+const idsOf = ({ sets }: Generation, wanted: (member: Member) => boolean): ReadonlySet<string> =>
+  new Set(sets.flatMap((set) => set.disks.filter(wanted).map((member) => member.diskId)))
