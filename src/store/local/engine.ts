@@ -67,6 +67,8 @@ export async function openEngine(input: EngineInput): Promise<Result<Engine, Eng
   const state = readIndex(input)
   const newest = newestStart(index)
   if (newest !== undefined && newest >= input.start) return fail({ kind: 'start-used', start: newest })
+  // With too few disks for writing, some of the journal may be missing, and nobody would know how much: an empty site must not be shown for a full one.
+  if (pool.view.readOnly !== undefined && state.applied === 0) return fail({ kind: 'unavailable' })
   const seenMore = (input.seenSequence ?? 0) > state.applied
   const recovered = await Journal.recover({
     disks: journalDisksOf(pool),
@@ -270,7 +272,8 @@ export class Engine {
       for (let shard = 0; shard < place.dataShards + place.parityShards; shard++) {
         if ((durable & (2 ** shard)) !== 0) continue
         const position = shardPosition(place, shard)
-        if (this.pool.view.sets[place.set]?.disks[position]?.state !== 'in') continue
+        const slot = this.pool.view.sets[place.set]?.disks[position]
+        if (slot === undefined || (slot.state !== 'in' && !this.healing.isArriving(slot.diskId))) continue
         lacking.set(`${place.set}/${position}`, { set: place.set, position, reason: 'it lacks a part of what was written meanwhile' })
       }
     }

@@ -3,7 +3,7 @@
  *
  * A healing disk gets all new writes from its first moment. Its journal segments come first; then every extent that the index lists is read on it and
  * rebuilt where it is missing or bad; only when everything was read back does it count as in. What is written meanwhile without it is caught at its
- * commit (the disk goes out again), so nothing is missed between the last look and the mark.
+ * commit (the disk goes out again) from the last look on, and by that look before.
  */
 
 import type { Disk } from '../../disks/disk.ts'
@@ -16,7 +16,7 @@ import { fail, ok, type Result } from '../../result.ts'
 import type { ShardNote } from './changes/request.ts'
 import type { Commits } from './commits.ts'
 import { Table, tableRange } from './index/keys.ts'
-import { after, type OrderedMap } from './index/ordered-map.ts'
+import { after, type OrderedMap, walk } from './index/ordered-map.ts'
 import { decodeExtentId, decodeExtentRow, type ExtentRow, getExtent, wholeMask } from './index/rows.ts'
 import type { Journal } from './journal/journal.ts'
 
@@ -46,6 +46,8 @@ export class Healing {
   readonly #input: HealingInput
   /** Ids of disks being healed. */
   readonly #disks = new Map<string, Promise<unknown>>()
+  /** Ids of disks that hold everything and are about to be marked in. */
+  readonly #arriving = new Set<string>()
   readonly #bad = new Map<string, { readonly place: ExtentPlace; readonly shard: number }>()
   #working: Promise<void> | undefined
   #again = false
@@ -62,6 +64,11 @@ export class Healing {
   begin(): void {
     this.#restored = this.#input.journal.restoreCopies({ verify: false }, () => undefined)
     this.look()
+  }
+
+  /** Whether a commit must treat the disk as one that is in, though the pool does not say so yet. */
+  isArriving(diskId: string): boolean {
+    return this.#arriving.has(diskId)
   }
 
   /** Looks now for disks and shards to heal; it also does so every few seconds. */
@@ -171,9 +178,13 @@ export class Healing {
     })
     if (!copied.ok) return fail(copied.error.kind === 'damaged' ? 'damaged' : 'disk-failed')
     const rebuilt = await this.#healShards(slot, (doneBytes) => report(journalBytes + doneBytes))
-    if (!rebuilt.ok) return rebuilt
-    if (!this.#isStill(slot)) return fail('disk-failed')
-    return (await pool.markIn(set, position)).ok ? ok(undefined) : fail('disk-failed')
+    const complete = rebuilt.ok ? await this.#healMissed(slot) : rebuilt
+    if (!complete.ok) return complete
+    try {
+      return this.#isStill(slot) && (await pool.markIn(set, position)).ok ? ok(undefined) : fail('disk-failed')
+    } finally {
+      this.#arriving.delete(diskId)
+    }
   }
 
   /** Bytes that one disk of the set should hold in extents. */
@@ -189,6 +200,45 @@ export class Healing {
       next = page.length < EXTENTS_PER_PAGE ? undefined : after(page.at(-1)!.key)
     }
     return bytes
+  }
+
+  /**
+   * The shards of what was committed without the disk while it was being gone through. Ends with none, and with the disk arriving: what is committed
+   * without it from then on puts it out again.
+   */
+  async #healMissed(slot: DiskSlot): Promise<Result<void, HealFault>> {
+    const { commits } = this.#input
+    // Nothing can be done for these, and they are on record.
+    const hopeless = new Set<string>()
+    for (;;) {
+      this.#arriving.add(slot.diskId)
+      // A batch under way may have asked before that: when this one is answered, all of it can be seen.
+      const passed = await commits.submit({ kind: 'drop-manifests', manifests: [] })
+      const missed = passed.ok ? this.#missedBy(slot, hopeless) : []
+      if (passed.ok && missed.length === 0) return ok(undefined)
+      this.#arriving.delete(slot.diskId)
+      if (!passed.ok) return fail('stopped')
+      const notes: ShardNote[] = []
+      for (const row of missed) {
+        const healed = this.#isStill(slot) ? await this.#healExtent(slot, row) : fail('stopped' as const)
+        if (!healed.ok) return healed
+        if (healed.value?.healed === 0) hopeless.add(extentName(row.place))
+        else if (healed.value !== undefined) notes.push(healed.value)
+      }
+      await this.#note(notes)
+    }
+  }
+
+  /** Extents of the heal list that lack their shard on the disk; a page of them. */
+  #missedBy(slot: DiskSlot, except: ReadonlySet<string>): ExtentRow[] {
+    const { from, to } = tableRange(Table.heal)
+    const found: ExtentRow[] = []
+    for (const { key, value } of walk(this.#input.index.reader(), { from, to })) {
+      const row = decodeExtentRow(decodeExtentId(key), value)
+      const lacks = row.place.set === slot.set && (row.durable & (2 ** shardAt(row.place, slot.position))) === 0
+      if (lacks && !except.has(extentName(row.place)) && found.push(row) === EXTENTS_PER_PAGE) break
+    }
+    return found
   }
 
   #isStill(slot: DiskSlot): boolean {
@@ -294,6 +344,8 @@ export class Healing {
     }
   }
 }
+
+const extentName = ({ start, counter }: ExtentPlace): string => `${start}/${counter}`
 
 /** The shard of an extent that lies on the disk at a position. */
 function shardAt(place: ExtentPlace, position: number): number {

@@ -250,7 +250,10 @@ export class Journal {
   async #admit(to: JournalDisk): Promise<Result<unknown, 'unavailable' | 'full'>> {
     const cleaned = await removeLeftovers(to.disk, this.#writer.segments, this.#writer.next)
     if (!cleaned.ok || this.nextSequence === 1 || this.#writer.writesTo(to.disk)) return cleaned
-    return this.#ready()
+    this.#writer.growAgain()
+    const ready = await this.#ready()
+    // Where no other could begin, for want of space, what is in the open one would stay without its copy.
+    return ready.ok && this.#writer.lacksCopies ? fail('full') : ready
   }
 
   #ready(): ReturnType<SegmentWriter['ready']> {

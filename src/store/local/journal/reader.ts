@@ -66,8 +66,10 @@ export class JournalReader {
     const absent: Disk[] = []
     let faulty = disks.length === 0
     this.#turn += 1
+    // Its own: others begin to read meanwhile.
+    const first = this.#turn
     for (let turn = 0; turn < disks.length; turn++) {
-      const disk = disks[(this.#turn + turn) % disks.length]!
+      const disk = disks[(first + turn) % disks.length]!
       if (copies.byDisk.get(disk) === 'absent') {
         absent.push(disk)
         continue

@@ -68,6 +68,16 @@ export class SegmentWriter {
     return this.#current?.copies.some((copy) => copy.disk === disk) ?? false
   }
 
+  /** Whether the segment that is being written could have more copies than it has. */
+  get lacksCopies(): boolean {
+    return this.#current !== undefined && this.#copiesMax(this.#current.segment) > this.#current.copies.length
+  }
+
+  /** Lets the next `ready` try for more copies, also if it has tried with these disks before: they may have room by now. */
+  growAgain(): void {
+    this.#grownFor = undefined
+  }
+
   /** Opens the last segment for more records, and begins to make the next. If that fails, the first batch begins another. */
   async begin({ continues }: { readonly continues: boolean }): Promise<void> {
     const segment = this.segments.at(-1)
@@ -142,7 +152,11 @@ export class SegmentWriter {
     const disks = this.#disks.disks()
     if (this.#grownFor === disks) return false
     this.#grownFor = disks
-    return chooseDisks(disks, this.#disks.copies, segment.header.number).length > copies.length
+    return this.#copiesMax(segment) > copies.length
+  }
+
+  #copiesMax({ header }: Segment): number {
+    return chooseDisks(this.#disks.disks(), this.#disks.copies, header.number).length
   }
 
   /** Begins a new segment on working disks. */
