@@ -47,7 +47,11 @@ async function serve() {
     })
     ended.then((code) => reject(new Error(`serve ended with ${code}`)))
   })
-  return { endpoint, stop: () => (child.kill('SIGTERM'), ended) }
+  const stop = () => {
+    child.kill('SIGTERM')
+    return ended
+  }
+  return { endpoint, stop }
 }
 
 async function mustAnswer(status, method, endpoint, path, content) {
