@@ -2,8 +2,8 @@
  * Memory for stripes that are coded in place and go from there to the disks: page-aligned, so that it can be written past the page cache, and used again
  * and again, so that it makes no garbage. One pool per thread and shape.
  *
- * Slabs come in regions of REGION_SLABS, each a WebAssembly memory with a kernel in it. A region without a slab in use is dropped if another
- * has a free one; so beyond what is in use a pool keeps at most one region, and what is scattered over regions: taking prefers full ones.
+ * Slabs come in regions of REGION_SLABS, each a WebAssembly memory with a kernel in it. Of regions without a slab in use one is kept and others are
+ * dropped; so beyond what is in use a pool keeps at most one region, and what is scattered over regions: taking prefers full ones.
  */
 import { Coder } from './coder.ts'
 
@@ -98,7 +98,7 @@ export class SlabPool {
 
   /** For Region. */
   dropIfSpare(region: Region): void {
-    if (this.#regions.some((other) => other !== region && other.free.length > 0)) this.drop(region)
+    if (this.#regions.some((other) => other !== region && other.free.length === REGION_SLABS)) this.drop(region)
   }
 
   drop(region: Region): void {
