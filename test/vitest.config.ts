@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
@@ -7,6 +8,8 @@ export default defineConfig({
     // The suite for any S3 server runs against another one only where that is named.
     exclude: ['test/clients/**', ...(process.env.HOLDFAST_TEST_ENDPOINT === undefined ? ['test/s3/elsewhere.test.ts'] : [])],
     pool: 'forks',
+    // Much of the time goes into waiting for disks and other processes: one worker per core at least, also on two cores.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
