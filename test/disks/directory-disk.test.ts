@@ -73,6 +73,45 @@ describe('what only a real directory does', () => {
   }
   const failing = (code: string): NodeJS.ErrnoException => Object.assign(new Error(code), { code })
 
+  test('where a file system refuses direct operations they go through the page cache', async () => {
+    const disk = await fresh()
+    const file = await disk.open('file', { mode: 'create', lane: 'data', direct: true })
+    if (!file.ok) throw new Error(file.error)
+    // Refused by ext4 and XFS, for it is no multiple of a block.
+    const written = await Promise.all([0, 1, 2].map((i) => file.value.write(i * 100, [bytes(100, i + 1)])))
+    expect(written.every((result) => result.ok)).toBe(true)
+    expect((await file.value.sync()).ok).toBe(true)
+    file.value.close()
+    expect(await disk.readFile('file')).toEqual({ ok: true, value: new Uint8Array([1, 2, 3].flatMap((value) => [...bytes(100, value)])) })
+    expect(disk.failed).toBeUndefined()
+  })
+
+  test('where a file system knows no direct files they are opened without', async () => {
+    const disk = await fresh()
+    const real = fs.open
+    const flagsSeen: number[] = []
+    vi.spyOn(fs, 'open').mockImplementation(((
+      path: string,
+      flags: number,
+      mode: number,
+      back: (error: Error | null, fd?: number) => void,
+    ) => {
+      flagsSeen.push(flags & fs.constants.O_DIRECT)
+      if ((flags & fs.constants.O_DIRECT) === 0) real(path, flags, mode, back as never)
+      // As tmpfs did: made, and refused.
+      else real(path, flags & ~fs.constants.O_DIRECT, mode, (_, fd) => fs.close(fd, () => back(failing('EINVAL'))))
+    }) as unknown as typeof fs.open)
+    for (const name of ['first', 'second']) {
+      const file = await disk.open(name, { mode: 'create', lane: 'data', direct: true })
+      if (!file.ok) throw new Error(file.error)
+      expect((await file.value.write(0, [bytes(5)])).ok).toBe(true)
+      file.value.close()
+    }
+    expect(flagsSeen).toEqual([fs.constants.O_DIRECT, 0, 0])
+    vi.restoreAllMocks()
+    expect(await disk.readFile('second')).toEqual({ ok: true, value: bytes(5) })
+  })
+
   test('a directory that is not there is gone', async () => {
     const opened = await openDirectoryDisk({ directory: '/nonexistent/holdfast', identityFile: 'identity.json', clock: realClock })
     expect(opened).toEqual({ ok: false, error: 'gone' })

@@ -65,6 +65,13 @@ export function diskContract(start: () => Promise<DiskUnderTest>): void {
     await must(direct.sync())
     direct.close()
     const buffered = await must(disk.open('file', { mode: 'write', lane: 'data' }))
+    await must(buffered.write(5 * DIRECT_BYTES, [bytes(100, 5)]))
+    const reader = await must(disk.open('file', { mode: 'read', lane: 'data', direct: true }))
+    expect(await must(reader.readInto(DIRECT_BYTES, page(0, 2)))).toBe(2 * DIRECT_BYTES)
+    expect(Buffer.concat([page(0, 2)])).toEqual(Buffer.concat([bytes(4096, 2), bytes(4096, 3)]))
+    expect(await must(reader.readInto(4 * DIRECT_BYTES, page(0, 3)))).toBe(DIRECT_BYTES + 100)
+    expect(await must(reader.readInto(6 * DIRECT_BYTES, page(0)))).toBe(0)
+    expect(Buffer.concat([page(0), page(1).subarray(0, 100)])).toEqual(Buffer.concat([bytes(4096, 1), bytes(100, 5)]))
     await must(buffered.write(10, [bytes(5, 9)]))
     expect(await must(buffered.read(0, 5 * DIRECT_BYTES))).toEqual(
       new Uint8Array(Buffer.concat([bytes(10, 1), bytes(5, 9), bytes(4081, 1), ...[2, 3, 4, 1].map((value) => bytes(4096, value))])),
@@ -72,6 +79,16 @@ export function diskContract(start: () => Promise<DiskUnderTest>): void {
     expect(await fault(disk.open('file', { mode: 'create', lane: 'data', direct: true }))).toBe('exists')
     expect(disk.failed).toBeUndefined()
     slab.release()
+  })
+
+  test('reading into memory says how far the file went', async () => {
+    const file = await create('file')
+    await must(file.write(0, [bytes(10, 1), bytes(10, 2)]))
+    const target = bytes(12, 0)
+    expect(await must(file.readInto(5, target))).toBe(12)
+    expect(target).toEqual(new Uint8Array([...bytes(5, 1), ...bytes(7, 2)]))
+    expect(await must(file.readInto(18, target))).toBe(2)
+    expect(await must(file.readInto(30, target))).toBe(0)
   })
 
   test('reading beyond the end is short', async () => {

@@ -73,10 +73,63 @@ test('any range of an extent reads as that range of the content, whole or with d
     await fc.assert(
       fc.asyncProperty(range, async ([from, to]) => {
         expect(same(await set.read(place, from, to), content.subarray(from, to))).toBe(true)
+        expect(same(await set.readLent(place, from, to), content.subarray(from, to))).toBe(true)
       }),
       { numRuns: 60 },
     )
   }
+})
+
+test('readers that share memory which serves again each read their own content, directly and through the cache', async () => {
+  const set = new ExtentSet(2, 2)
+  const contents = [5 * MiB, 300_000, 5 * MiB - 1, 4 * MiB, 70].map((bytes) => set.content(bytes))
+  const places: Awaited<ReturnType<typeof set.store>>[] = []
+  for (const content of contents) places.push(await set.store(content))
+  const reads = places.flatMap((place) => [set.readLent(place), set.readLent(place, 0, Math.ceil(place.bytes / 2))])
+  for (const [i, read] of (await Promise.all(reads)).entries()) {
+    const content = contents[i >> 1]!
+    expect(same(read, i % 2 === 0 ? content : content.subarray(0, Math.ceil(content.length / 2))), `read ${i}`).toBe(true)
+  }
+  expect(set.badShards.size).toBe(0)
+})
+
+test('a lent read goes on when disks fail or hang in the middle of it, or units are bad', async () => {
+  for (const fail of ['powerCut', 'hang', 'flip'] as const) {
+    const set = new ExtentSet(3, 2)
+    const content = set.content(6 * MiB)
+    const place = await set.store(content)
+    const failOnce = (): void => {
+      for (const shard of [0, 2]) {
+        const [disk, file] = set.holder(place, shard)
+        if (fail === 'flip') disk.flipBit(file, 1_500_000)
+        else disk[fail]()
+      }
+    }
+    let failed = false
+    const read = await set.readLent(place, 0, place.bytes, () => {
+      if (!failed) failOnce()
+      failed = true
+    })
+    expect(same(read, content), fail).toBe(true)
+    expect(set.faults.length, fail).toBe(fail === 'flip' ? 0 : 2)
+    expect([...set.badShards], fail).toEqual(fail === 'flip' ? [0, 2] : [])
+  }
+})
+
+test('a lent reader that is closed while it reads says nothing against disks or shards', async () => {
+  const set = new ExtentSet(2, 1)
+  const content = set.content(5 * MiB)
+  const place = await set.store(content)
+  const readers = [1, 2, 3].map(() => set.extents.open(place, 0, place.bytes))
+  const reading = readers.map((reader) => {
+    reader.lend()
+    return reader.read()
+  })
+  for (const reader of readers) reader.close()
+  const after = set.readLent(place)
+  await set.world.run(Promise.all(reading))
+  expect(same(await after, content)).toBe(true)
+  expect([set.faults, [...set.badShards]]).toEqual([[], []])
 })
 
 test('it does not matter how the bytes come', async () => {

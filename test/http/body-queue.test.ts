@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { BodyQueue } from '../../src/http/body-queue.ts'
+import { ChunkPool } from '../../src/http/chunk-pool.ts'
 import { RequestAborted } from '../../src/http/exchange.ts'
 import { BODY_AHEAD_BYTES, SMALL_BODY_BYTES } from '../../src/http/limits.ts'
 
@@ -56,6 +57,55 @@ test('a body comes out as it went in, whatever the sizes and the order of pushes
     }),
     { numRuns: 60 },
   )
+})
+
+test('a lent body comes out as it went in, and its memory serves again', async () => {
+  const action = fc.oneof(fc.constant('read' as const), fc.integer({ min: 1, max: 600 * KiB }))
+  const pool = new ChunkPool()
+  const memories = new Set<ArrayBufferLike>()
+  await fc.assert(
+    fc.asyncProperty(fc.array(action, { maxLength: 30 }), async (actions) => {
+      const queue = new BodyQueue(undefined, source(), pool)
+      queue.lend()
+      let [pushed, got] = [0, 0]
+      const take = (chunk: Uint8Array | undefined): void => {
+        if (chunk === undefined) return
+        expect(chunk.every((byte, index) => byte === (got + index) % 251)).toBe(true)
+        got += chunk.length
+        memories.add(chunk.buffer)
+      }
+      let reading: Promise<void> | undefined
+      // The adapter's, which it overwrites after each push.
+      const received = new Uint8Array(600 * KiB)
+      for (const item of actions) {
+        if (item === 'read') {
+          reading ??= queue.read().then((chunk) => {
+            take(chunk)
+            reading = undefined
+          })
+        } else {
+          for (let index = 0; index < item; index++) received[index] = (pushed + index) % 251
+          queue.pushCopied(received.subarray(0, item))
+          received.fill(255)
+          pushed += item
+        }
+        await Promise.resolve()
+      }
+      queue.end()
+      await reading
+      for (let chunk = await queue.read(); chunk !== undefined; chunk = await queue.read()) take(chunk)
+      expect(got).toBe(pushed)
+    }),
+    { numRuns: 40 },
+  )
+  expect(memories.size).toBeLessThan(30 * 3)
+})
+
+test('small pieces that wait are joined, so that they take no more memory than they need', async () => {
+  const queue = new BodyQueue(undefined, source(), new ChunkPool())
+  queue.lend()
+  for (let sent = 0; sent < 200; sent++) queue.pushCopied(new Uint8Array(KiB))
+  expect((await queue.read())?.length).toBe(200 * KiB)
 })
 
 test('a source is paused when enough waits, and resumed when half of it was read', async () => {
