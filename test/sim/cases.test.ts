@@ -1,9 +1,9 @@
 /** Cases worth a name of their own; histories.test.ts finds the others. */
 import { describe, expect, test } from 'vitest'
-import type { Bucket } from '../../src/store/terms.ts'
+import type { Bucket, ObjectVersion } from '../../src/store/terms.ts'
 import { SimulatedEnclave } from './simulated-enclave.ts'
 import { checkStore } from './store-check.ts'
-import { makeBuckets, StoreClients } from './store-clients.ts'
+import { makeBuckets, readAll, StoreClients } from './store-clients.ts'
 import { type ModelBucket, StoreModel } from './store-model.ts'
 
 /** A site, its clients, and the model of what they were told. */
@@ -150,4 +150,37 @@ test('a bad unit is rebuilt on the fly, rewritten, and good when others are lost
   const copy = site.enclave.copy([0], 'with-index')
   await copy.restart()
   await site.check('with one more lost', copy)
+})
+
+test('an upload counts no shard on a disk that was replaced, or came back old, and was healed before the upload ended', async () => {
+  for (const [i, how] of (['replaced', 'old'] as const).entries()) {
+    const { enclave, buckets } = await Case.of(14 + i, 4, 2)
+    const old = enclave.disk(0).snapshot()
+    const bytes = enclave.world.random.bytes(300_000)
+    const writer = enclave.store.stage(bytes.length)
+    await enclave.run(Promise.resolve(writer.write(bytes)))
+    const staged = await enclave.run(writer.finish())
+    if (!staged.ok) throw new Error(staged.error)
+
+    enclave.disk(0).deleteDirectory()
+    await enclave.until(() => enclave.states === 'out in in in', 'deleted')
+    if (how === 'old') enclave.disk(0).restore(old)
+    else {
+      enclave.disk(0).replaceByEmpty()
+      expect((await enclave.run(enclave.engine.pool.replaceDisk(0, 0, enclave.disk(0).reopen()))).ok).toBe(true)
+    }
+    enclave.engine.healing.look()
+    await enclave.until(() => enclave.states === 'in in in in', 'healed')
+
+    const { id: bucketId } = buckets.get('plain')!
+    const attributes = { etag: 'e', headers: {}, userMetadata: [], tags: [] }
+    const content = { kind: 'staged', staged: staged.value } as const
+    expect((await enclave.run(enclave.store.putObject({ bucketId, key: 'slow', attributes, content }))).ok).toBe(true)
+    await enclave.until(() => enclave.states === 'in in in in', 'healed again')
+    const copy = enclave.copy([2, 3], 'with-index')
+    await copy.restart()
+    const version = await copy.store.findVersion(bucketId, 'slow', undefined)
+    const read = await copy.run(readAll(copy.store, version as ObjectVersion, 0, bytes.length))
+    expect(read.ok && Buffer.compare(read.value, bytes)).toBe(0)
+  }
 })

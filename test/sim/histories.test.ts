@@ -19,7 +19,8 @@ test(`in ${SEEDS} histories everything acknowledged is there, whole and in order
   for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
     await liveThrough({ seed, ...GEOMETRIES[seed % GEOMETRIES.length]!, lives: 3 }, totals)
   }
-  // The histories try something only if much went well and much went wrong.
+  // The histories try something only if much went well and much went wrong. One or two, asked for by number, need not.
+  if (SEEDS < 20) return
   for (const count of ['done', 'open', 'read', 'deaths', 'faults', 'losses', 'healed'] as const)
     expect(totals[count], count).toBeGreaterThan(SEEDS / 4)
 })

@@ -15,7 +15,8 @@ import { apply } from './changes/apply.ts'
 import { type ApplyContext, applyContext, type Decision } from './changes/context.ts'
 import { decide, freesSpace } from './changes/decide.ts'
 import { encodeRecord } from './changes/record.ts'
-import type { ChangeReply, ChangeRequest, Refusal } from './changes/request.ts'
+import type { ChangeReply, ChangeRequest, Refusal, RequestContent } from './changes/request.ts'
+import type { StagedExtent } from './disk-stays.ts'
 import type { IndexTransaction, OrderedMap } from './index/ordered-map.ts'
 import { emptyState, type IndexState, readState, writeState } from './index/rows.ts'
 import type { Journal } from './journal/journal.ts'
@@ -42,10 +43,10 @@ export type CommitterInput = {
   readonly generation: () => number
   /** Space beside the journal: 'reserve' if only what frees space may be done. */
   readonly room: () => 'ample' | 'reserve'
+  /** The shards of a staged extent that are durable on the disks as they are now. */
+  readonly countDurable: (staged: StagedExtent) => number
   /** Called before a change that refers to a staged extent is decided: sees to it that disks which lack a shard of it do not count as in. */
-  readonly excludeLacking: (
-    places: readonly { readonly place: ExtentPlace; readonly durable: number }[],
-  ) => Promise<Result<unknown, unknown>>
+  readonly excludeLacking: (staged: readonly StagedExtent[]) => Promise<Result<unknown, unknown>>
   /** What lost its last owner, durably. */
   readonly onFreed: (places: readonly ExtentPlace[], manifests: readonly number[]) => void
   readonly onHealListGrew: () => void
@@ -114,7 +115,8 @@ export class Committer {
     this.#running = undefined
   }
 
-  async #commit(changes: readonly PendingChange[]): Promise<{ answers: readonly Answer[]; rest: readonly PendingChange[] }> {
+  async #commit(asked: readonly PendingChange[]): Promise<{ answers: readonly Answer[]; rest: readonly PendingChange[] }> {
+    const changes = asked.map((change) => this.#counted(change))
     const refuseAll = (error: Refusal, doubtful = false) => ({
       answers: changes.map((change) => ({
         change,
@@ -150,6 +152,15 @@ export class Committer {
       }
     }
     return refuseAll('unavailable', true)
+  }
+
+  /** The change with no shard of its staged extent counted that went with a disk. */
+  #counted(change: PendingChange): PendingChange {
+    const staged = stagedExtent(change.request)
+    if (staged === undefined) return change
+    const durable = this.#input.countDurable(staged)
+    if (durable === staged.durable) return change
+    return { ...change, request: { ...change.request, content: { ...staged, durable } } as ChangeRequest }
   }
 
   /** Undefined if the index holds something impossible: nothing is decided on such ground. */
@@ -240,9 +251,9 @@ function replyOf(decision: Decision): ChangeReply {
 
 const foreignClock = (request: ChangeRequest): number => (request.kind === 'apply-foreign' ? request.operation.position.clock : 0)
 
-function stagedExtent(request: ChangeRequest): { place: ExtentPlace; durable: number } | undefined {
+function stagedExtent(request: ChangeRequest): Extract<RequestContent, { kind: 'extent' }> | undefined {
   const content = 'content' in request ? request.content : undefined
-  return content?.kind === 'extent' ? { place: content.place, durable: content.durable } : undefined
+  return content?.kind === 'extent' ? content : undefined
 }
 
 /** About what the records of a request will weigh. */

@@ -16,6 +16,7 @@ import type { SiteId } from '../terms.ts'
 import { Board } from './board.ts'
 import type { Commits } from './commits.ts'
 import { Committer } from './committer.ts'
+import { DiskStays, type StagedExtent } from './disk-stays.ts'
 import { Freeing } from './freeing.ts'
 import { Healing } from './healing.ts'
 import { Table, tableRange } from './index/keys.ts'
@@ -137,6 +138,7 @@ export class Engine {
   readonly #input: EngineInput
   readonly #freeing: Freeing
   readonly #commits: Commits
+  readonly #stays: DiskStays
   readonly #stops: (() => void)[] = []
   #sweeping: Promise<void> = Promise.resolve()
   #closed = false
@@ -148,6 +150,8 @@ export class Engine {
     this.pool = pool
     this.index = index
     this.journal = journal
+    this.#stays = new DiskStays(pool.view)
+    this.#stops.push(pool.onChange((view) => this.#stays.follow(view)))
     const disks: SetDisks = {
       disks: (set) => pool.disks(set),
       reportFault: (set, position) => {
@@ -168,6 +172,7 @@ export class Engine {
       readOnly: () => pool.view.readOnly !== undefined,
       generation: () => pool.view.generation,
       room: () => input.indexRoom?.() ?? 'ample',
+      countDurable: (staged) => this.#stays.durable(staged),
       excludeLacking: (staged) => this.#excludeLacking(staged),
       onFreed: (places, manifests) => this.#freeing.add(places, manifests),
       onHealListGrew: () => this.healing.look(),
@@ -266,7 +271,7 @@ export class Engine {
   }
 
   /** A disk that counts as in must hold its shard of everything that is acknowledged. */
-  async #excludeLacking(staged: readonly { readonly place: ExtentPlace; readonly durable: number }[]): Promise<Result<unknown, unknown>> {
+  async #excludeLacking(staged: readonly StagedExtent[]): Promise<Result<unknown, unknown>> {
     const lacking = new Map<string, { set: number; position: number; reason: string }>()
     for (const { place, durable } of staged) {
       for (let shard = 0; shard < place.dataShards + place.parityShards; shard++) {

@@ -177,6 +177,8 @@ export class Healing {
       report(doneBytes)
     })
     if (!copied.ok) return fail(copied.error.kind === 'damaged' ? 'damaged' : 'disk-failed')
+    // A batch under way may count on the disk that was here before: what it commits is in the index by the time this is answered.
+    if (!(await this.#batchesPassed())) return fail('stopped')
     const rebuilt = await this.#healShards(slot, (doneBytes) => report(journalBytes + doneBytes))
     const complete = rebuilt.ok ? await this.#healMissed(slot) : rebuilt
     if (!complete.ok) return complete
@@ -207,17 +209,16 @@ export class Healing {
    * without it from then on puts it out again.
    */
   async #healMissed(slot: DiskSlot): Promise<Result<void, HealFault>> {
-    const { commits } = this.#input
     // Nothing can be done for these, and they are on record.
     const hopeless = new Set<string>()
     for (;;) {
       this.#arriving.add(slot.diskId)
       // A batch under way may have asked before that: when this one is answered, all of it can be seen.
-      const passed = await commits.submit({ kind: 'drop-manifests', manifests: [] })
-      const missed = passed.ok ? this.#missedBy(slot, hopeless) : []
-      if (passed.ok && missed.length === 0) return ok(undefined)
+      const passed = await this.#batchesPassed()
+      const missed = passed ? this.#missedBy(slot, hopeless) : []
+      if (passed && missed.length === 0) return ok(undefined)
       this.#arriving.delete(slot.diskId)
-      if (!passed.ok) return fail('stopped')
+      if (!passed) return fail('stopped')
       const notes: ShardNote[] = []
       for (const row of missed) {
         const healed = this.#isStill(slot) ? await this.#healExtent(slot, row) : fail('stopped' as const)
@@ -227,6 +228,11 @@ export class Healing {
       }
       await this.#note(notes)
     }
+  }
+
+  /** Resolves when every batch that was under way is in the index; false if nothing can be committed now. */
+  async #batchesPassed(): Promise<boolean> {
+    return (await this.#input.commits.submit({ kind: 'drop-manifests', manifests: [] })).ok
   }
 
   /** Extents of the heal list that lack their shard on the disk; a page of them. */

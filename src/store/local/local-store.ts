@@ -166,7 +166,7 @@ export class LocalStore implements Store {
 
   stage(expectedBytes: number | undefined): ContentWriter {
     const { extents, commits } = this.#input
-    return new StagingWriter(() => this.#numbers.create(extents, commits.view), expectedBytes)
+    return new StagingWriter(() => this.#numbers.begin(extents, commits.view), expectedBytes)
   }
 
   discard(staged: StagedContent): void {

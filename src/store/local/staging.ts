@@ -1,20 +1,21 @@
 /** Content on its way in: small ones wait in memory for their record, the others go into an extent. */
 import type { ExtentStore, ExtentWriter } from '../../disks/extents.ts'
-import type { ExtentPlace } from '../../disks/geometry.ts'
 import type { PoolView } from '../../disks/pool-view.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import type { ContentWriter, StagedContent, StoreFault } from '../store.ts'
+import type { StagedExtent } from './disk-stays.ts'
 import { storeFault } from './reading.ts'
 
 /** Content up to this many bytes goes into the journal with its record. */
 export const INLINE_BYTES_MAX = 128 * 1024
 
-export type StagedPlace =
-  | { readonly kind: 'body'; readonly body: Uint8Array }
-  | { readonly kind: 'extent'; readonly place: ExtentPlace; readonly durable: number }
+export type StagedPlace = { readonly kind: 'body'; readonly body: Uint8Array } | ({ readonly kind: 'extent' } & StagedExtent)
 
 /** Counters of extents are this far apart from thread to thread. */
 const COUNTERS_PER_THREAD = 2 ** 36
+
+/** An extent being written, and the pool's generation when it was begun. */
+export type BegunExtent = { readonly writer: ExtentWriter; readonly generation: number }
 
 /** Gives out extents: ids that were never used before, and the sets in turn. */
 export class ExtentNumbers {
@@ -26,27 +27,28 @@ export class ExtentNumbers {
     this.#counter = input.thread * COUNTERS_PER_THREAD
   }
 
-  create(extents: ExtentStore, view: PoolView): ExtentWriter {
+  begin(extents: ExtentStore, view: PoolView): BegunExtent {
     const counter = this.#counter++
-    const { sets } = view
+    const { sets, generation } = view
     for (let at = 0; at < sets.length; at++) {
       const set = (counter + at) % sets.length
       const { dataShards, disks } = sets[set]!
-      if (disks.filter((disk) => disk.state === 'in').length >= dataShards) return extents.create(set, this.#start, counter)
+      if (disks.filter((disk) => disk.state === 'in').length >= dataShards)
+        return { writer: extents.create(set, this.#start, counter), generation }
     }
-    return extents.create(counter % sets.length, this.#start, counter)
+    return { writer: extents.create(counter % sets.length, this.#start, counter), generation }
   }
 }
 
 export class StagingWriter implements ContentWriter {
   /** Extents copy, what goes with the record is kept as it came. */
   readonly copies: boolean
-  readonly #begin: () => ExtentWriter
+  readonly #begin: () => BegunExtent
   #chunks: Uint8Array[] = []
   #bytes = 0
-  #extent: ExtentWriter | undefined
+  #extent: BegunExtent | undefined
 
-  constructor(begin: () => ExtentWriter, expectedBytes: number | undefined) {
+  constructor(begin: () => BegunExtent, expectedBytes: number | undefined) {
     this.#begin = begin
     this.copies = expectedBytes !== undefined && expectedBytes > INLINE_BYTES_MAX
     if (this.copies) this.#extent = begin()
@@ -54,25 +56,26 @@ export class StagingWriter implements ContentWriter {
 
   write(chunk: Uint8Array): Promise<void> | undefined {
     this.#bytes += chunk.length
-    if (this.#extent !== undefined) return this.#extent.write(chunk)
+    if (this.#extent !== undefined) return this.#extent.writer.write(chunk)
     this.#chunks.push(chunk)
     if (this.#bytes <= INLINE_BYTES_MAX) return undefined
     this.#extent = this.#begin()
     const chunks = this.#chunks
     this.#chunks = []
-    return writeAll(this.#extent, chunks)
+    return writeAll(this.#extent.writer, chunks)
   }
 
   async finish(): Promise<Result<StagedContent, StoreFault>> {
     const bytes = this.#bytes
     if (this.#extent === undefined) return ok({ bytes, place: { kind: 'body', body: joined(this.#chunks, bytes) } satisfies StagedPlace })
-    const written = await this.#extent.finish()
+    const { writer, generation } = this.#extent
+    const written = await writer.finish()
     if (!written.ok) return fail(storeFault(written.error))
-    return ok({ bytes, place: { kind: 'extent', ...written.value } satisfies StagedPlace })
+    return ok({ bytes, place: { kind: 'extent', ...written.value, generation } satisfies StagedPlace })
   }
 
   abort(): void {
-    void this.#extent?.abort()
+    void this.#extent?.writer.abort()
     this.#chunks = []
   }
 }

@@ -2,17 +2,17 @@
  * What the commit thread is asked to change, and what it answers. Plain data that survives structured cloning; byte arrays own their ArrayBuffer,
  * since a message between threads copies the whole of one.
  */
-import type { ExtentPlace } from '../../../disks/geometry.ts'
 import type { Operation, Origin, StoreFault, WriteCondition } from '../../store.ts'
 import type { Bucket, BucketId, BucketName, Checksum, ChecksumAlgorithm, Part, Position, Versioning } from '../../terms.ts'
+import type { StagedExtent } from '../disk-stays.ts'
 
 /** Content of a new version or part. */
 export type RequestContent =
   | { readonly kind: 'none' }
   /** Goes into the journal with the record. */
   | { readonly kind: 'body'; readonly body: Uint8Array }
-  /** Staged: belongs to nothing yet. Bit s of `durable` is set if shard s is. */
-  | { readonly kind: 'extent'; readonly place: ExtentPlace; readonly durable: number }
+  /** Bit s of `durable` is set if shard s was when it was written. */
+  | ({ readonly kind: 'extent' } & StagedExtent)
   /** Bytes `from` to `to` (exclusive) of the version at a position, if it is still there. */
   | {
       readonly kind: 'shared'
