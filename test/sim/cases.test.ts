@@ -1,6 +1,9 @@
 /** Cases worth a name of their own; histories.test.ts finds the others. */
-import { describe, expect, test } from 'vitest'
-import type { Bucket, ObjectVersion } from '../../src/store/terms.ts'
+import { describe, expect, test, vi } from 'vitest'
+import { fail } from '../../src/result.ts'
+import type { StagedContent } from '../../src/store/store.ts'
+import type { Bucket, BucketId } from '../../src/store/terms.ts'
+import type { DiskSnapshot } from './simulated-disk.ts'
 import { SimulatedEnclave } from './simulated-enclave.ts'
 import { checkStore } from './store-check.ts'
 import { makeBuckets, readAll, StoreClients } from './store-clients.ts'
@@ -152,35 +155,103 @@ test('a bad unit is rebuilt on the fly, rewritten, and good when others are lost
   await site.check('with one more lost', copy)
 })
 
-test('an upload counts no shard on a disk that was replaced, or came back old, and was healed before the upload ended', async () => {
-  for (const [i, how] of (['replaced', 'old'] as const).entries()) {
-    const { enclave, buckets } = await Case.of(14 + i, 4, 2)
-    const old = enclave.disk(0).snapshot()
-    const bytes = enclave.world.random.bytes(300_000)
-    const writer = enclave.store.stage(bytes.length)
-    await enclave.run(Promise.resolve(writer.write(bytes)))
-    const staged = await enclave.run(writer.finish())
-    if (!staged.ok) throw new Error(staged.error)
+describe('an upload whose bytes lie on the disks counts no shard that went with a disk', () => {
+  class SlowUpload {
+    readonly enclave: SimulatedEnclave
+    /** The first disk, before any bytes came. */
+    readonly earlier: DiskSnapshot
+    readonly #bucketId: BucketId
+    readonly #bytes: Uint8Array
+    readonly #staged: StagedContent
 
-    enclave.disk(0).deleteDirectory()
-    await enclave.until(() => enclave.states === 'out in in in', 'deleted')
-    if (how === 'old') enclave.disk(0).restore(old)
-    else {
-      enclave.disk(0).replaceByEmpty()
-      expect((await enclave.run(enclave.engine.pool.replaceDisk(0, 0, enclave.disk(0).reopen()))).ok).toBe(true)
+    private constructor(enclave: SimulatedEnclave, bucketId: BucketId, bytes: Uint8Array, staged: StagedContent, earlier: DiskSnapshot) {
+      this.enclave = enclave
+      this.#bucketId = bucketId
+      this.#bytes = bytes
+      this.#staged = staged
+      this.earlier = earlier
     }
-    enclave.engine.healing.look()
-    await enclave.until(() => enclave.states === 'in in in in', 'healed')
 
-    const { id: bucketId } = buckets.get('plain')!
-    const attributes = { etag: 'e', headers: {}, userMetadata: [], tags: [] }
-    const content = { kind: 'staged', staged: staged.value } as const
-    expect((await enclave.run(enclave.store.putObject({ bucketId, key: 'slow', attributes, content }))).ok).toBe(true)
-    await enclave.until(() => enclave.states === 'in in in in', 'healed again')
-    const copy = enclave.copy([2, 3], 'with-index')
-    await copy.restart()
-    const version = await copy.store.findVersion(bucketId, 'slow', undefined)
-    const read = await copy.run(readAll(copy.store, version as ObjectVersion, 0, bytes.length))
-    expect(read.ok && Buffer.compare(read.value, bytes)).toBe(0)
+    static async of(seed: number): Promise<SlowUpload> {
+      const { enclave, buckets } = await Case.of(seed, 4, 2)
+      const earlier = enclave.disk(0).snapshot()
+      const bytes = enclave.world.random.bytes(300_000)
+      const writer = enclave.store.stage(bytes.length)
+      await enclave.run(Promise.resolve(writer.write(bytes)))
+      const staged = await enclave.run(writer.finish())
+      if (!staged.ok) throw new Error(staged.error)
+      return new SlowUpload(enclave, buckets.get('plain')!.id, bytes, staged.value, earlier)
+    }
+
+    async loseFirstDisk(): Promise<void> {
+      this.enclave.disk(0).deleteDirectory()
+      await this.enclave.until(() => this.enclave.states === 'out in in in', 'deleted')
+    }
+
+    async replaceFirstDisk(): Promise<void> {
+      const { enclave } = this
+      enclave.disk(0).replaceByEmpty()
+      const replaced = await enclave.run(enclave.engine.pool.replaceDisk(0, 0, enclave.disk(0).reopen()))
+      expect(replaced.ok).toBe(true)
+    }
+
+    async healed(): Promise<void> {
+      this.enclave.engine.healing.look()
+      await this.enclave.until(() => this.enclave.states === 'in in in in', 'healed')
+    }
+
+    async end(): Promise<boolean> {
+      const attributes = { etag: 'e', headers: {}, userMetadata: [], tags: [] }
+      const content = { kind: 'staged', staged: this.#staged } as const
+      const put = await this.enclave.store.putObject({ bucketId: this.#bucketId, key: 'slow', attributes, content })
+      return put.ok
+    }
+
+    /** Whether the object is whole on the first two disks alone. */
+    async isWhole(): Promise<boolean> {
+      const copy = this.enclave.copy([2, 3], 'with-index')
+      await copy.restart()
+      const version = await copy.store.findVersion(this.#bucketId, 'slow', undefined)
+      if (version?.kind !== 'object') return false
+      const read = await copy.run(readAll(copy.store, version, 0, version.bytes))
+      return read.ok && Buffer.compare(read.value, this.#bytes) === 0
+    }
   }
+
+  test('that was replaced and healed before the upload ended', async () => {
+    const upload = await SlowUpload.of(14)
+    await upload.loseFirstDisk()
+    await upload.replaceFirstDisk()
+    await upload.healed()
+    expect(await upload.enclave.run(upload.end())).toBe(true)
+    await upload.healed()
+    expect(await upload.isWhole()).toBe(true)
+  })
+
+  test('that came back as it was earlier, and was healed', async () => {
+    const upload = await SlowUpload.of(15)
+    await upload.loseFirstDisk()
+    upload.enclave.disk(0).restore(upload.earlier)
+    await upload.healed()
+    expect(await upload.enclave.run(upload.end())).toBe(true)
+    await upload.healed()
+    expect(await upload.isWhole()).toBe(true)
+  })
+
+  test('that was replaced while the record had to move to another segment', async () => {
+    const upload = await SlowUpload.of(16)
+    const { enclave } = upload
+    vi.spyOn(enclave.engine.journal, 'append').mockImplementationOnce(async (batch) => {
+      batch.cancel()
+      await new Promise<void>((resolve) => void enclave.world.clock.timer(500, resolve))
+      return fail('moved')
+    })
+    const ended = upload.end()
+    enclave.disk(0).deleteDirectory()
+    await upload.replaceFirstDisk()
+    await upload.healed()
+    expect(await enclave.run(ended)).toBe(true)
+    await upload.healed()
+    expect(await upload.isWhole()).toBe(true)
+  })
 })
