@@ -2,10 +2,9 @@ import type { Command } from 'commander'
 import type { CommandFailure } from '../admin/command.ts'
 import { asCommand, type ExportRequest, type ImportRequest } from '../admin/commands/bundles.ts'
 import type { Result } from '../result.ts'
-import { absolute, type Cli, CommandEnd, end, onSite } from './cli.ts'
+import { absolute, type Cli, CommandEnd, end, type MakeCli, onSite } from './cli.ts'
 import { parseBytes, parseDuration } from './output.ts'
 import { readTextFile } from './peer.ts'
-import type { MakeCli } from './program.ts'
 
 type Report = { readonly sentence: string }
 const collect = (value: string, before: string[]): string[] => [...before, value]

@@ -1,6 +1,8 @@
 /** What every command of the command line gets, and how it ends: a command throws CommandEnd, and main.ts turns that into the exit code. */
+
 import { readdirSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
+import type { Command } from 'commander'
 import type { CommandFailure, Progress } from '../admin/command.ts'
 import { askSite } from '../admin/socket-client.ts'
 import type { Clock } from '../environment.ts'
@@ -21,6 +23,9 @@ export type Cli = {
   /** Opens a site that nobody serves, in this process. */
   readonly openSite: (directory: string) => ReturnType<typeof openSiteOffline>
 }
+
+/** Makes what a command gets, once the command is known. */
+export type MakeCli = (command: Command) => Cli
 
 export class CommandEnd extends Error {
   readonly failure: CommandFailure

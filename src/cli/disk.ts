@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import type { DiskStatus } from '../admin/commands/status.ts'
-import { absolute, onSite } from './cli.ts'
-import type { MakeCli } from './program.ts'
+import { absolute, type MakeCli, onSite } from './cli.ts'
 import { diskTable } from './status.ts'
 
 export function addDiskCommands(program: Command, makeCli: MakeCli): void {

@@ -2,8 +2,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { checkRootKeys, makeRootKeys } from '../admin/site-keys.ts'
 import { DISKS_PER_SET_MAX, defaultParity } from '../disks/geometry.ts'
-import { absolute, end, namesIn } from './cli.ts'
-import type { MakeCli } from './program.ts'
+import { absolute, end, type MakeCli, namesIn } from './cli.ts'
 
 const DISKS_BY_DEFAULT = 4
 

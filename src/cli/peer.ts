@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { absolute, type Cli, end, onSite } from './cli.ts'
+import { absolute, type Cli, end, type MakeCli, onSite } from './cli.ts'
 import { table } from './output.ts'
-import type { MakeCli } from './program.ts'
 
 const TEXT_FILE_BYTES_MAX = 1024 * 1024
 

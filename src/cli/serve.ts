@@ -1,7 +1,6 @@
 import { availableParallelism } from 'node:os'
 import type { Command } from 'commander'
-import { absolute, CommandEnd, end } from './cli.ts'
-import type { MakeCli } from './program.ts'
+import { absolute, CommandEnd, end, type MakeCli } from './cli.ts'
 
 type ServeFlags = {
   listen: string

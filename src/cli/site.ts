@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
-import { onSite } from './cli.ts'
-import type { MakeCli } from './program.ts'
+import { type MakeCli, onSite } from './cli.ts'
 
 export function addSiteCommands(program: Command, makeCli: MakeCli): void {
   const site = program.command('site').description('The site itself.')

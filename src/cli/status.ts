@@ -1,8 +1,7 @@
 import type { Command } from 'commander'
 import type { DiskStatus, SiteStatus } from '../admin/commands/status.ts'
-import { onSite } from './cli.ts'
+import { type MakeCli, onSite } from './cli.ts'
 import { formatBytes, table } from './output.ts'
-import type { MakeCli } from './program.ts'
 
 export function addStatusCommand(program: Command, makeCli: MakeCli): void {
   program
