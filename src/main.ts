@@ -8,6 +8,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { isMainThread, workerData } from 'node:worker_threads'
 import type { Clock, Random } from './environment.ts'
+import { HEADER_BYTES_MAX } from './http/limits.ts'
 
 // Compiled code is kept where nobody else can put any (Node's default is the folder for temporary files, which everybody may write). Worker threads
 // inherit the setting, and so load their very first file from there.
@@ -39,6 +40,8 @@ function ownCacheFolder(): string {
 }
 
 async function runCommandLine(): Promise<void> {
+  // uWebSockets.js reads this when it is first loaded.
+  process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(HEADER_BYTES_MAX)
   // libuv reads this when the first operation reaches its pool. One hung disk must not stop the others, whatever thread they are asked from.
   process.env.UV_THREADPOOL_SIZE ??= '256'
   // A reader that has gone away (`holdfast … | head`) is no fault of the command.

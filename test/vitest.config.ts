@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { HEADER_BYTES_MAX } from '../src/http/limits.ts'
 
 export default defineConfig({
   test: {
@@ -8,6 +9,8 @@ export default defineConfig({
     // The suite for any S3 server runs against another one only where that is named.
     exclude: ['test/clients/**', ...(process.env.HOLDFAST_TEST_ENDPOINT === undefined ? ['test/s3/elsewhere.test.ts'] : [])],
     pool: 'forks',
+    // As the program's entry sets it, for tests that start the adapter by themselves.
+    env: { UWS_HTTP_MAX_HEADERS_SIZE: String(HEADER_BYTES_MAX) },
     // Much of the time goes into waiting for disks and other processes: one worker per core at least, also on two cores.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 60_000,

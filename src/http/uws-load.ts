@@ -6,7 +6,6 @@ import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fail, ok, type Result } from '../result.ts'
 import { rewriteForOlderGlibc } from './glibc-compatible.ts'
-import { HEADER_BYTES_MAX } from './limits.ts'
 import type { HttpServerFault } from './listen.ts'
 import { type Correction, correct } from './uws-corrections.ts'
 
@@ -42,11 +41,10 @@ const require = createRequire(import.meta.url)
  * folders that can be written and that nobody else can write: the package's, `cacheFolder`, ~/.cache/holdfast, one in the system's
  * folder for temporary files. A copy found there is compared with what it should be before it is loaded.
  *
- * The limit of headers is read from the process's environment when the module is first loaded in any thread, and only the main thread can
- * change that environment: so the main thread must call this once before a worker does.
+ * The module reads the limit of headers (HEADER_BYTES_MAX) from UWS_HTTP_MAX_HEADERS_SIZE in the process's environment when it is first loaded in any
+ * thread: the entry of the program sets that.
  */
 export function loadUws(options: { readonly cacheFolder?: string } = {}): Result<LoadedUws, HttpServerFault> {
-  process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(HEADER_BYTES_MAX)
   let original: string
   let bytes: Buffer
   try {
