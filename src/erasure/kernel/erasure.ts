@@ -30,7 +30,6 @@ export function statesPointer(): usize {
   return states
 }
 
-// @ts-ignore: decorator
 @inline
 function product(low: v128, high: v128, lowNibbles: v128, highNibbles: v128): v128 {
   return v128.xor(i8x16.relaxed_swizzle(low, lowNibbles), i8x16.relaxed_swizzle(high, highNibbles))
@@ -100,13 +99,11 @@ export function multiply(first: usize, sources: usize, outputs: usize, stride: u
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function round(lane: u64, input: u64): u64 {
   return rotl<u64>(lane + input * PRIME_2, 31) * PRIME_1
 }
 
-// @ts-ignore: decorator
 @inline
 function merge(hash: u64, lane: u64): u64 {
   return (hash ^ round(0, lane)) * PRIME_1 + PRIME_4

@@ -75,19 +75,16 @@ function spread64(table: usize, mask: u32, value: u64): void {
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function at32(table: usize, byte: usize): u32 {
   return load<u32>(table32 + (table << 10) + ((byte & 255) << 2))
 }
 
-// @ts-ignore: decorator
 @inline
 function at64(table: usize, byte: u64): u64 {
   return load<u64>(table64 + (table << 11) + ((<usize>byte & 255) << 3))
 }
 
-// @ts-ignore: decorator
 @inline
 function sixteen32(crc: u32, at: usize): u32 {
   const a = load<u32>(at) ^ crc
@@ -101,7 +98,6 @@ function sixteen32(crc: u32, at: usize): u32 {
   return rest ^ (at32(15, a) ^ at32(14, a >> 8) ^ (at32(13, a >> 16) ^ at32(12, a >> 24)))
 }
 
-// @ts-ignore: decorator
 @inline
 function sixteen64(crc: u64, at: usize): u64 {
   const a = load<u64>(at) ^ crc

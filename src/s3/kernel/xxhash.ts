@@ -59,7 +59,6 @@ export function resultPointer(): usize {
 
 // ---- XXH64 ----
 
-// @ts-ignore: decorator
 @inline
 function round64(lane: u64, data: u64): u64 {
   return rotl<u64>(lane + data * P64_2, 31) * P64_1
@@ -111,7 +110,6 @@ export function xxh64Update(bytes: usize): void {
   store<u32>(state + BUFFERED, <u32>(end - whole))
 }
 
-// @ts-ignore: decorator
 @inline
 function mergeLane(hash: u64, lane: u64): u64 {
   return (hash ^ round64(0, lane)) * P64_1 + P64_4
@@ -159,7 +157,6 @@ function highProduct(a: u64, b: u64): u64 {
   return aHigh * bHigh + (middle >> 32) + (other >> 32)
 }
 
-// @ts-ignore: decorator
 @inline
 function fold(a: u64, b: u64): u64 {
   return (a * b) ^ highProduct(a, b)
@@ -170,7 +167,6 @@ function avalanche3(value: u64): u64 {
   return hash ^ (hash >> 32)
 }
 
-// @ts-ignore: decorator
 @inline
 function secret64(at: usize): u64 {
   return load<u64>(secret + at)
@@ -188,7 +184,6 @@ export function xxh3Begin(): void {
   store<u64>(state + 56, P32_1)
 }
 
-// @ts-ignore: decorator
 @inline
 function accumulateLane(lanes: v128, data: v128, key: v128): v128 {
   const mixed = v128.xor(data, key)
@@ -229,7 +224,6 @@ function stripes3(from: usize, count: usize): void {
   store<u32>(state + STRIPES, <u32>done)
 }
 
-// @ts-ignore: decorator
 @inline
 function scramble(lanes: v128, key: v128): v128 {
   return i64x2.mul(v128.xor(v128.xor(lanes, i64x2.shr_u(lanes, 47)), key), i64x2.splat(P32_1))
@@ -289,7 +283,6 @@ function mergeLanes(secretAt: usize, start: u64): u64 {
   return avalanche3(hash)
 }
 
-// @ts-ignore: decorator
 @inline
 function mix16(at: usize, secretAt: usize): u64 {
   return fold(load<u64>(at) ^ secret64(secretAt), load<u64>(at + 8) ^ secret64(secretAt + 8))
