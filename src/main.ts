@@ -49,7 +49,7 @@ async function runCommandLine(): Promise<void> {
   const { buildProgram, CommanderError } = await import('./cli/program.ts')
   const { CommandEnd } = await import('./cli/cli.ts')
   const { Output } = await import('./cli/output.ts')
-  const { unforeseen } = await import('./admin/socket-server.ts')
+  const { unforeseen } = await import('./admin/command.ts')
   const { initSiteDirectory, openSiteOffline, serve } = await import('./server.ts')
   const terminal = {
     out: (text: string) => void process.stdout.write(text),

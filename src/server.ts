@@ -2,14 +2,12 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AdminCommand, AdminSite, CommandFailure } from './admin/command.ts'
-import { ADMIN_COMMANDS } from './admin/commands/index.ts'
 import type { SiteControl } from './admin/control.ts'
 import { freeBytes } from './admin/free-bytes.ts'
 import { EXPORTS_DIRECTORY, IDENTITY_FILE } from './admin/site-files.ts'
 import { readSiteIdentity, saveSiteIdentity } from './admin/site-identity.ts'
 import { canonicalId, type RootKeys, readRootKeys, saveRootKeys } from './admin/site-keys.ts'
 import { lockSite, type SiteLock } from './admin/site-lock.ts'
-import { serveAdminSocket } from './admin/socket-server.ts'
 import { createIdentity, fingerprint, type PrivateIdentity } from './bundles/identity.ts'
 import type { Clock, Random } from './environment.ts'
 import type { TlsFiles } from './http/node-server.ts'
@@ -106,7 +104,8 @@ export async function serve(request: ServeRequest, environment: ProcessEnvironme
     const site = threads
       .openStore()
       .then((store) => adminSite({ directory: request.site, name, store, control, identity, keys }, environment))
-    const admin = await serveAdminSocket(request.site, site, ADMIN_COMMANDS)
+    const { serveAdminSocket } = await import('./admin/socket-server.ts')
+    const admin = await serveAdminSocket(request.site, site, await adminCommands())
     const host = request.host.includes(':') ? `[${request.host}]` : request.host
     request.announce(`${request.tls === undefined ? 'http' : 'https'}://${host}:${port}`)
     await site
@@ -166,13 +165,15 @@ export async function openSiteOffline(directory: string, environment: ProcessEnv
   const control = engineControl(engine, environment.clock)
   return ok({
     site: adminSite({ directory, name, store: engine.store, control, identity, keys }, environment),
-    commands: ADMIN_COMMANDS,
+    commands: await adminCommands(),
     async close() {
       await opened.value.close()
       await lock.release()
     },
   })
 }
+
+const adminCommands = async (): Promise<ReadonlyMap<string, AdminCommand>> => (await import('./admin/commands/index.ts')).ADMIN_COMMANDS
 
 type Entered = { readonly lock: SiteLock; readonly keys: RootKeys; readonly identity: PrivateIdentity }
 

@@ -31,6 +31,12 @@ export type CommandFailure = {
   readonly details?: unknown
 }
 
+/** What nobody foresaw, as a failure that can be reported. */
+export function unforeseen(error: unknown): CommandFailure {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return { exit: 1, sentence: `Something unforeseen went wrong: ${text}` }
+}
+
 export type Progress = (step: {
   readonly what: string
   readonly done: number

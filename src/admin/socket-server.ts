@@ -4,7 +4,7 @@
  */
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AdminCommand, AdminSite, CommandFailure } from './command.ts'
+import { type AdminCommand, type AdminSite, unforeseen } from './command.ts'
 import { socketPath } from './socket-path.ts'
 
 const REQUEST_BYTES_MAX = 1024 * 1024
@@ -75,12 +75,6 @@ async function answer(
   } catch (error) {
     response.end(line({ failure: unforeseen(error) }))
   }
-}
-
-/** What nobody foresaw, as a failure that can be reported. */
-export function unforeseen(error: unknown): CommandFailure {
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  return { exit: 1, sentence: `Something unforeseen went wrong: ${text}` }
 }
 
 const line = (value: unknown): string => `${JSON.stringify(value)}\n`

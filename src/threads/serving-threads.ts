@@ -55,8 +55,8 @@ export class ServingThreads {
   }
 
   /**
-   * Starts everything; when it resolves, requests are answered. All threads load their code at once, while the commit thread opens the site; then the
-   * first gateway takes the port and the others join it.
+   * Starts everything; when it resolves, requests are answered. The first gateway loads its code while the commit thread opens the site, and takes the
+   * port; the others join it after that, since their loading would only delay the first answer.
    */
   async start({ siteDirectory, acceptOlder, port, gateways, gatewayCount }: ServingRequest): Promise<Result<ServedSite, ServingFault>> {
     const commit = this.#start({ role: 'commit', siteDirectory, acceptOlder })
@@ -64,15 +64,17 @@ export class ServingThreads {
     const opening = this.#answer<FromCommit, Result<OpenedSite, string>>(commit, (message) =>
       message.kind === 'ready' ? ok(message) : message.kind === 'refused' ? fail(message.sentence) : undefined,
     )
-    for (let index = 0; index < gatewayCount; index++) this.#gateways.push(this.#start({ role: 'gateway', ...gateways }))
+    const first = this.#startGateway(gateways)
     // The library takes its limits from the environment of the process, which only this thread can change.
     const uws = gateways.http === 'uws' ? loadUws() : undefined
     const opened = await opening
     if (!opened.ok) return fail({ kind: 'refused', sentence: opened.error })
     if (uws?.ok === false) return uws
     this.#opened = { siteDirectory, site: opened.value }
-    const listening = await this.#listen(port, uws?.value)
+    await this.#open(first, FIRST_GATEWAY)
+    const listening = await this.#listen(first, { port, sharing: 'first' }, uws?.value)
     if (!listening.ok) return listening
+    for (let index = 1; index < gatewayCount; index++) void this.#join(gateways, index, listening.value, uws?.value)
     const { name, view } = opened.value
     return ok({ port: listening.value, control: new ControlPort(this.#attach('control')), name, view })
   }
@@ -85,28 +87,37 @@ export class ServingThreads {
     return parts.store
   }
 
-  async #listen(port: number, uws: CheckedUws | undefined): Promise<Result<number, HttpServerFault>> {
+  #startGateway(options: Omit<GatewayOptions, 'role'>): Worker {
+    const gateway = this.#start({ role: 'gateway', ...options })
+    this.#gateways.push(gateway)
+    return gateway
+  }
+
+  /** One more gateway on the port that is taken. Without it the server can't go on: half of the connections would find nobody. */
+  async #join(options: Omit<GatewayOptions, 'role'>, index: number, port: number, uws: CheckedUws | undefined): Promise<void> {
+    const gateway = this.#startGateway(options)
+    try {
+      await this.#open(gateway, FIRST_GATEWAY + index)
+      if (this.#stopping) return
+      const joined = await this.#listen(gateway, { port, sharing: 'joins' }, uws)
+      if (!joined.ok) this.#tellEnded(`A gateway thread could not share port ${port} (${joined.error.kind}). Start the server again.`)
+    } catch {
+      // A thread ended meanwhile, and `ended` tells of it.
+    }
+  }
+
+  #listen(
+    gateway: Worker,
+    at: { readonly port: number; readonly sharing: 'first' | 'joins' },
+    uws: CheckedUws | undefined,
+  ): Promise<Result<number, HttpServerFault>> {
     // What is loaded here cannot travel to another thread, the knowledge where it lies can.
     const checked = uws === undefined ? {} : { uws: { path: uws.path, corrections: uws.corrections } }
-    const listen = async (gateway: Worker, at: number, sharing: 'first' | 'joins') => {
-      const answer = this.#answer<FromGateway, Result<number, HttpServerFault>>(gateway, (message) =>
-        message.kind === 'listening' ? ok(message.port) : message.kind === 'failed' ? fail(message.fault) : undefined,
-      )
-      gateway.postMessage({ kind: 'listen', port: at, sharing, ...checked } satisfies ToGateway)
-      return answer
-    }
-    const ready = this.#gateways.map((gateway, index) => this.#open(gateway, FIRST_GATEWAY + index))
-    const [first, ...others] = this.#gateways
-    if (first === undefined) throw new Error('at least one gateway serves')
-    const allReady = Promise.all(ready)
-    // Whoever awaits it hears of a failure; when the first gateway fails before, nobody does.
-    allReady.catch(() => undefined)
-    await ready[0]
-    const taken = await listen(first, port, 'first')
-    if (!taken.ok) return taken
-    await allReady
-    const joined = await Promise.all(others.map((gateway) => listen(gateway, taken.value, 'joins')))
-    return joined.find((each) => !each.ok) ?? taken
+    const answer = this.#answer<FromGateway, Result<number, HttpServerFault>>(gateway, (message) =>
+      message.kind === 'listening' ? ok(message.port) : message.kind === 'failed' ? fail(message.fault) : undefined,
+    )
+    gateway.postMessage({ kind: 'listen', ...at, ...checked } satisfies ToGateway)
+    return answer
   }
 
   #open(gateway: Worker, thread: number): Promise<true> {
