@@ -73,6 +73,6 @@ test('the first five minutes go as the README says, word for word', () => {
   expect(serveCommand).toContain('serve other')
   paste(commands)
   // A job of its own, so that npx and all that it started end together.
-  const asked = `set -m; ${serveCommand} > served 2>&1 & sleep 3; curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:9001/; kill -TERM -- -$!; wait || true`
+  const asked = `set -m; ${serveCommand} > served 2>&1 & curl -s --retry 60 --retry-delay 1 --retry-connrefused -o /dev/null -w '%{http_code}' http://127.0.0.1:9001/; kill -TERM -- -$!; wait || true`
   expect(paste(asked)).toContain('403')
 }, 300_000)
