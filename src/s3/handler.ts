@@ -141,6 +141,14 @@ class Road {
   }
 
   async #run(id: string, admitted: Admitted): Promise<Result<S3Reply, S3Failure>> {
+    try {
+      return await this.#operate(id, admitted)
+    } finally {
+      admitted.payload.close()
+    }
+  }
+
+  async #operate(id: string, admitted: Admitted): Promise<Result<S3Reply, S3Failure>> {
     const { http, query, target, operation, caller, payload } = admitted
     const { store } = this.#parts
     let bucket: Bucket | undefined

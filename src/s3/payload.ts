@@ -32,6 +32,8 @@ export interface Payload {
   read(): Promise<Result<Uint8Array | undefined, S3Failure>>
   /** After the end: what was wanted. */
   readonly digests: { readonly md5Hex: string | undefined; readonly checksum: Checksum | undefined }
+  /** When nobody will read on, nor ask for digests that he did not ask for before. */
+  close(): void
 }
 
 /** What the signature said of the body. */
@@ -137,7 +139,7 @@ class RequestPayload implements Payload {
   readonly #stated: Stated
   /** Undefined unless x-amz-content-sha256 holds one. */
   readonly #sha256: string | undefined
-  readonly #digests = new ContentDigests()
+  readonly #digests: ContentDigests
   #wanted: { readonly md5?: true; readonly checksum?: ChecksumAlgorithm } = {}
   #lent = false
   #decoded: Uint8Array[] = []
@@ -151,6 +153,7 @@ class RequestPayload implements Payload {
     this.#stated = stated
     this.bytes = stated.bytes
     this.statedChecksum = stated.checksum
+    this.#digests = new ContentDigests(stated.bytes)
     this.#sha256 = promise.contentSha256.length === 64 ? promise.contentSha256.toLowerCase() : undefined
     if (this.#sha256 !== undefined) this.#digests.want('SHA256')
     if (stated.md5 !== undefined) this.#digests.want('MD5')
@@ -203,6 +206,10 @@ class RequestPayload implements Payload {
           ? undefined
           : { algorithm: checksum, type: 'FULL_OBJECT', value: this.#digests.value(checksum).toString('base64') },
     }
+  }
+
+  close(): void {
+    this.#digests.close()
   }
 
   #give(bytes: Uint8Array): Result<Uint8Array, S3Failure> {
@@ -259,4 +266,5 @@ export const NO_PAYLOAD: Payload = {
   lend: () => undefined,
   read: () => Promise.resolve(ok(undefined)),
   digests: { md5Hex: undefined, checksum: undefined },
+  close: () => undefined,
 }
