@@ -7,14 +7,14 @@
 import type { Hasher } from './content-digests.ts'
 import { MD5_KERNEL } from './md5-kernel.ts'
 
-/** At least what one read of a body brings: of a longer one the second half would be hashed without the others. */
-const HALF_BYTES = 256 * 1024
+/** Clients send in bursts: with shorter halves one stream fills both of its own while the others have nothing new, and is hashed alone. */
+const HALF_BYTES = 512 * 1024
 /** The last block with its padding may need one more. */
 const LANE_BYTES = 2 * HALF_BYTES + 128
-/** Lanes of a thread; 16 MiB, if ever so many are in use. Streams beyond are hashed by OpenSSL. */
-const LANES_MAX = 32
+/** Lanes of a thread: 24 MiB, of which only those count that were ever in use at once. Streams beyond are hashed by OpenSSL. */
+const LANES_MAX = 24
 /** Below it a lane is not worth its while. */
-export const LANE_BODY_BYTES_MIN = 4 * HALF_BYTES
+export const LANE_BODY_BYTES_MIN = 2 * HALF_BYTES
 
 const BLOCK_BYTES = 64
 const WASM_PAGE_BYTES = 64 * 1024
