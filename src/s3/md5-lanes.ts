@@ -11,8 +11,8 @@ import { MD5_KERNEL } from './md5-kernel.ts'
 const HALF_BYTES = 512 * 1024
 /** The last block with its padding may need one more. */
 const LANE_BYTES = 2 * HALF_BYTES + 128
-/** Lanes of a thread: 24 MiB, of which only those count that were ever in use at once. Streams beyond are hashed by OpenSSL. */
-const LANES_MAX = 24
+/** Lanes of a thread: 16 MiB, of which only what was ever in use at once counts. Streams beyond are hashed by OpenSSL. */
+const LANES_MAX = 16
 /** Below it a lane is not worth its while. */
 export const LANE_BODY_BYTES_MIN = 2 * HALF_BYTES
 

@@ -1,5 +1,6 @@
 /** Checksums in headers, trailers and parts. Source: Amazon S3 User Guide, "Checking object integrity in Amazon S3". */
 import { createHash, randomBytes } from 'node:crypto'
+import { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
 import type { UploadPartCommandOutput } from '@aws-sdk/client-s3'
 import { describe, expect, test } from 'vitest'
@@ -90,6 +91,31 @@ export function checksumTests(endpoint: Endpoint): void {
       expect(got).toMatchObject({ ChecksumCRC32: 'y/Q5Jg==', ContentLength: 9 })
       expect(got.ContentEncoding).toBeUndefined()
       expect(await got.Body?.transformToString()).toBe('123456789')
+    })
+
+    test('uploads that come at once, some given up on the way, each get the ETag and the checksum of their own bytes', async () => {
+      const upload = async (bytes: number) => {
+        const Key = newKey()
+        const Body = randomBytes(bytes)
+        const told = await s3.putObject({ Bucket, Key, Body, ChecksumAlgorithm: 'CRC32' })
+        expect(told.ETag).toBe(`"${createHash('md5').update(Body).digest('hex')}"`)
+        expect(told.ChecksumCRC32).toBe(crc32Of(Body))
+      }
+      const giveUp = async (bytes: number) => {
+        const half = randomBytes(bytes / 2)
+        const controller = new AbortController()
+        async function* broken() {
+          yield half
+          controller.abort()
+        }
+        const input = { Bucket, Key: newKey(), Body: Readable.from(broken()), ContentLength: bytes }
+        const put = s3.putObject(input, { abortSignal: controller.signal })
+        await expect(put).rejects.toThrow()
+      }
+      for (const round of [1, 2]) {
+        const uploads = Array.from({ length: 28 }, (_, i) => upload(MiB + round * 99_999 + i * 54_321))
+        await Promise.all([...uploads, ...Array.from({ length: 4 }, () => giveUp(4 * MiB))])
+      }
     })
 
     test('ranges are sent without the checksum of the whole', async () => {
