@@ -58,8 +58,9 @@ export class ContentDigests {
   }
 
   #hasher(algorithm: ChecksumAlgorithm): Hasher {
-    if (algorithm === 'MD5' && this.#bytes !== undefined && this.#bytes >= LANE_BODY_BYTES_MIN) this.#lane = threadMd5Lanes().take()
-    return algorithm === 'MD5' && this.#lane !== undefined ? this.#lane : makeHasher(algorithm)
+    if (algorithm !== 'MD5' || (this.#bytes ?? 0) < LANE_BODY_BYTES_MIN) return makeHasher(algorithm)
+    this.#lane = threadMd5Lanes().take()
+    return this.#lane ?? makeHasher(algorithm)
   }
 }
 

@@ -77,6 +77,7 @@ class Road {
   async answer(request: HttpRequest): Promise<HttpReply> {
     const id = this.#nextId()
     let lease = NO_LEASE
+    let payload: Payload = NO_PAYLOAD
     let operation = 'unknown'
     try {
       if (request.method === 'OPTIONS') return await this.#preflight(id, request)
@@ -85,6 +86,7 @@ class Road {
       operation = named.value.entry.name
       const admitted = this.#admit(request, named.value)
       if (!admitted.ok) return this.#fail(id, admitted.error, request)
+      payload = admitted.value.payload
       lease = this.#parts.store.lease()
       const reply = await this.#run(id, admitted.value)
       if (reply.ok) return this.#sender.reply(id, reply.value, lease)
@@ -94,6 +96,8 @@ class Road {
       lease.release()
       this.#parts.log?.({ requestId: id, operation, error })
       return this.#fail(id, s3Failure('InternalError'), request)
+    } finally {
+      payload.close()
     }
   }
 
@@ -141,14 +145,6 @@ class Road {
   }
 
   async #run(id: string, admitted: Admitted): Promise<Result<S3Reply, S3Failure>> {
-    try {
-      return await this.#operate(id, admitted)
-    } finally {
-      admitted.payload.close()
-    }
-  }
-
-  async #operate(id: string, admitted: Admitted): Promise<Result<S3Reply, S3Failure>> {
     const { http, query, target, operation, caller, payload } = admitted
     const { store } = this.#parts
     let bucket: Bucket | undefined
