@@ -25,6 +25,12 @@ export const LINGER_BYTES_MAX = 16 * 1024 * 1024
 /** A whole reply longer than this is sent piece by piece as the client takes it, not copied to the socket's queue. */
 export const WHOLE_AT_ONCE_BYTES = 64 * 1024
 
+/** node:http: with this many pipelined requests behind the one in hand the connection is not read on. uWebSockets.js leaves them all in the kernel. */
+export const PIPELINED_PAUSE = 16
+
+/** node:http hands out all requests of a piece of 64 KiB. Signed ones are so long that they are never as many; who sends more is cut off. */
+export const PIPELINED_MAX = 512
+
 export type HttpLimits = {
   /** A client that has sent nothing of its body for so long, while it was expected to, is cut off. */
   readonly bodyIdleMs: number

@@ -11,7 +11,6 @@ export interface NodeHost {
   readonly secure: boolean
   /** Replies now ask the client to close. */
   readonly stopping: boolean
-  finished(exchange: NodeExchange): void
 }
 
 /** One request and its reply on node:http or node:https. */
@@ -117,8 +116,6 @@ export class NodeExchange implements HttpRequest, BodySource {
       // node:http refuses what checkHeaders() lets pass: a bug of ours; the client sees the connection end.
       closeSource(reply.body)
       this.cutOff()
-    } finally {
-      this.host.finished(this)
     }
   }
 

@@ -112,7 +112,7 @@ export class ServingThreads {
     uws: CheckedUws | undefined,
   ): Promise<Result<number, HttpServerFault>> {
     // What is loaded here cannot travel to another thread, the knowledge where it lies can.
-    const checked = uws === undefined ? {} : { uws: { path: uws.path, corrections: uws.corrections } }
+    const checked = uws === undefined ? {} : { uws: { path: uws.path, corrected: uws.corrected } }
     const answer = this.#answer<FromGateway, Result<number, HttpServerFault>>(gateway, (message) =>
       message.kind === 'listening' ? ok(message.port) : message.kind === 'failed' ? fail(message.fault) : undefined,
     )
