@@ -32,7 +32,10 @@ export class NodeTurns {
   breakOff(socket: Socket, refuse: () => void): void {
     const line = this.#lines.get(socket)
     const brokenBody = line?.last?.complete === false
-    if (line === undefined || (brokenBody && line.waiting.length === 0)) return refuse()
+    if (line === undefined || (brokenBody && line.waiting.length === 0)) {
+      refuse()
+      return
+    }
     if (brokenBody) line.waiting.pop()
     line.last = undefined
     line.waiting.push(async () => {

@@ -133,7 +133,10 @@ class UwsServer implements HttpServer, UwsHost {
       res.cork(() => res.writeStatus(`${statusLine(status)}\r\nServer: Holdfast`).end(undefined, true))
     }
     // Not corrected the library goes on parsing after an answer that closes; while a request is unanswered it takes no other.
-    if (this.corrected) return answer()
+    if (this.corrected) {
+      answer()
+      return
+    }
     let gone = false
     res.onAborted(() => {
       gone = true
