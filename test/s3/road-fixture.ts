@@ -83,17 +83,19 @@ function memoryStore(aborted: { count: number }, leases: { open: number }): Stor
     const facts = { owner: OWNER, createdMs: EXAMPLE_MS, versioning: 'unversioned', origin, configuration: {} } as const
     buckets.set(name, { id: 1 as BucketId, name: name as BucketName, ...facts })
   }
-  const partial: Pick<Store, 'lease' | 'findBucket' | 'stage'> = {
+  const partial: Pick<Store, 'lease' | 'foreseenFault' | 'findBucket' | 'stage'> = {
     lease: () => {
       leases.open++
       return { release: () => void leases.open-- }
     },
+    foreseenFault: () => undefined,
     findBucket: async (name) => buckets.get(name),
     stage: (expectedBytes): ContentWriter => {
       const pieces: Uint8Array[] = []
       const copies = expectedBytes !== undefined && expectedBytes > 128 * 1024
       return {
         copies,
+        fault: undefined,
         write: (chunk) => void pieces.push(copies ? new Uint8Array(chunk) : chunk),
         finish: async () => {
           const place = Buffer.concat(pieces)
