@@ -42,7 +42,14 @@ export type HttpLimits = {
   readonly headersMs: number
   /** Between two requests on a connection. uWebSockets.js: at least 8 s, and up to 4 s later. */
   readonly keepAliveMs: number
+  /** A client that sends less than BODY_BYTES_MIN in so long, while it was expected to, is cut off. */
+  readonly bodySlowMs: number
+  /** One more is closed as soon as it is opened. */
+  readonly connectionsMax: number
 }
+
+/** In DEFAULT_LIMITS.bodySlowMs: 512 bytes a second, less than any link that carries objects. */
+export const BODY_BYTES_MIN = 32 * 1024
 
 export const DEFAULT_LIMITS: HttpLimits = {
   bodyIdleMs: 60_000,
@@ -50,4 +57,6 @@ export const DEFAULT_LIMITS: HttpLimits = {
   lingerMs: 8_000,
   headersMs: 10_000,
   keepAliveMs: 20_000,
+  bodySlowMs: 64_000,
+  connectionsMax: 10_000,
 }

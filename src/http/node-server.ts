@@ -9,7 +9,7 @@ import { readFraming } from './framing.ts'
 import { InFlight } from './in-flight.ts'
 import { DEFAULT_LIMITS, HEADER_BYTES_MAX, type HttpLimits } from './limits.ts'
 import { type HttpServerFault, listenFaultOf, probePort } from './listen.ts'
-import { NodeExchange, type NodeHost } from './node-exchange.ts'
+import { NodeExchange, type NodeHost, TICK_MS } from './node-exchange.ts'
 import { NodeTurns } from './node-turns.ts'
 import { BROKEN_REPLY, statusLine } from './reply-head.ts'
 
@@ -74,6 +74,8 @@ class NodeServer implements NodeHttpServer, NodeHost {
   private readonly tls: TlsFiles | undefined
   private readonly turns = new NodeTurns()
   private readonly inFlight = new InFlight()
+  readonly receiving = new Set<NodeExchange>()
+  private readonly ticker: NodeJS.Timeout
   private stopped: Promise<void> | undefined
 
   constructor(options: NodeServerOptions, pair: Pair | undefined) {
@@ -104,12 +106,17 @@ class NodeServer implements NodeHttpServer, NodeHost {
     const receive = (request: IncomingMessage, response: ServerResponse): void => {
       this.turns.take(request, () => this.serve(request, response))
     }
+    this.server.maxConnections = this.limits.connectionsMax
     this.server.on('request', receive)
     this.server.on('checkContinue', receive)
     this.server.on('checkExpectation', receive)
     this.server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
       this.turns.breakOff(socket, () => refuseUnparsed(error, socket))
     })
+    this.ticker = setInterval(() => {
+      for (const exchange of [...this.receiving]) exchange.tick()
+    }, TICK_MS)
+    this.ticker.unref()
     this.server.on('timeout', (socket: Socket) => socket.destroy())
   }
 
@@ -162,6 +169,7 @@ class NodeServer implements NodeHttpServer, NodeHost {
       this.server.close(() => resolve())
     })
     await this.inFlight.settle(graceMs)
+    clearInterval(this.ticker)
     this.server.closeAllConnections()
     await closed
   }

@@ -114,6 +114,10 @@ export class UwsExchange implements HttpRequest, BodySource {
     // Who waits for "100 Continue" may be silent for as long as we are.
     if (!this.invitationDue) this.idleMs += TICK_MS
     const { limits } = this.host
+    if (!this.invitationDue && this.queue?.isTooSlow(TICK_MS, limits.bodySlowMs)) {
+      this.cutOff()
+      return
+    }
     if (this.lingering) {
       if (this.idleMs > limits.lingerMs) this.cutOff()
       return

@@ -16,6 +16,8 @@ export interface UwsApp {
   setIdleTimeout(seconds: number): UwsApp
   /** From the end of a reply to the next request, and while a reply waits for the client. Checked every 4 s. */
   setResponseTimeout(seconds: number): UwsApp
+  /** Calls when a connection is opened (1) or closed (-1). */
+  filter(handler: (res: HttpResponse, count: number) => void): UwsApp
   /** Closes every connection at once. */
   close(): UwsApp
 }

@@ -69,6 +69,7 @@ class UwsServer implements HttpServer, UwsHost {
   private readonly app: UwsApp
   private readonly handler: HttpHandler
   private readonly inFlight = new InFlight()
+  private connections = 0
   private readonly ticker: NodeJS.Timeout
   private closeListener = (): void => undefined
   private stopped: Promise<void> | undefined
@@ -80,6 +81,7 @@ class UwsServer implements HttpServer, UwsHost {
     this.handler = options.handler
     this.app = this.uws.App()
     this.app.setIdleTimeout(timeoutSeconds(this.limits.headersMs)).setResponseTimeout(timeoutSeconds(this.limits.keepAliveMs))
+    this.app.filter((res, count) => this.countConnection(res, count))
     this.app.any('/*', (res, req) => this.receive(res, req))
     this.ticker = setInterval(() => {
       for (const exchange of [...this.waiting]) exchange.tick()
@@ -98,6 +100,11 @@ class UwsServer implements HttpServer, UwsHost {
     if (listening) return ok(this)
     clearInterval(this.ticker)
     return fail(listenFaultOf({ code: 'EADDRINUSE', message: `cannot listen on ${host}:${port}` }))
+  }
+
+  private countConnection(res: UwsResponse, count: number): void {
+    this.connections += count
+    if (count > 0 && this.connections > this.limits.connectionsMax) res.close()
   }
 
   private receive(res: UwsResponse, req: UwsRequest): void {

@@ -28,7 +28,13 @@ export type GatewayOptions = {
 
 export type ToGateway =
   | { readonly kind: 'open'; readonly store: ThreadStoreOptions }
-  | { readonly kind: 'listen'; readonly port: number; readonly sharing: 'first' | 'joins'; readonly adapter: ChosenAdapter }
+  | {
+      readonly kind: 'listen'
+      readonly port: number
+      readonly sharing: 'first' | 'joins'
+      readonly adapter: ChosenAdapter
+      readonly connectionsMax: number
+    }
   | { readonly kind: 'stop'; readonly graceMs: number }
   | { readonly kind: 'reload-tls' }
 export type FromGateway =
@@ -111,16 +117,22 @@ class Gateway {
     this.#send({ kind: 'listening', port: started.value.port })
   }
 
-  async #startServer({ port, sharing, adapter }: Extract<ToGateway, { kind: 'listen' }>): Promise<Result<Server, HttpServerFault>> {
+  async #startServer({
+    port,
+    sharing,
+    adapter,
+    connectionsMax,
+  }: Extract<ToGateway, { kind: 'listen' }>): Promise<Result<Server, HttpServerFault>> {
     const { host, tls } = this.#options
     const handler = this.#handler
     if (handler === undefined) throw new Error('a gateway listens after it was opened')
+    const limits = { connectionsMax }
     if (adapter.kind === 'uws') {
       const { startUwsServer } = await import('../http/uws-server.ts')
-      return startUwsServer({ host, port, handler, sharing, checked: adapter.library })
+      return startUwsServer({ host, port, handler, sharing, limits, checked: adapter.library })
     }
     const { startNodeServer } = await import('../http/node-server.ts')
-    return startNodeServer({ host, port, handler, sharing, ...(tls === undefined ? {} : { tls }) })
+    return startNodeServer({ host, port, handler, sharing, limits, ...(tls === undefined ? {} : { tls }) })
   }
 
   #reloadTls(): void {

@@ -4,6 +4,7 @@ import type { SiteControl } from '../admin/control.ts'
 import type { PoolView } from '../disks/pool-view.ts'
 import type { Clock } from '../environment.ts'
 import { type ChosenAdapter, chooseAdapter, namedAdapter, type ServingAdapter } from '../http/choose-adapter.ts'
+import { connectionsPerGateway } from '../http/connections.ts'
 import type { HttpServerFault } from '../http/listen.ts'
 import { fail, ok, type Result } from '../result.ts'
 import type { Store } from '../store/store.ts'
@@ -27,6 +28,9 @@ export type ServedSite = {
   readonly view: PoolView
 }
 export type ServingFault = { readonly kind: 'refused'; readonly sentence: string } | HttpServerFault
+
+/** What all gateways are told alike. */
+type Chosen = { readonly adapter: ChosenAdapter; readonly connectionsMax: number }
 
 /** The commit thread is 0, the main thread's store 1, gateways follow. */
 const MAIN_THREAD = 1
@@ -75,7 +79,7 @@ export class ServingThreads {
     await this.#open(first, FIRST_GATEWAY)
     const { warning } = adapter.value
     if (warning !== undefined) this.#log(warning)
-    const chosen = withoutNative(adapter.value)
+    const chosen = { adapter: withoutNative(adapter.value), connectionsMax: connectionsPerGateway(gatewayCount) }
     const listening = await this.#listen(first, { port, sharing: 'first' }, chosen)
     if (!listening.ok) return listening
     for (let index = 1; index < gatewayCount; index++) void this.#join(gateways, index, listening.value, chosen)
@@ -104,12 +108,12 @@ export class ServingThreads {
   }
 
   /** One more gateway on the port that is taken. Without it the server can't go on: half of the connections would find nobody. */
-  async #join(options: Omit<GatewayOptions, 'role'>, index: number, port: number, adapter: ChosenAdapter): Promise<void> {
+  async #join(options: Omit<GatewayOptions, 'role'>, index: number, port: number, chosen: Chosen): Promise<void> {
     const gateway = this.#startGateway(options)
     try {
       await this.#open(gateway, FIRST_GATEWAY + index)
       if (this.#stopping) return
-      const joined = await this.#listen(gateway, { port, sharing: 'joins' }, adapter)
+      const joined = await this.#listen(gateway, { port, sharing: 'joins' }, chosen)
       if (!joined.ok) this.#tellEnded(`A gateway thread could not share port ${port} (${joined.error.kind}). Start the server again.`)
     } catch {
       // A thread ended meanwhile, and `ended` tells of it.
@@ -119,12 +123,12 @@ export class ServingThreads {
   #listen(
     gateway: Worker,
     at: { readonly port: number; readonly sharing: 'first' | 'joins' },
-    adapter: ChosenAdapter,
+    chosen: Chosen,
   ): Promise<Result<number, HttpServerFault>> {
     const answer = this.#answer<FromGateway, Result<number, HttpServerFault>>(gateway, (message) =>
       message.kind === 'listening' ? ok(message.port) : message.kind === 'failed' ? fail(message.fault) : undefined,
     )
-    gateway.postMessage({ kind: 'listen', ...at, adapter } satisfies ToGateway)
+    gateway.postMessage({ kind: 'listen', ...at, ...chosen } satisfies ToGateway)
     return answer
   }
 
