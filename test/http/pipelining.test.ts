@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { connect } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -161,6 +162,29 @@ for (const adapter of ADAPTERS) {
       expect(undated(await client.closed())).toBe(await oneByOne(requests))
     })
 
+    test('connections that break off anywhere in a pipelined stream harm nobody', async () => {
+      const server = await adapter.start(smallStore())
+      const good = new RawClient(server.port)
+      let asked = 0
+      await fc.assert(
+        fc.asyncProperty(
+          fc.nat(1000),
+          fc.array(fc.nat(300 * KiB), { minLength: 1, maxLength: 6 }),
+          fc.nat(4),
+          async (seed, ends, turns) => {
+            const stream = Buffer.concat(sequence(24, seed).map(({ bytes }) => bytes))
+            const broken = ends.map((end) => new RawClient(server.port).send(stream.subarray(0, end)))
+            for (let index = 0; index < turns; index += 1) await turn()
+            for (const client of broken) client.destroy()
+            asked += 1
+            good.send(`GET /none?wait=2 HTTP/1.1\r\n${HOST}\r\n`)
+            await good.until((received) => received.split('NoSuchKey').length > asked)
+          },
+        ),
+        { numRuns: 60 },
+      )
+    })
+
     test('a request that comes while a reply is under way waits for it', async () => {
       const [arrived, go] = [deferred<void>(), deferred<void>()]
       const begun: string[] = []
@@ -222,6 +246,28 @@ for (const adapter of ADAPTERS) {
         .closed()
       expect(received).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n.*\r\n\r\nno/s)
       expect(begun).toEqual(['/1'])
+    })
+
+    test('a client that takes nothing until it has asked for everything gets it all', async () => {
+      const [asked, content] = [400, Buffer.alloc(50 * KiB, 'a reply ')]
+      let answered = 0
+      const server = await adapter.start(async (request) => {
+        if (request.rawQuery === 'wait') await turn()
+        answered += 1
+        return { status: 200, headers: [], body: { kind: 'whole', content } }
+      })
+      const socket = connect(server.port, '127.0.0.1').pause()
+      const line = (index: number): string =>
+        `GET /${index}?${index % 3 === 0 ? 'wait' : ''} HTTP/1.1\r\n${HOST}X-Long: ${'x'.repeat(300)}\r\n\r\n`
+      socket.write(Array.from({ length: asked }, (_, index) => line(index)).join(''))
+      socket.write(GOODBYE)
+      // As many as fit between the two, and no more.
+      for (let before = -1; before !== answered || answered === 0; await turn()) before = answered
+      expect(answered).toBeLessThan(asked)
+      let received = 0
+      for await (const chunk of socket) received += (chunk as Buffer).length
+      expect(answered).toBe(asked + 1)
+      expect(received).toBeGreaterThan((asked + 1) * content.length)
     })
 
     test('stopping answers the request in hand, and begins none behind it', async () => {
