@@ -55,7 +55,7 @@ function pinnedLibrary(): string {
 
 /**
  * Loads the native module: on Linux a copy that is corrected (uws-corrections.ts) and, for an older glibc, rewritten (glibc-compatible.ts); where neither
- * can be, or no copy can be kept, the original. The copy is kept, named by the digests of its origin and of itself, in the first of these
+ * can be, or no copy can be kept, the original. Whether that should serve is for others to say (choose-adapter.ts). The copy is kept, named by the digests of its origin and of itself, in the first of these
  * folders that can be written and that nobody else can write: the package's, `cacheFolder`, ~/.cache/holdfast, one in the system's
  * folder for temporary files. A copy found there is compared with what it should be before it is loaded.
  *
