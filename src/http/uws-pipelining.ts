@@ -5,7 +5,7 @@
  * there, within the kernel's own bound, its flow control slows the client down, and nothing of it is interpreted before its turn: neither as a
  * request nor as an error, whose reply would land in the middle of another.
  *
- * Five places of the library jump to the routines below, which stand where the TLS variant of on_data was: code that nothing calls, since TLS
+ * Six places of the library jump to the routines below, which stand where the TLS variant of on_data was: code that nothing calls, since TLS
  * is served by node:https. Addresses, and what the library's structures are (uWebSockets 20.7x, uSockets 0.8):
  *
  *   us_socket_t            0x08 fd; 0x0c poll type, bits 0-1 (1: shut down), 2 writing, 3 reading; 0x18 context; 0x20 previous (the context, once closed)
@@ -129,19 +129,16 @@ const PARSE: Code = [
 ]
 
 /**
- * After consumePostPadded in HttpContext's on_data, before that may close the connection. %rbx is the socket; %rdx is -1 if what came is not HTTP.
+ * After consumePostPadded in HttpContext's on_data. %rbx is the socket.
  *
- *     if (the socket is open) {
- *       recv(socket, buffer, what was looked at and parsed, 0)
- *       if (not HTTP, or to be closed now) recv(socket, buffer, 512 KiB, 0)                           // unread, it would reset the connection
- *     }
+ *     if (the socket is open) recv(socket, buffer, what was looked at and parsed, 0)
  */
 const PARSED: Code = [
   ['89c5', 'mov %eax,%ebp'],
   ['4989d6', 'mov %rdx,%r14'],
   ['488b4318', 'mov 0x18(%rbx),%rax'],
   ['48394320', 'cmp %rax,0x20(%rbx)'],
-  ['744d', 'je 3f'],
+  ['741b', 'je 1f'],
   ['488b00', 'mov (%rax),%rax'],
   ['488b7028', 'mov 0x28(%rax),%rsi'],
   ['8b16', 'mov (%rsi),%edx'],
@@ -151,21 +148,7 @@ const PARSED: Code = [
   ['8b7b08', 'mov 0x8(%rbx),%edi'],
   ['31c9', 'xor %ecx,%ecx'],
   ['e8546ffcff', 'call recv'],
-  ['8b83ec000000', '1: mov 0xec(%rbx),%eax'],
-  ['83e018', 'and $0x18,%eax'],
-  ['83f810', 'cmp $0x10,%eax'],
-  ['7406', 'je 2f'],
-  ['4983feff', 'cmp $0xffffffffffffffff,%r14'],
-  ['751e', 'jne 3f'],
-  ['488b4318', '2: mov 0x18(%rbx),%rax'],
-  ['488b00', 'mov (%rax),%rax'],
-  ['488b7028', 'mov 0x28(%rax),%rsi'],
-  ['4883c620', 'add $0x20,%rsi'],
-  ['ba00000800', 'mov $0x80000,%edx'],
-  ['8b7b08', 'mov 0x8(%rbx),%edi'],
-  ['31c9', 'xor %ecx,%ecx'],
-  ['e8226ffcff', 'call recv'],
-  ['e91a410100', '3: jmp back'],
+  ['e94c410100', '1: jmp back'],
 ]
 
 /**
@@ -189,9 +172,9 @@ const REPLIED: Code = [
   ['83e202', 'and $0x2,%edx'],
   ['83ca01', 'or $0x1,%edx'],
   ['4c89f7', 'mov %r14,%rdi'],
-  ['e88d87fcff', 'call us_poll_change'],
+  ['e8bf87fcff', 'call us_poll_change'],
   ['488b442418', '1: mov 0x18(%rsp),%rax'],
-  ['e909230200', 'jmp back'],
+  ['e93b230200', 'jmp back'],
 ]
 
 /** After on_writable: the client has taken something. %rbx is the socket. The same as at the end of cork. */
@@ -208,17 +191,32 @@ const DRAINED: Code = [
   ['83e202', 'and $0x2,%edx'],
   ['83ca01', 'or $0x1,%edx'],
   ['4889df', 'mov %rbx,%rdi'],
-  ['e85087fcff', 'call us_poll_change'],
+  ['e88287fcff', 'call us_poll_change'],
   ['488b4318', '1: mov 0x18(%rbx),%rax'],
   ['488b08', 'mov (%rax),%rcx'],
   ['0fb6430c', 'movzbl 0xc(%rbx),%eax'],
-  ['e92a740200', 'jmp back'],
+  ['e95c740200', 'jmp back'],
+]
+
+/**
+ * In us_socket_close, before close(). %r14 is the socket. What lies unread in the kernel would make the close a reset, and a reset destroys the reply on its
+ * way to the client: up to 1 MiB is dropped (MSG_TRUNC).
+ */
+const CLOSING: Code = [
+  ['418b7e08', 'mov 0x8(%r14),%edi'],
+  ['31f6', 'xor %esi,%esi'],
+  ['ba00001000', 'mov $0x100000,%edx'],
+  ['b960000000', 'mov $0x60,%ecx'],
+  ['e8ad6efcff', 'call recv'],
+  ['418b7e08', 'mov 0x8(%r14),%edi'],
+  ['e86462fcff', 'call close'],
+  ['e9abb90200', 'jmp back'],
 ]
 
 const codeOf = (code: Code): string => code.map(([digits]) => digits).join('')
 
 /** Their calls and jumps hold distances, so each stands at its address and nowhere else. */
-const ROUTINES = [READ, PARSE, PARSED, REPLIED, DRAINED].map(codeOf).join('')
+const ROUTINES = [READ, PARSE, PARSED, REPLIED, DRAINED, CLOSING].map(codeOf).join('')
 
 export const PIPELINING: readonly Replacement[] = [
   // What begins where the routines go; and who should ever call it meets an invalid instruction.
@@ -226,6 +224,7 @@ export const PIPELINING: readonly Replacement[] = [
   { at: 0x121e70, was: '8b7b08488b', put: 'e9db86fdff' }, // mov 8(%rbx),%edi; mov (%rax),%rax  →  jmp READ
   { at: 0xfb801, was: '894c246889ce', put: 'e929eeffff90' }, // mov %ecx,0x68(%rsp); mov %ecx,%esi  →  jmp PARSE
   { at: 0x10e7e8, was: '89c54989d6', put: 'e985befeff' }, // mov %eax,%ebp; mov %rdx,%r14  →  jmp PARSED
-  { at: 0x11ca21, was: '488b442418', put: 'e9addcfdff' }, // mov 0x18(%rsp),%rax  →  jmp REPLIED
-  { at: 0x121b83, was: '488b080fb6430c', put: 'e9958bfdff9090' }, // mov (%rax),%rcx; movzbl 0xc(%rbx),%eax  →  jmp DRAINED
+  { at: 0x11ca21, was: '488b442418', put: 'e97bdcfdff' }, // mov 0x18(%rsp),%rax  →  jmp REPLIED
+  { at: 0x121b83, was: '488b080fb6430c', put: 'e9638bfdff9090' }, // mov (%rax),%rcx; movzbl 0xc(%rbx),%eax  →  jmp DRAINED
+  { at: 0x1260f3, was: '418b7e08e8b4a8f9ff', put: 'e93646fdff90909090' }, // mov 8(%r14),%edi; call close  →  jmp CLOSING
 ]
