@@ -54,6 +54,8 @@ export type StagedContent = { readonly bytes: number; readonly place: unknown }
 export interface ContentWriter {
   /** Bytes given to `write` are copied: once it is done with them they may change. */
   readonly copies: boolean
+  /** What finish() will answer, as soon as it is known: writing on is of no use. */
+  readonly fault: StoreFault | undefined
   /** Takes the bytes (they must not change afterwards, unless copied). Wait for the promise, if there is one, before the next call. Never rejects: faults show at finish. */
   write(chunk: Uint8Array): Promise<void> | undefined
   /** Resolves when the bytes are durable on every disk that is in. */
@@ -139,6 +141,8 @@ export type ListedVersion =
 
 export interface Store {
   lease(): Lease
+  /** What a change that stores something would be refused with now, as far as is known here. Only advice: the change decides. */
+  foreseenFault(): StoreFault | undefined
 
   // Buckets
   listBuckets(): Promise<readonly Bucket[]>

@@ -21,7 +21,7 @@ import {
 import { type ClaimedPart, COMPLETE_LIMITS, matchParts, parseParts } from './claimed-parts.ts'
 import { writeCondition } from './conditions.ts'
 import { uploadAlgorithm } from './uploads.ts'
-import { changeFailure, noSuchUpload, showsVersions } from './versions.ts'
+import { changeFailure, checkWriteAhead, noSuchUpload, showsVersions } from './versions.ts'
 
 type Input = {
   readonly key: string
@@ -169,13 +169,16 @@ export const completeMultipartUpload = define<Input, Output>({
   headers: [...CHECKSUM_HEADERS, 'x-amz-checksum-type', 'x-amz-mp-object-size', 'x-amz-request-payer'],
   parse,
   async run(context, input) {
+    const upload = await context.store.findUpload(context.bucket.id, input.key, input.uploadId)
+    if (upload === undefined) return fail(noSuchUpload(input.uploadId))
+    const { completed } = upload
+    // Asked again after it succeeded, its condition held then.
+    const ahead = completed === undefined ? await checkWriteAhead(context, input.key, input.condition) : ok(undefined)
+    if (!ahead.ok) return ahead
     const root = await readXml(input.payload, COMPLETE_LIMITS)
     if (!root.ok) return root
     const claimed = parseParts(root.value)
     if (!claimed.ok) return claimed
-    const upload = await context.store.findUpload(context.bucket.id, input.key, input.uploadId)
-    if (upload === undefined) return fail(noSuchUpload(input.uploadId))
-    const { completed } = upload
     if (completed === undefined) return finish(context, input, upload, claimed.value)
     const versionId = showsVersions(context.bucket) ? completed.versionId : undefined
     return ok({ etag: completed.etag, checksum: completed.checksum, versionId, bucket: context.bucket.name, input })

@@ -15,6 +15,17 @@ const readPage = async ({ store, bucket }: Context, input: ListArguments, after:
     ? EMPTY_PAGE
     : store.listObjects({ bucketId: bucket.id, prefix: input.prefix, delimiter: input.delimiter, after, max: input.max })
 
+/** How both end. */
+const pageEnd = (page: ListPage<ListedObject>, input: ListArguments, owner: string): string => {
+  const write = nameWriter(input.encoded)
+  return (
+    `<MaxKeys>${input.max}</MaxKeys>${input.delimiter === '' ? '' : nameElement('Delimiter', input.delimiter, write)}` +
+    `${input.encoded ? '<EncodingType>url</EncodingType>' : ''}<IsTruncated>${page.truncated}</IsTruncated>` +
+    contentRows(page.entries, write, owner) +
+    prefixRows(page.commonPrefixes, write)
+  )
+}
+
 type InputV1 = ListArguments & { readonly marker: string }
 
 /** Errors: InvalidArgument. */
@@ -41,10 +52,7 @@ export const listObjects: AnyOperation = define<InputV1, Output<InputV1>>({
     const content =
       `<Name>${bucket}</Name>${nameElement('Prefix', input.prefix, write)}${nameElement('Marker', input.marker, write)}` +
       nameElement('NextMarker', next, write) +
-      `<MaxKeys>${input.max}</MaxKeys>${input.delimiter === '' ? '' : nameElement('Delimiter', input.delimiter, write)}` +
-      `${input.encoded ? '<EncodingType>url</EncodingType>' : ''}<IsTruncated>${page.truncated}</IsTruncated>` +
-      contentRows(page.entries, write, owner) +
-      prefixRows(page.commonPrefixes, write)
+      pageEnd(page, input, owner)
     return { status: 200, headers: [], body: { kind: 'xml', text: xmlDocument('ListBucketResult', content) } }
   },
 })
@@ -88,11 +96,8 @@ export const listObjectsV2: AnyOperation = define<InputV2, Output<InputV2>>({
       `<Name>${bucket}</Name>${nameElement('Prefix', input.prefix, write)}${nameElement('StartAfter', input.startAfter, write)}` +
       element('ContinuationToken', input.token) +
       element('NextContinuationToken', page.truncated ? toToken(page.last) : undefined) +
-      `<KeyCount>${page.entries.length + page.commonPrefixes.length}</KeyCount><MaxKeys>${input.max}</MaxKeys>` +
-      `${input.delimiter === '' ? '' : nameElement('Delimiter', input.delimiter, write)}` +
-      `${input.encoded ? '<EncodingType>url</EncodingType>' : ''}<IsTruncated>${page.truncated}</IsTruncated>` +
-      contentRows(page.entries, write, owner) +
-      prefixRows(page.commonPrefixes, write)
+      `<KeyCount>${page.entries.length + page.commonPrefixes.length}</KeyCount>` +
+      pageEnd(page, input, owner)
     return { status: 200, headers: [], body: { kind: 'xml', text: xmlDocument('ListBucketResult', content) } }
   },
 })

@@ -7,7 +7,7 @@ import { type Payload, receiveContent } from '../payload.ts'
 import { askedAlgorithm, askedType, CHECKSUM_HEADERS, checksumHeaders } from './checksums.ts'
 import { writeCondition } from './conditions.ts'
 import { ATTRIBUTE_HEADERS, type WrittenAttributes, writtenAttributes } from './object-headers.ts'
-import { changeFailure } from './versions.ts'
+import { changeFailure, checkWriteAhead } from './versions.ts'
 
 /** Source: Amazon S3 User Guide, "Uploading objects": 5 GB in a single operation. */
 export const PUT_BYTES_MAX = 5 * 1024 ** 3
@@ -57,6 +57,8 @@ export const putObject = define<Input, Output>({
   parse,
   async run(context, { key, written, condition, algorithm, payload }) {
     const { store, bucket } = context
+    const ahead = await checkWriteAhead(context, key, condition)
+    if (!ahead.ok) return ahead
     const received = await receiveContent(store, payload, { bytesMax: PUT_BYTES_MAX, algorithm })
     if (!received.ok) return received
     const { staged, md5Hex, checksum } = received.value

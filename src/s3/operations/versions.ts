@@ -34,6 +34,22 @@ export async function findObject(context: Context, key: string, versionId: strin
   return fail(s3Failure('MethodNotAllowed', { elements: { Method: 'GET', ResourceType: 'DeleteMarker' }, headers }))
 }
 
+/**
+ * Refuses a write whose condition fails now, before its body is asked for. Only advice: the store decides when the body is there.
+ * Errors: PreconditionFailed, NoSuchKey.
+ */
+export async function checkWriteAhead(
+  context: Context,
+  key: string,
+  condition: WriteCondition | undefined,
+): Promise<Result<undefined, S3Failure>> {
+  if (condition === undefined) return ok(undefined)
+  const current = await context.store.findVersion(context.bucket.id, key, undefined)
+  if (current?.kind !== 'object') return condition.kind === 'absent' ? ok(undefined) : fail(noSuchKey(key))
+  const holds = condition.kind === 'etag' && (condition.etag === '*' || condition.etag === current.etag)
+  return holds ? ok(undefined) : fail(preconditionFailed(conditionName(condition)))
+}
+
 /** Amazon's error for what the store answers to a conditional change. */
 export function changeFailure(
   fault: StoreFault | ConditionFault | 'no-such-bucket' | 'source-gone',

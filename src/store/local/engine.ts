@@ -61,6 +61,7 @@ export type EngineFault = ReplayFault | { readonly kind: 'start-used'; readonly 
 /** Where the numbers of threads' lanes and extents begin: the engine's own store is thread 0. */
 const ENGINE_THREAD = 0
 const EXPIRY_PERIOD_MS = 60 * 60 * 1000
+const ROOM_PERIOD_MS = 1000
 const COMPLETED_KEPT_US = 24 * 60 * 60 * 1_000_000
 
 export async function openEngine(input: EngineInput): Promise<Result<Engine, EngineFault>> {
@@ -220,6 +221,7 @@ export class Engine {
     this.healing.begin()
     this.#sweeping = this.#sweep()
     this.#expire()
+    this.#watchRoom()
   }
 
   /** A way to the committer for one more thread. */
@@ -306,6 +308,17 @@ export class Engine {
       const swept = await sweepLeftovers({ pool, index, start, stopped: () => this.#closed })
       if (swept === 'done') await onSwept?.(start)
     }
+  }
+
+  /** Uploads that would be refused anyway are refused before their bodies: so that it ends when there is room again, somebody has to look. */
+  #watchRoom(): void {
+    const { clock } = this.#input
+    const look = (): void => {
+      this.committer.lookForRoom()
+      cancel = clock.timer(ROOM_PERIOD_MS, look)
+    }
+    let cancel = clock.timer(ROOM_PERIOD_MS, look)
+    this.#stops.push(() => cancel())
   }
 
   /** Completed uploads are remembered for a day, for clients that ask again. */

@@ -86,6 +86,12 @@ export class LocalStore implements Store {
     return this.#leases.take()
   }
 
+  foreseenFault(): StoreFault | undefined {
+    const { board, commits } = this.#input
+    if (commits.view.readOnly !== undefined) return 'read-only'
+    return board.isFull ? 'full' : undefined
+  }
+
   // Buckets
 
   async listBuckets(): Promise<readonly Bucket[]> {

@@ -5,6 +5,7 @@ import { conditionTests } from './conditions.ts'
 import { configurationTests } from './configurations.ts'
 import { copyTests } from './copying.ts'
 import { deletingTests } from './deleting.ts'
+import { earlyRefusalTests } from './early-refusals.ts'
 import type { Endpoint } from './endpoint.ts'
 import { listingTests } from './listing.ts'
 import { minioClientTests } from './minio-client.ts'
@@ -21,6 +22,7 @@ export function endpointTests(endpoint: Endpoint): void {
   objectTests(endpoint)
   rangeTests(endpoint)
   conditionTests(endpoint)
+  earlyRefusalTests(endpoint)
   checksumTests(endpoint)
   versioningTests(endpoint)
   listingTests(endpoint)

@@ -39,27 +39,46 @@ const listedObject = (key: string, head: VersionHead): ListedObject => {
     : { key, bytes, etag, modifiedMs, checksumAlgorithm: named.algorithm, checksumType: named.type }
 }
 
-export async function listObjects(index: OrderedMap, clock: Clock, input: ListInput): Promise<ListPage<ListedObject>> {
-  const { from, to } = keyBounds(input)
-  const cursor = new RowCursor(currentPrefix(input.bucketId), from, to, input.delimiter === '' ? input.max + 1 : 32)
-  const page = new Page<ListedObject>(input.max)
-  const turns = new Turns(index, clock)
+/** How rows of one table become entries of a page. */
+type Rows<T> = {
+  readonly keyOf: (row: Entry) => string
+  /** Rows that are there and not listed. */
+  readonly hides?: (row: Entry) => boolean
+  readonly entryOf: (key: string, row: Entry) => T
+}
+
+/** A page of rows, those with a common prefix as one. */
+async function gather<T>(turns: Turns, cursor: RowCursor, input: ListInput, { keyOf, hides, entryOf }: Rows<T>): Promise<ListPage<T>> {
+  const page = new Page<T>(input.max)
   for (let row = cursor.row(turns.reader); row !== undefined; row = cursor.row(turns.reader)) {
-    if (!page.open) break
-    const key = s3KeyOf(row.key, 0)
-    const common = commonPrefixOf(key, input)
-    if (common === undefined) {
-      page.entries.push(listedObject(key, readVersionHead(row.value)))
+    if (hides?.(row)) {
       cursor.advance()
     } else {
-      page.commonPrefixes.push(common)
-      cursor.seek(behind(Buffer.from(common)))
+      if (!page.open) break
+      const key = keyOf(row)
+      const common = commonPrefixOf(key, input)
+      if (common === undefined) {
+        page.entries.push(entryOf(key, row))
+        cursor.advance()
+      } else {
+        page.commonPrefixes.push(common)
+        cursor.seek(behind(Buffer.from(common)))
+      }
+      page.last = common ?? key
     }
-    page.last = common ?? key
     if (turns.over) await turns.giveWay()
   }
   const { entries, commonPrefixes, truncated, last } = page
   return { entries, commonPrefixes, truncated, last }
+}
+
+export function listObjects(index: OrderedMap, clock: Clock, input: ListInput): Promise<ListPage<ListedObject>> {
+  const { from, to } = keyBounds(input)
+  const cursor = new RowCursor(currentPrefix(input.bucketId), from, to, input.delimiter === '' ? input.max + 1 : 32)
+  return gather(new Turns(index, clock), cursor, input, {
+    keyOf: (row) => s3KeyOf(row.key, 0),
+    entryOf: (key, row) => listedObject(key, readVersionHead(row.value)),
+  })
 }
 
 export async function listVersions(
@@ -145,7 +164,7 @@ function positionNamed(reader: IndexReader, { bucketId, after: key }: ListVersio
 
 export type ListedUpload = { readonly key: string; readonly upload: UploadRow }
 
-export async function listUploads(
+export function listUploads(
   index: OrderedMap,
   clock: Clock,
   input: ListInput & { readonly afterUploadId?: string },
@@ -157,27 +176,9 @@ export async function listUploads(
   const bounds = keyBounds(input)
   const from = withinKey ? after(Buffer.concat([Buffer.from(`${input.after}\0`), encodePosition(position)])) : bounds.from
   const cursor = new RowCursor(uploadPrefix(input.bucketId), from, bounds.to, 32)
-  const page = new Page<ListedUpload>(input.max)
-  const turns = new Turns(index, clock)
-  for (let row = cursor.row(turns.reader); row !== undefined; row = cursor.row(turns.reader)) {
-    const key = s3KeyOf(row.key, tail)
-    const upload = decodeUploadRow(row.value)
-    if (upload.completed !== undefined) {
-      cursor.advance()
-    } else {
-      if (!page.open) break
-      const common = commonPrefixOf(key, input)
-      if (common === undefined) {
-        page.entries.push({ key, upload })
-        cursor.advance()
-      } else {
-        page.commonPrefixes.push(common)
-        cursor.seek(behind(Buffer.from(common)))
-      }
-      page.last = common ?? key
-    }
-    if (turns.over) await turns.giveWay()
-  }
-  const { entries, commonPrefixes, truncated, last } = page
-  return { entries, commonPrefixes, truncated, last }
+  return gather(new Turns(index, clock), cursor, input, {
+    keyOf: (row) => s3KeyOf(row.key, tail),
+    hides: (row) => decodeUploadRow(row.value).completed !== undefined,
+    entryOf: (key, row) => ({ key, upload: decodeUploadRow(row.value) }),
+  })
 }
