@@ -30,6 +30,8 @@ export interface Payload {
    * After a failure nothing more comes. Never rejects.
    */
   read(): Promise<Result<Uint8Array | undefined, S3Failure>>
+  /** After the end: the checksum that the client stated, in a header or trailer. It was verified. */
+  readonly verifiedChecksum: { readonly algorithm: ChecksumAlgorithm; readonly value: string } | undefined
   /** After the end: what was wanted. */
   readonly digests: { readonly md5Hex: string | undefined; readonly checksum: Checksum | undefined }
 }
@@ -81,10 +83,10 @@ function parseStatedChecksum(headers: ReadonlyMap<string, string>): Result<State
       return s3Fail('InvalidRequest', { message: 'The algorithm type you specified in x-amz-checksum- header is invalid.' })
     }
     if (stated !== undefined) return severalChecksums()
-    if (decodeExactly(value, CHECKSUM_BYTES[algorithm]) === undefined) {
-      return s3Fail('InvalidRequest', { message: `Value for ${name} header is invalid.` })
-    }
     stated = { algorithm, value }
+  }
+  if (stated?.value !== undefined && decodeExactly(stated.value, CHECKSUM_BYTES[stated.algorithm]) === undefined) {
+    return s3Fail('InvalidRequest', { message: `Value for ${checksumHeader(stated.algorithm)} header is invalid.` })
   }
   for (const name of headers.has('x-amz-trailer') ? trailerNames(headers) : []) {
     const algorithm = algorithmOfHeader(name)
@@ -194,6 +196,11 @@ class RequestPayload implements Payload {
     }
   }
 
+  get verifiedChecksum(): { readonly algorithm: ChecksumAlgorithm; readonly value: string } | undefined {
+    const { checksum } = this.#stated
+    return checksum && { algorithm: checksum.algorithm, value: this.#digests.value(checksum.algorithm).toString('base64') }
+  }
+
   get digests(): { readonly md5Hex: string | undefined; readonly checksum: Checksum | undefined } {
     const { md5, checksum } = this.#wanted
     return {
@@ -258,5 +265,6 @@ export const NO_PAYLOAD: Payload = {
   want: () => undefined,
   lend: () => undefined,
   read: () => Promise.resolve(ok(undefined)),
+  verifiedChecksum: undefined,
   digests: { md5Hex: undefined, checksum: undefined },
 }

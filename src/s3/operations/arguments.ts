@@ -61,15 +61,15 @@ export const bareEtag = (text: string): string => {
 /** The parameter encoding-type. Error: InvalidArgument for anything but 'url'. */
 export function encodingType(request: S3Request): Result<boolean, S3Failure> {
   const text = request.query.get('encoding-type')
-  if (text === undefined || text === '') return ok(false)
+  if (text === undefined) return ok(false)
   if (text === 'url') return ok(true)
   return fail(invalidArgument('encoding-type', text, 'Invalid Encoding Method specified in Request'))
 }
 
-const PLAIN = /^[A-Za-z0-9_.\-/]*$/
-const LEFT_BY_JAVASCRIPT = /[!'()*]/g
+const PLAIN = /^[A-Za-z0-9_.\-*/]*$/
+const LEFT_BY_JAVASCRIPT = /[!'()~]/g
 
-/** A key or prefix as Amazon writes it with encoding-type=url: form encoding ('+' for a blank) that leaves '/' alone. */
+/** A key or prefix as Amazon writes it with encoding-type=url: form encoding, as Java does it ('+' for a blank, '*' left alone), that leaves '/' alone. */
 export function urlEncoded(text: string): string {
   if (PLAIN.test(text)) return text
   return encodeURIComponent(text)

@@ -6,8 +6,9 @@ import { type Payload, readWhole, storeFailure } from '../payload.ts'
 import { childOf, parseXml, textOf } from '../xml.ts'
 import { invalidArgument } from './arguments.ts'
 import { bucketTaggingJson } from './bucket-tagging.ts'
+import { bucketArn } from './buckets.ts'
 import { cannedAcl } from './canned-acl.ts'
-import { BUCKET_TAGS_MAX, parseTagList } from './tags.ts'
+import { NEW_BUCKET_TAGS, parseTagList } from './tags.ts'
 
 type Input = { readonly name: BucketName; readonly payload: Payload }
 type Wanted = { readonly location: string | undefined; readonly tags: Tags }
@@ -41,7 +42,7 @@ async function readConfiguration(payload: Payload): Promise<Result<Wanted, S3Fai
   // Directory buckets: kinds of buckets that are not built.
   if (childOf(root.value, 'Location') !== undefined || childOf(root.value, 'Bucket') !== undefined) return fail(s3Failure('NotImplemented'))
   const set = childOf(root.value, 'Tags')
-  const tags: Result<Tags, S3Failure> = set === undefined ? ok([]) : parseTagList(set, BUCKET_TAGS_MAX)
+  const tags: Result<Tags, S3Failure> = set === undefined ? ok([]) : parseTagList(set, NEW_BUCKET_TAGS)
   if (!tags.ok) return tags
   const location = textOf(root.value, 'LocationConstraint')?.trim()
   return ok({ location: location === '' ? undefined : location, tags: tags.value })
@@ -81,7 +82,8 @@ export const createBucket = define<Input, BucketName>({
       if (typeof made.error !== 'object') return fail(storeFailure(made.error))
       const elements = { BucketName: name }
       if (made.error.bucket.owner !== caller.id) return fail(s3Failure('BucketAlreadyExists', { elements }))
-      return region === 'us-east-1' ? ok(name) : fail(s3Failure('BucketAlreadyOwnedByYou', { elements }))
+      // Tags would be lost on a bucket that has its own.
+      return region === 'us-east-1' && wanted.value.tags.length === 0 ? ok(name) : fail(s3Failure('BucketAlreadyOwnedByYou', { elements }))
     }
     if (wanted.value.tags.length > 0) {
       const tagged = await store.putConfiguration(made.value.id, 'tagging', bucketTaggingJson(wanted.value.tags))
@@ -89,5 +91,12 @@ export const createBucket = define<Input, BucketName>({
     }
     return ok(name)
   },
-  render: (name) => ({ status: 200, headers: [['location', `/${name}`]], body: { kind: 'none' } }),
+  render: (name) => ({
+    status: 200,
+    headers: [
+      ['location', `/${name}`],
+      ['x-amz-bucket-arn', bucketArn(name)],
+    ],
+    body: { kind: 'none' },
+  }),
 })

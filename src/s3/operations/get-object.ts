@@ -5,7 +5,7 @@ import { type S3Failure, s3Failure } from '../errors.ts'
 import { type AnyOperation, type Context, define, type OperationDefinition, type S3Reply, type S3Request } from '../operation.ts'
 import { storeFailure } from '../receive.ts'
 import { namedVersion, partNumber } from './arguments.ts'
-import { checksumHeaders } from './checksums.ts'
+import { partChecksumHeaders } from './checksums.ts'
 import { checkRead, type ReadConditions, readConditions } from './conditions.ts'
 import { type BegunContent, beginContent, contentSource } from './content-source.ts'
 import { pushChecksum, RESPONSE_OVERRIDES, storedHeaders, versionHeaders } from './object-headers.ts'
@@ -75,6 +75,7 @@ async function choose(context: Context, input: Input): Promise<Result<Omit<Outpu
     const held = checkRead(
       input.conditions,
       version,
+      context.clock.nowMs(),
       headers.filter(([name]) => KEPT_IN_304.has(name)),
     )
     if (!held.ok) return held
@@ -118,10 +119,9 @@ function headersOf({ version, shown, range, part, input }: Output): (readonly [s
   if (range !== undefined && range.to > range.from) headers.push(['content-range', contentRange(range, version.bytes)])
   if (part !== undefined && part.partCount > 0) headers.push(['x-amz-mp-parts-count', String(part.partCount)])
   if (input.wantsChecksum) {
-    // Clients check what they get against this, so a range goes without, and a part with its own, unless it is the one that nobody asked for.
-    if (part?.part === undefined) {
-      if (range === undefined || part !== undefined) pushChecksum(headers, version)
-    } else if (version.checksum?.algorithm !== 'CRC64NVME') headers.push(...checksumHeaders(part.part.checksum, 0))
+    // Clients check what they get against this, so what is less than the whole goes without, but for a part of a composite checksum.
+    if (part?.part !== undefined && version.checksum?.type === 'COMPOSITE') headers.push(...partChecksumHeaders(part.part))
+    else if (range === undefined || range.to - range.from === version.bytes) pushChecksum(headers, version)
   }
   return headers
 }

@@ -64,9 +64,11 @@ export const listMultipartUploads = define<Input, Output>({
         `${element('ChecksumType', upload.checksumType)}</Upload>`
     const content =
       `<Bucket>${bucket}</Bucket>${nameElement('KeyMarker', input.keyMarker, write)}${element('UploadIdMarker', input.uploadIdMarker ?? '')}` +
-      nameElement('NextKeyMarker', page.truncated ? page.last : undefined, write) +
-      element('NextUploadIdMarker', page.truncated ? page.lastUploadId : undefined) +
-      `${input.delimiter === '' ? '' : nameElement('Delimiter', input.delimiter, write)}${nameElement('Prefix', input.prefix, write)}` +
+      // Amazon names the last upload also when there are no more.
+      nameElement('NextKeyMarker', page.truncated ? page.last : (page.entries.at(-1)?.key ?? ''), write) +
+      element('NextUploadIdMarker', page.truncated ? page.lastUploadId : (page.entries.at(-1)?.uploadId ?? '')) +
+      `${input.delimiter === '' ? '' : nameElement('Delimiter', input.delimiter, write)}` +
+      `${input.prefix === '' ? '' : nameElement('Prefix', input.prefix, write)}` +
       `<MaxUploads>${input.max}</MaxUploads>${input.encoded ? '<EncodingType>url</EncodingType>' : ''}<IsTruncated>${page.truncated}</IsTruncated>` +
       rows +
       prefixRows(page.commonPrefixes, write)

@@ -95,7 +95,7 @@ const reader = ([name, subresource, answer, permission, selector]: Row): AnyOper
     parse: () => ok(undefined),
     async run({ bucket }) {
       if (answer.kind === 'document') return ok(xmlDocument(answer.root, answer.content))
-      return fail(s3Failure(answer.code, { elements: { BucketName: bucket.name } }))
+      return fail(s3Failure(answer.code, answer.code === 'NoSuchConfiguration' ? undefined : { elements: { BucketName: bucket.name } }))
     },
     render: (text) => ({ status: 200, headers: [], body: { kind: 'xml', text } }),
   })

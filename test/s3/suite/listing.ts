@@ -87,7 +87,7 @@ export function listingTests(endpoint: Endpoint): void {
       const page = await s3.listObjectsV2({ Bucket, MaxKeys: 2 })
       const next = await s3.listObjectsV2({ Bucket, StartAfter: 'z', ContinuationToken: page.NextContinuationToken, MaxKeys: 1 })
       expect(keysOf(next)).toEqual(['b/1'])
-      expect(next.StartAfter).toBe('z')
+      expect(next.StartAfter).toBeUndefined()
     })
 
     test('no row is asked for, none comes, and nothing more is promised', async () => {
