@@ -43,6 +43,8 @@ export type PayloadPromise = {
   readonly seed: SigningSeed
   /** Whether x-amz-checksum-* is of this body: CompleteMultipartUpload sends that of the object. */
   readonly checksumOf: 'body' | 'object'
+  /** PutObject tells the Content-MD5 that did not match in hexadecimal, other operations as it was sent. */
+  readonly md5Shown: 'hex' | 'base64'
 }
 
 /** A failure if what is stated of the body cannot be right whatever it holds: InvalidDigest, InvalidRequest, MissingContentLength. */
@@ -139,6 +141,7 @@ class RequestPayload implements Payload {
   readonly #stated: Stated
   /** Undefined unless x-amz-content-sha256 holds one. */
   readonly #sha256: string | undefined
+  readonly #md5Shown: PayloadPromise['md5Shown']
   readonly #digests = new ContentDigests()
   #wanted: { readonly md5?: true; readonly checksum?: ChecksumAlgorithm } = {}
   #lent = false
@@ -151,6 +154,7 @@ class RequestPayload implements Payload {
     this.#request = request
     this.#chunks = chunks
     this.#stated = stated
+    this.#md5Shown = promise.md5Shown
     this.bytes = stated.bytes
     this.statedChecksum = stated.checksum
     this.#sha256 = promise.contentSha256.length === 64 ? promise.contentSha256.toLowerCase() : undefined
@@ -244,7 +248,9 @@ class RequestPayload implements Payload {
     const { md5 } = this.#stated
     if (md5 === undefined) return undefined
     const computed = this.#digests.value('MD5').toString('base64')
-    return computed === md5 ? undefined : s3Fail('BadDigest', { elements: { ExpectedDigest: md5, CalculatedDigest: computed } })
+    if (computed === md5) return undefined
+    const expected = this.#md5Shown === 'hex' ? Buffer.from(md5, 'base64').toString('hex') : md5
+    return s3Fail('BadDigest', { elements: { ExpectedDigest: expected, CalculatedDigest: computed } })
   }
 
   #verifyChecksum(value: string | undefined): Result<never, S3Failure> | undefined {

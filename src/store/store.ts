@@ -235,8 +235,10 @@ export interface Store {
     readonly condition?: WriteCondition
   }): Promise<Result<Written, StoreFault | ConditionFault | 'no-such-upload' | 'invalid-part' | 'changed-meanwhile'>>
   abortUpload(bucketId: BucketId, key: string, uploadId: string): Promise<Result<void, StoreFault | 'no-such-upload'>>
-  /** By key, then by time of creation. Completed ones are not listed. */
-  listUploads(input: ListInput & { readonly afterUploadId?: string }): Promise<ListPage<Upload> & { readonly lastUploadId: string }>
+  /** By key, then by time of creation. Completed ones are not listed. Undefined if no upload can be called `afterUploadId`. */
+  listUploads(
+    input: ListInput & { readonly afterUploadId?: string },
+  ): Promise<(ListPage<Upload> & { readonly lastUploadId: string }) | undefined>
 
   readonly federation: FederationStore
 }

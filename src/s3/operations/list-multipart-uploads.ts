@@ -23,8 +23,6 @@ function parse(request: S3Request): Result<Input, S3Failure> {
   const marker = query.get('upload-id-marker')
   // Without a key marker it counts for nothing: Amazon S3 API Reference, ListMultipartUploads, upload-id-marker.
   const uploadIdMarker = marker === undefined || marker === '' || keyMarker === '' ? undefined : marker
-  if (uploadIdMarker !== undefined && uploadIdMarker.length > 1024)
-    return fail(invalidArgument('upload-id-marker', uploadIdMarker, 'Invalid uploadId marker'))
   return ok({ ...shared.value, keyMarker, uploadIdMarker })
 }
 
@@ -51,6 +49,7 @@ export const listMultipartUploads = define<Input, Output>({
             max,
             ...(uploadIdMarker === undefined ? undefined : { afterUploadId: uploadIdMarker }),
           })
+    if (page === undefined) return fail(invalidArgument('upload-id-marker', uploadIdMarker ?? '', 'Invalid uploadId marker'))
     return ok({ page, bucket: bucket.name, owner: ownerElement(bucket.owner, caller), input })
   },
   render({ page, bucket, owner, input }) {

@@ -166,9 +166,10 @@ export async function listUploads(
   index: OrderedMap,
   clock: Clock,
   input: ListInput & { readonly afterUploadId?: string },
-): Promise<ListPage<ListedUpload>> {
+): Promise<ListPage<ListedUpload> | undefined> {
   const tail = 1 + POSITION_BYTES
   const position = input.afterUploadId === undefined ? undefined : positionOf(input.afterUploadId)
+  if (input.afterUploadId !== undefined && position === undefined) return undefined
   const { after: key } = input
   const withinKey = position !== undefined && key !== '' && key.startsWith(input.prefix) && commonPrefixOf(key, input) === undefined
   const bounds = keyBounds(input)
