@@ -91,11 +91,15 @@ function wholeChecksum(upload: Upload, parts: readonly Part[], input: Input): Re
   const checksum = joinedChecksum(parts, algorithm, type)
   const { stated } = input
   if (stated === undefined) return ok(checksum)
-  if (stated.algorithm !== algorithm) {
+  if (stated.algorithm !== algorithm && upload.checksumAlgorithm === undefined) {
     const message = `Checksum Type mismatch occurred, expected checksum Type: ${algorithm.toLowerCase()}, actual checksum Type: ${stated.algorithm.toLowerCase()}`
     return fail(s3Failure('InvalidRequest', { message }))
   }
-  if (checksum !== undefined && (stated.value === checksum.value || stated.value === shownValue(checksum, parts.length)))
+  if (
+    stated.algorithm === algorithm &&
+    checksum !== undefined &&
+    (stated.value === checksum.value || stated.value === shownValue(checksum, parts.length))
+  )
     return ok(checksum)
   return fail(s3Failure('BadDigest', { message: `The ${algorithm.toLowerCase()} you specified did not match the calculated checksum.` }))
 }

@@ -23,13 +23,13 @@ export type CopySource = {
 }
 export const SOURCE_OWNER_HEADER = 'x-amz-source-expected-bucket-owner'
 
-/** '/bucket/key?versionId=id', percent-encoded, the first slash optional. Error: InvalidArgument. */
+/** '/bucket/key?versionId=id', encoded as in forms ('+' for a blank), the first slash optional. Error: InvalidArgument. */
 export function parseCopySource(request: S3Request): Result<CopySource, S3Failure> {
   const header = request.http.headers.get('x-amz-copy-source') ?? ''
   const invalid = (message: string) => fail(invalidArgument('x-amz-copy-source', header, message))
   const question = header.lastIndexOf('?versionId=')
   const path = question < 0 ? header : header.slice(0, question)
-  const decoded = decodeComponent(path.startsWith('/') ? path.slice(1) : path, 'literal')
+  const decoded = decodeComponent(path.startsWith('/') ? path.slice(1) : path, 'blank')
   const versionId = question < 0 ? undefined : decodeComponent(header.slice(question + '?versionId='.length), 'literal')
   if (decoded === undefined || (question >= 0 && versionId === undefined)) return invalid('Invalid copy source encoding')
   const slash = decoded.indexOf('/')

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { connect, type Endpoint, newBucketName, newKey, refusal, removeBucket, scratchBucket } from './endpoint.ts'
+import { connect, type Endpoint, newBucketName, newKey, readText, refusal, removeBucket, scratchBucket } from './endpoint.ts'
 import { type RawRequest, sendRaw } from './raw.ts'
 
 export function recordedTests(endpoint: Endpoint): void {
@@ -47,6 +47,12 @@ export function recordedTests(endpoint: Endpoint): void {
       const again = { Bucket, CreateBucketConfiguration: { Tags: [{ Key: 'a', Value: '1' }] } }
       expect(await refusal(s3.createBucket(again))).toMatchObject({ code: 'BucketAlreadyOwnedByYou', status: 409 })
       expect(await refusal(s3.getBucketTagging({ Bucket }))).toMatchObject({ code: 'NoSuchTagSet' })
+    })
+
+    test('the region us-east-1 is an element of nothing', async () => {
+      if (endpoint.region !== 'us-east-1') return
+      const reply = await raw('GET', `/${Bucket}`, { query: 'location' })
+      expect(reply.text).toContain('<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/"/>')
     })
 
     test('an owner that is no account number is told back', async () => {
@@ -110,6 +116,20 @@ export function recordedTests(endpoint: Endpoint): void {
 
   describe('reading', () => {
     const Bucket = scratchBucket(s3)
+
+    test('a plus sign in the source of a copy is a blank', async () => {
+      const [blank, plus, Key] = [`${newKey()} +`, `${newKey()}+`, newKey()]
+      await s3.putObject({ Bucket, Key: blank, Body: 'blank' })
+      await s3.putObject({ Bucket, Key: plus, Body: 'plus' })
+      const copy = async (source: string) => {
+        const headers = { 'x-amz-copy-source': `${Bucket}/${source}` }
+        expect((await raw('PUT', `/${Bucket}/${Key}`, { headers })).status).toBe(200)
+        return readText(s3, Bucket, Key)
+      }
+      expect(await copy(blank.replace(' ', '+').replace(/\+$/, '%2B'))).toBe('blank')
+      expect(await copy(blank.replace(' ', '%20').replace('+', '%2B'))).toBe('blank')
+      expect(await copy(plus.replace('+', '%2B'))).toBe('plus')
+    })
 
     test('a date to come is no condition, also for copies', async () => {
       const Key = newKey()
@@ -189,6 +209,25 @@ export function recordedTests(endpoint: Endpoint): void {
       expect(await refusal(s3.completeMultipartUpload({ Bucket, Key, UploadId: 'none' }))).toMatchObject({
         code: 'NoSuchUpload',
         status: 404,
+      })
+    })
+
+    test('a checksum of the whole of another algorithm does not match', async () => {
+      const Key = newKey()
+      const { UploadId } = await s3.createMultipartUpload({ Bucket, Key, ChecksumAlgorithm: 'CRC32C', ChecksumType: 'FULL_OBJECT' })
+      const { ETag, ChecksumCRC32C } = await s3.uploadPart({ Bucket, Key, UploadId, PartNumber: 1, Body: 'x', ChecksumAlgorithm: 'CRC32C' })
+      const MultipartUpload = { Parts: [{ PartNumber: 1, ETag, ChecksumCRC32C }] }
+      const stated = s3.completeMultipartUpload({
+        Bucket,
+        Key,
+        UploadId,
+        MultipartUpload,
+        ChecksumCRC32: 'AAAAAA==',
+        ChecksumType: 'FULL_OBJECT',
+      })
+      expect(await refusal(stated)).toMatchObject({
+        code: 'BadDigest',
+        message: 'The crc32c you specified did not match the calculated checksum.',
       })
     })
 
