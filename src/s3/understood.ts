@@ -95,7 +95,7 @@ export function checkParameters(
         elements: { ArgumentName: 'ResourceType', ArgumentValue: name },
       })
     }
-    if (S3_PARAMETERS.has(name)) {
+    if (S3_PARAMETERS.has(name) || table.isSubresource('object', name) || table.isSubresource('bucket', name)) {
       return s3Failure('NotImplemented', {
         message: 'A parameter you provided implies functionality that is not implemented',
         elements: { Parameter: name },

@@ -43,12 +43,13 @@ export const partNumberMarker = (name: string, text: string | undefined): Result
 /** Longer than any version id that we or others make; foreign ones are kept verbatim. */
 const VERSION_ID_BYTES_MAX = 1024
 
-/** The parameter versionId. Error: InvalidArgument if it is empty or cannot be an id. */
+/** The parameter versionId, which replies repeat in a header. Error: InvalidArgument if it is empty or cannot be an id. */
 export function namedVersion(request: S3Request): Result<string | undefined, S3Failure> {
   const versionId = request.query.get('versionId')
   if (versionId === undefined) return ok(undefined)
   if (versionId === '') return fail(invalidArgument('versionId', '', 'Version id cannot be the empty string'))
-  if (versionId.length > VERSION_ID_BYTES_MAX) return fail(invalidArgument('versionId', versionId, 'Invalid version id specified'))
+  if (versionId.length > VERSION_ID_BYTES_MAX || !/^[\x21-\x7e]+$/.test(versionId))
+    return fail(invalidArgument('versionId', versionId, 'Invalid version id specified'))
   return ok(versionId)
 }
 

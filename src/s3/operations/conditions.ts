@@ -59,6 +59,15 @@ export function failedCondition(
   return since !== undefined && since <= nowMs && modifiedMs <= since ? 'If-Modified-Since' : undefined
 }
 
+/**
+ * Whether a range is still meant: If-Range names the object as it is, by its ETag or the time it was modified. Source: RFC 9110, 13.1.5.
+ */
+export function holdsRange(ifRange: string | undefined, version: Pick<ObjectVersion, 'etag' | 'modifiedMs'>): boolean {
+  if (ifRange === undefined) return true
+  if (ifRange.includes('"')) return ifRange.trim() === `"${version.etag}"`
+  return ifRange.trim() === version.etag || headerDate(ifRange) === wholeSecond(version.modifiedMs)
+}
+
 /** Refuses a GET or HEAD: 304 with the headers given, or PreconditionFailed. */
 export function checkRead(
   conditions: ReadConditions,

@@ -4,7 +4,6 @@ import { type S3Failure, s3Failure } from '../errors.ts'
 import { define, type S3Request } from '../operation.ts'
 import { type Payload, readWhole, storeFailure } from '../payload.ts'
 import { childOf, parseXml, textOf } from '../xml.ts'
-import { invalidArgument } from './arguments.ts'
 import { bucketTaggingJson } from './bucket-tagging.ts'
 import { bucketArn } from './buckets.ts'
 import { cannedAcl } from './canned-acl.ts'
@@ -26,7 +25,12 @@ function parse(request: S3Request): Result<Input, S3Failure> {
   const ownership = sent.get('x-amz-object-ownership')
   if (ownership !== undefined && ownership !== 'BucketOwnerEnforced') {
     if (ownership !== 'BucketOwnerPreferred' && ownership !== 'ObjectWriter')
-      return fail(invalidArgument('x-amz-object-ownership', ownership, `Invalid x-amz-object-ownership header: ${ownership}`))
+      return fail(
+        s3Failure('InvalidArgument', {
+          message: `Invalid x-amz-object-ownership header: ${ownership}`,
+          elements: { ArgumentName: 'x-amz-object-ownership' },
+        }),
+      )
     return fail(s3Failure('NotImplemented', { elements: { Header: 'x-amz-object-ownership' } }))
   }
   return request.bucket === undefined ? fail(s3Failure('InvalidBucketName')) : ok({ name: request.bucket, payload: request.payload })

@@ -71,7 +71,8 @@ function contentHeaders(request: S3Request): Result<ContentHeaders, S3Failure> {
   }
   const redirect = sent.get('x-amz-website-redirect-location')
   if (redirect !== undefined && redirect !== '') {
-    if (!/^(\/|https?:\/\/)/.test(redirect)) return fail(s3Failure('InvalidRedirectLocation'))
+    // Out of a presigned address it may hold anything.
+    if (!/^(\/|https?:\/\/)[\x20-\x7e\x80-\xff]*$/.test(redirect)) return fail(s3Failure('InvalidRedirectLocation'))
     if (redirect.length > 2048) {
       return fail(
         s3Failure('InvalidRedirectLocation', { message: 'The length of website redirect location cannot exceed 2,048 characters.' }),

@@ -131,6 +131,14 @@ export function recordedTests(endpoint: Endpoint): void {
       expect(await copy(plus.replace('+', '%2B'))).toBe('plus')
     })
 
+    test.each(['%E2%82%AC', 'a%0D%0Ab'])('the value %s for a header of the reply is refused', async (value) => {
+      const Key = newKey()
+      await s3.putObject({ Bucket, Key, Body: 'x' })
+      const reply = await raw('GET', `/${Bucket}/${Key}`, { query: `response-cache-control=${value}` })
+      expect([reply.status, reply.element('Code')]).toEqual([400, 'InvalidArgument'])
+      expect(reply.element('Message')).toBe('Header value cannot be represented using ISO-8859-1.')
+    })
+
     test('a date to come is no condition, also for copies', async () => {
       const Key = newKey()
       await s3.putObject({ Bucket, Key, Body: 'x' })
