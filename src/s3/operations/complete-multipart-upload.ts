@@ -33,6 +33,7 @@ type Input = {
   readonly location: string
   readonly payload: Payload
 }
+type Completed = NonNullable<Upload['completed']>
 type Output = {
   readonly etag: string
   readonly checksum: Checksum | undefined
@@ -168,6 +169,14 @@ async function finish(context: Context, input: Input, upload: Upload, claimed: r
   return ok({ etag, checksum: checksum.value, versionId: completed.value.versionId, bucket: context.bucket.name, input })
 }
 
+const asBefore = ({ etag, checksum, versionId }: Completed, { bucket }: Context, input: Input): Output => ({
+  etag,
+  checksum,
+  versionId,
+  bucket: bucket.name,
+  input,
+})
+
 /**
  * Makes the object of the parts listed; moves no data. Repeated, it answers as it did the first time.
  * Errors: MalformedXML, NoSuchUpload, InvalidPart, InvalidPartOrder, EntityTooSmall, BadDigest, InvalidRequest, PreconditionFailed, NoSuchKey.
@@ -190,10 +199,12 @@ export const completeMultipartUpload = define<Input, Output>({
     const upload = await context.store.findUpload(context.bucket.id, input.key, input.uploadId)
     if (upload === undefined) return fail(noSuchUpload(input.uploadId))
     if (claimed.value.length === 0) return fail(s3Failure('InvalidRequest', { message: 'You must specify at least one part' }))
-    const { completed } = upload
-    if (completed === undefined) return finish(context, input, upload, claimed.value)
-    const { etag, checksum, versionId } = completed
-    return ok({ etag, checksum, versionId, bucket: context.bucket.name, input })
+    if (upload.completed !== undefined) return ok(asBefore(upload.completed, context, input))
+    const finished = await finish(context, input, upload, claimed.value)
+    if (finished.ok || finished.error.code !== 'InvalidPart') return finished
+    // Parts go with the upload: perhaps another request has completed it since we looked.
+    const since = await context.store.findUpload(context.bucket.id, input.key, input.uploadId)
+    return since?.completed === undefined ? finished : ok(asBefore(since.completed, context, input))
   },
   render({ etag, checksum, versionId, bucket, input }) {
     const partCount = Number(etag.slice(etag.indexOf('-') + 1))

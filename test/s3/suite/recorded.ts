@@ -207,6 +207,17 @@ export function recordedTests(endpoint: Endpoint): void {
       expect([reply.status, reply.headers['x-amz-checksum-crc32c']]).toEqual([200, '45fn2Q=='])
     })
 
+    test('completions at the same time all hear the same', async () => {
+      for (let round = 0; round < 10; round++) {
+        const Key = newKey()
+        const { UploadId } = await s3.createMultipartUpload({ Bucket, Key })
+        const { ETag } = await s3.uploadPart({ Bucket, Key, UploadId, PartNumber: 1, Body: 'x' })
+        const complete = () => s3.completeMultipartUpload({ Bucket, Key, UploadId, MultipartUpload: { Parts: [{ PartNumber: 1, ETag }] } })
+        const replies = await Promise.all(Array.from({ length: 8 }, complete))
+        expect(new Set(replies.map((reply) => `${reply.ETag} ${reply.ChecksumCRC64NVME}`)).size).toBe(1)
+      }
+    })
+
     test('a completion without a document has no parts, if there is such an upload', async () => {
       const Key = newKey()
       const { UploadId } = await s3.createMultipartUpload({ Bucket, Key })
