@@ -207,5 +207,6 @@ function payloadOf(http: HttpRequest, operation: AnyOperation, signed: Authentic
   if (http.method !== 'PUT' && http.method !== 'POST') return ok(NO_PAYLOAD)
   // The x-amz-checksum-* headers of CompleteMultipartUpload are of the object that the parts make; its body is a list of them.
   const checksumOf = operation.name === 'CompleteMultipartUpload' ? 'object' : 'body'
-  return createPayload(http, { contentSha256: signed.contentSha256, seed: signed.seed, checksumOf })
+  const md5Shown = operation.name === 'PutObject' ? 'hex' : 'base64'
+  return createPayload(http, { contentSha256: signed.contentSha256, seed: signed.seed, checksumOf, md5Shown })
 }

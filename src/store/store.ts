@@ -225,7 +225,10 @@ export interface Store {
     after: number,
     max: number,
   ): Promise<{ readonly parts: readonly Part[]; readonly truncated: boolean }>
-  /** Makes the version of exactly these parts, in this order, if each is still as it was seen; moves no data. */
+  /**
+   * Makes the version of exactly these parts, in this order, if each is still as it was seen; moves no data. With a condition the key must not have
+   * changed since the upload was created ('changed-meanwhile'); the removal of an only version leaves no trace and does not count.
+   */
   completeUpload(input: {
     readonly bucketId: BucketId
     readonly key: string
@@ -234,10 +237,12 @@ export interface Store {
     readonly etag: string
     readonly checksum?: Checksum
     readonly condition?: WriteCondition
-  }): Promise<Result<Written, StoreFault | ConditionFault | 'no-such-upload' | 'invalid-part'>>
+  }): Promise<Result<Written, StoreFault | ConditionFault | 'no-such-upload' | 'invalid-part' | 'changed-meanwhile'>>
   abortUpload(bucketId: BucketId, key: string, uploadId: string): Promise<Result<void, StoreFault | 'no-such-upload'>>
-  /** By key, then by time of creation. Completed ones are not listed. */
-  listUploads(input: ListInput & { readonly afterUploadId?: string }): Promise<ListPage<Upload> & { readonly lastUploadId: string }>
+  /** By key, then by time of creation. Completed ones are not listed. Undefined if no upload can be called `afterUploadId`. */
+  listUploads(
+    input: ListInput & { readonly afterUploadId?: string },
+  ): Promise<(ListPage<Upload> & { readonly lastUploadId: string }) | undefined>
 
   readonly federation: FederationStore
 }

@@ -4,8 +4,7 @@ import type { ListedObject, ListPage } from '../../store/store.ts'
 import type { S3Failure } from '../errors.ts'
 import { type AnyOperation, type Context, define, type S3Request } from '../operation.ts'
 import { element, xmlDocument } from '../xml.ts'
-import { invalidArgument } from './arguments.ts'
-import { fromToken, toToken } from './continuation.ts'
+import { fromToken, toToken, WRONG_TOKEN } from './continuation.ts'
 import { contentRows, EMPTY_PAGE, type ListArguments, listArguments, nameElement, nameWriter, ownerElement, prefixRows } from './listing.ts'
 
 type Output<Input> = { readonly page: ListPage<ListedObject>; readonly bucket: string; readonly owner: string; readonly input: Input }
@@ -71,8 +70,15 @@ function parseV2(request: S3Request): Result<InputV2, S3Failure> {
   const startAfter = query.get('start-after')
   const token = query.get('continuation-token')
   const after = token === undefined ? (startAfter ?? '') : fromToken(token)
-  if (after === undefined) return fail(invalidArgument('continuation-token', token ?? '', 'The continuation token provided is incorrect'))
-  return ok({ ...shared.value, startAfter, token, after, fetchOwner: query.get('fetch-owner') === 'true' })
+  if (after === undefined) return fail(WRONG_TOKEN)
+  // With a token, where the first page began counts for nothing and is not told.
+  return ok({
+    ...shared.value,
+    startAfter: token === undefined ? startAfter : undefined,
+    token,
+    after,
+    fetchOwner: query.get('fetch-owner') === 'true',
+  })
 }
 
 /** Errors: InvalidArgument. */

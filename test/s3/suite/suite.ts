@@ -12,6 +12,7 @@ import { minioClientTests } from './minio-client.ts'
 import { multipartTests } from './multipart.ts'
 import { objectTests } from './objects.ts'
 import { rangeTests } from './ranges.ts'
+import { recordedTests } from './recorded.ts'
 import { requestTests } from './requests.ts'
 import { taggingTests } from './tagging.ts'
 import { versioningTests } from './versioning.ts'
@@ -30,6 +31,7 @@ export function endpointTests(endpoint: Endpoint): void {
   deletingTests(endpoint)
   multipartTests(endpoint)
   taggingTests(endpoint)
+  recordedTests(endpoint)
   configurationTests(endpoint)
   minioClientTests(endpoint)
 }

@@ -119,6 +119,7 @@ export type Refusal =
   | 'is-delete-marker'
   | 'no-such-upload'
   | 'invalid-part'
+  | 'changed-meanwhile'
   | 'conflict'
   | 'name-taken'
   | 'content-needed'

@@ -2,7 +2,7 @@
 import type { Clock } from '../../../environment.ts'
 import type { ListedObject, ListedVersion, ListInput, ListPage, ListVersionsInput } from '../../store.ts'
 import type { Position } from '../../terms.ts'
-import { POSITION_BYTES, positionOf } from '../position.ts'
+import { comparePositions, POSITION_BYTES, positionOf } from '../position.ts'
 import { checksumAlgorithmOf } from './checksum-numbers.ts'
 import { commonPrefixOf, keyBounds, RowCursor, s3KeyOf, Turns } from './key-walk.ts'
 import { BEHIND_S3_KEY, behind, currentPrefix, namedVersionKey, nullVersionKey, uploadPrefix, versionPrefix } from './keys.ts'
@@ -89,12 +89,12 @@ export async function listVersions(
   const turns = new Turns(index, clock)
   const { from, to } = keyBounds(input)
   const within = startWithinKey(turns.reader, input)
-  const current = new RowCursor(currentPrefix(input.bucketId), from, to, 32)
-  const others = new RowCursor(versionPrefix(input.bucketId), within ?? from, to, 32)
+  const current = new RowCursor(currentPrefix(input.bucketId), within?.current ?? from, to, 32)
+  const others = new RowCursor(versionPrefix(input.bucketId), within?.others ?? from, to, 32)
   const page = new Page<ListedVersion>(input.max)
   let lastVersionId = ''
   /** The last key whose newest version is known to have been shown, here or on a page before. */
-  let begunKey = within === undefined ? undefined : input.after
+  let begunKey = within?.newestBefore === true ? input.after : undefined
   for (;;) {
     const newest = current.row(turns.reader)
     const other = others.row(turns.reader)
@@ -139,15 +139,32 @@ function listedVersion(key: string, row: VersionRow, entry: Entry, isLatest: boo
   return { kind: 'object', versionId, isLatest, ...listedObject(key, head) }
 }
 
-/** Behind the version named of the key `after`: bytes behind the table's prefix in `version`. Undefined to go on behind the key. */
-function startWithinKey(reader: IndexReader, input: ListVersionsInput): Uint8Array | undefined {
-  const { afterVersionId, after: key } = input
+type WithinKey = {
+  /** Where to go on, as bytes behind the table's prefix in `version`; and in `current`, if the current version is among what is to come. */
+  readonly others: Uint8Array
+  readonly current: Uint8Array | undefined
+  /** The newest version of the key lies before. */
+  readonly newestBefore: boolean
+}
+
+/**
+ * Behind the version named of the key `after`; undefined to go on behind the key. Whoever removes page after page names a version that is gone, and with
+ * it what was newer: then the current version may be one to come. Of a null version that is gone nothing tells where it was; all that is left comes.
+ */
+function startWithinKey(reader: IndexReader, input: ListVersionsInput): WithinKey | undefined {
+  const { bucketId, afterVersionId, after: key } = input
   if (afterVersionId === undefined || key === '' || commonPrefixOf(key, input) !== undefined || !key.startsWith(input.prefix))
     return undefined
   const position = positionNamed(reader, input, afterVersionId)
-  if (position === undefined) return undefined
-  const inverted = encodePosition(position).map((byte) => byte ^ 0xff)
-  return after(Buffer.concat([Buffer.from(`${key}\0`), inverted]))
+  const newest = getCurrent(reader, bucketId, key)
+  const first = Buffer.from(`${key}\0`)
+  if (position === undefined) return { others: first, current: newest && Buffer.from(key), newestBefore: false }
+  const others = after(Buffer.concat([first, encodePosition(position).map((byte) => byte ^ 0xff)]))
+  if (newest !== undefined && comparePositions(newest.position, position) < 0)
+    return { others, current: Buffer.from(key), newestBefore: false }
+  const table = versionPrefix(bucketId)
+  const rowsBefore = reader.range(Buffer.concat([table, first]), Buffer.concat([table, others]), 1)
+  return { others, current: undefined, newestBefore: newest !== undefined || rowsBefore.length > 0 }
 }
 
 /** Also of a version that is gone by now, if its id tells. */
@@ -164,13 +181,14 @@ function positionNamed(reader: IndexReader, { bucketId, after: key }: ListVersio
 
 export type ListedUpload = { readonly key: string; readonly upload: UploadRow }
 
-export function listUploads(
+export async function listUploads(
   index: OrderedMap,
   clock: Clock,
   input: ListInput & { readonly afterUploadId?: string },
-): Promise<ListPage<ListedUpload>> {
+): Promise<ListPage<ListedUpload> | undefined> {
   const tail = 1 + POSITION_BYTES
   const position = input.afterUploadId === undefined ? undefined : positionOf(input.afterUploadId)
+  if (input.afterUploadId !== undefined && position === undefined) return undefined
   const { after: key } = input
   const withinKey = position !== undefined && key !== '' && key.startsWith(input.prefix) && commonPrefixOf(key, input) === undefined
   const bounds = keyBounds(input)
