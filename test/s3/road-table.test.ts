@@ -81,7 +81,8 @@ test('nothing with an effect is silently ignored', async () => {
   expect((await attempt('list-type=3')).text).toContain('Invalid List Type specified in Request')
   const conflict = await send(site, sign({ method: 'PUT', path: '/examplebucket', query: 'acl=&versioning=', body: [] }))
   expect(['InvalidArgument', 'NotImplemented']).toContain(conflict.code)
-  for (const misplaced of ['uploadId=x', 'attributes=', 'torrent=']) expect((await attempt(misplaced)).code, misplaced).toBe('NotImplemented')
+  for (const misplaced of ['uploadId=x', 'attributes=', 'torrent='])
+    expect((await attempt(misplaced)).code, misplaced).toBe('NotImplemented')
   for (const harmless of ['x-id=ListObjects', 'foo=bar&prefix=a']) expect((await attempt(harmless)).status, harmless).toBe(200)
   expect(
     (await attempt('', { 'x-amz-user-agent': 'aws-sdk-js', 'amz-sdk-invocation-id': '1', 'x-amz-request-payer': 'requester' })).status,
