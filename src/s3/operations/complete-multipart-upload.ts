@@ -193,15 +193,14 @@ export const completeMultipartUpload = define<Input, Output>({
   parse,
   async run(context, input) {
     const upload = await context.store.findUpload(context.bucket.id, input.key, input.uploadId)
+    if (upload === undefined) return fail(noSuchUpload(input.uploadId))
     // Asked again after it succeeded, its condition held then.
-    const ahead =
-      upload !== undefined && upload.completed === undefined ? await checkWriteAhead(context, input.key, input.condition) : ok(undefined)
+    const ahead = upload.completed === undefined ? await checkWriteAhead(context, input.key, input.condition) : ok(undefined)
     if (!ahead.ok) return ahead
     const body = await readWhole(input.payload, COMPLETE_LIMITS.bytesMax)
     if (!body.ok) return body
     const claimed = body.value.length === 0 ? ok([]) : readParts(body.value, input.uploadId)
     if (!claimed.ok) return claimed
-    if (upload === undefined) return fail(noSuchUpload(input.uploadId))
     if (claimed.value.length === 0) return fail(s3Failure('InvalidRequest', { message: 'You must specify at least one part' }))
     if (upload.completed !== undefined) return ok(asBefore(upload.completed, context, input))
     const finished = await finish(context, input, upload, claimed.value)
