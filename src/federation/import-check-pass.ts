@@ -8,9 +8,11 @@ import { walkBundle } from './bundle-walk.ts'
 import { applyOne, foreignRefusal } from './import-apply.ts'
 import { STEPS_TOLD } from './import-apply-pass.ts'
 import { ahead } from './import-checks.ts'
-import { checkNotMergedThere, type Destination, type Destinations } from './import-policy.ts'
+import { checkNotMergedThere, type Destination, type Destinations, nameOf } from './import-policy.ts'
+import { rulesOf } from './peer-rules.ts'
 import type { Peer } from './peers.ts'
 import { contains, greatest, NO_RANGES } from './ranges.ts'
+import { RuleCheck } from './rule-check.ts'
 import type { FederationProgress, FederationSite } from './site.ts'
 import type { StatedBucket, Statement } from './statement.ts'
 
@@ -34,6 +36,7 @@ export async function checkPass(
 ): Promise<CheckedBundle> {
   const store = site.store.federation
   const counts = { fresh: 0, known: 0, contentBytes: 0 }
+  const rules = new RuleCheck(peer, await rulesOf(store, peer))
   let here: Here | undefined
   let asked: Promise<void>[] = []
   for await (const { stated, operation, content } of walkBundle(bundle, statement)) {
@@ -57,12 +60,14 @@ export async function checkPass(
       }
     } else {
       counts.fresh += 1
+      rules.look(nameOf(here.destination), operation)
       if (content.kind === 'here') counts.contentBytes += content.bytes
     }
     const done = counts.fresh + counts.known
     if (done % STEPS_TOLD === 1) progress({ what: 'Checking', done, total: statement.operations, unit: 'items' })
   }
   await Promise.all(asked)
+  rules.end()
   return counts
 }
 

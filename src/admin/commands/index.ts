@@ -1,6 +1,7 @@
 import type { AdminCommand } from '../command.ts'
 import { bundleAcknowledge, bundleExport, bundleImport, bundleInspect, bundleVerify } from './bundles.ts'
 import { diskReplace } from './disk-replace.ts'
+import { peerSet, peerUndo } from './peer-rules.ts'
 import { peerAdd, peerList, siteIdentity } from './peers.ts'
 import { diskStatusCommand, status } from './status.ts'
 
@@ -13,6 +14,8 @@ export const ADMIN_COMMANDS: ReadonlyMap<string, AdminCommand> = new Map(
     siteIdentity,
     peerAdd,
     peerList,
+    peerSet,
+    peerUndo,
     bundleExport,
     bundleImport,
     bundleVerify,

@@ -33,6 +33,7 @@ export const peerList: AdminCommand = {
   name: 'peer/list',
   async run(site) {
     const { listPeers } = await import('../../federation/peers.ts')
-    return ok({ peers: await listPeers(site.federation) })
+    const { withRules } = await import('../../federation/peer-rules.ts')
+    return ok({ peers: await withRules(site.federation, await listPeers(site.federation)) })
   },
 }
