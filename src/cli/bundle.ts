@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { CommandFailure } from '../admin/command.ts'
 import { asCommand, type ExportRequest, type ImportRequest } from '../admin/commands/bundles.ts'
@@ -23,13 +24,20 @@ export function addBundleCommands(program: Command, makeCli: MakeCli): void {
   bundle
     .command('acknowledge')
     .argument('<SITE>', 'the directory of the site that exported')
-    .argument('<RECEIPT-FILE>', 'what the import wrote at the other site')
+    .argument('<RECEIPT...>', 'the file that the import wrote at the other site, or the 56 characters that it showed')
     .description('Take note of what a peer has received, so that it is not sent again.')
     .option('--json', 'print JSON')
-    .action(async (site: string, file: string, _flags: unknown, command: Command) => {
+    .action(async (site: string, given: string[], _flags: unknown, command: Command) => {
       const cli = makeCli(command)
-      show(cli, await onSite<Report>(cli, site, 'bundle/acknowledge', { receiptText: readTextFile(cli, file) }))
+      show(cli, await onSite<Report>(cli, site, 'bundle/acknowledge', { receiptText: receiptText(cli, given) }))
     })
+}
+
+/** A file, if there is one of that name; else what was typed, in one piece or in groups. */
+function receiptText(cli: Cli, given: readonly string[]): string {
+  const [file = '', ...more] = given
+  const isFile = more.length === 0 && (existsSync(absolute(cli, file)) || /[/.]/.test(file))
+  return isFile ? readTextFile(cli, file) : given.join(' ')
 }
 
 type ExportFlags = {

@@ -76,9 +76,13 @@ function warningsOf(bundle: OpenBundle, peer: Peer, nowMs: number): string[] {
 }
 
 function sentencesOf(report: Omit<ImportReport, 'sentence'>): string[] {
+  const short =
+    report.shortReceipt === null
+      ? []
+      : [`Short receipt, for paper or telephone, to be typed at ${report.from} after "bundle acknowledge SITE": ${report.shortReceipt}`]
   const { bundle, from, dryRun, firstAppliedMs, buckets, applied, already, concurrent, concurrentCount, repairedRows } = report
   if (firstAppliedMs !== null)
-    return [`Bundle ${bundle} was applied here already, first at ${new Date(firstAppliedMs).toISOString()}: nothing was changed.`]
+    return [`Bundle ${bundle} was applied here already, first at ${new Date(firstAppliedMs).toISOString()}: nothing was changed.`, ...short]
   const held = already === 0 ? '' : ` ${counted(already, 'change')} ${already === 1 ? 'is' : 'are'} here already.`
   const changes = `${counted(applied, 'change')} of ${counted(buckets.length, 'bucket')} from ${from}`
   const told = dryRun ? `Would apply ${changes}; nothing was changed.${held}` : `Applied bundle ${bundle}: ${changes}.${held}`
@@ -91,5 +95,6 @@ function sentencesOf(report: Omit<ImportReport, 'sentence'>): string[] {
     ...moves.map(({ name, here, how }) => `Bucket ${name} ${how === 'merged' ? 'is merged with' : 'goes into'} ${here} here.`),
     ...(repairedRows === 0 ? [] : [repaired]),
     ...(concurrentCount === 0 ? [] : [both]),
+    ...short,
   ]
 }
