@@ -1,4 +1,5 @@
 import type { AdminCommand } from '../command.ts'
+import { bucketCompare, bucketDigest } from './buckets.ts'
 import { bundleAcknowledge, bundleExport, bundleImport, bundleInspect, bundleVerify } from './bundles.ts'
 import { diskReplace } from './disk-replace.ts'
 import { peerSet, peerUndo } from './peer-rules.ts'
@@ -16,6 +17,8 @@ export const ADMIN_COMMANDS: ReadonlyMap<string, AdminCommand> = new Map(
     peerList,
     peerSet,
     peerUndo,
+    bucketDigest,
+    bucketCompare,
     bundleExport,
     bundleImport,
     bundleVerify,
