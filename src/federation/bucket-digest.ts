@@ -8,6 +8,7 @@ import type { Frontier, Origin } from '../store/store.ts'
 import type { Bucket, BucketName } from '../store/terms.ts'
 import { holdsIn, leavesOf } from './bucket-state.ts'
 import { DigestFile, type DigestHeader, DigestWriter, fileChunks, headerLine, type KeyLeaf, leafLine } from './digest-file.ts'
+import { printable } from './html.ts'
 import { count, NO_RANGES, subtract } from './ranges.ts'
 import { type FederationFault, type FederationProgress, type FederationSite, Refusal, refusable } from './site.ts'
 import { counted, parsePosition, positionText } from './words.ts'
@@ -228,6 +229,3 @@ function sentenceOf(report: Omit<CompareReport, 'sentence'>, { name, site, madeM
     ...(settled ? [] : [UNSETTLED]),
   ].join('\n')
 }
-
-/** Control characters must not reach the terminal. */
-const printable = (text: string): string => text.replace(/\p{Cc}/gu, '?')

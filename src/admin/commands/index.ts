@@ -1,6 +1,6 @@
 import type { AdminCommand } from '../command.ts'
 import { bucketCompare, bucketDigest } from './buckets.ts'
-import { bundleAcknowledge, bundleExport, bundleImport, bundleInspect, bundleVerify } from './bundles.ts'
+import { bundleAcknowledge, bundleExport, bundleImport, bundleInspect, bundlePage, bundleVerify } from './bundles.ts'
 import { diskReplace } from './disk-replace.ts'
 import { peerSet, peerUndo } from './peer-rules.ts'
 import { peerAdd, peerList, siteIdentity } from './peers.ts'
@@ -23,6 +23,7 @@ export const ADMIN_COMMANDS: ReadonlyMap<string, AdminCommand> = new Map(
     bundleImport,
     bundleVerify,
     bundleInspect,
+    bundlePage,
     bundleAcknowledge,
   ].map((command) => [command.name, command]),
 )
