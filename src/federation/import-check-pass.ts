@@ -12,7 +12,7 @@ import { checkNotMergedThere, type Destination, type Destinations, nameOf } from
 import { rulesOf } from './peer-rules.ts'
 import type { Peer } from './peers.ts'
 import { contains, greatest, NO_RANGES } from './ranges.ts'
-import { RuleCheck } from './rule-check.ts'
+import { type KindCount, RuleCheck } from './rule-check.ts'
 import type { FederationProgress, FederationSite } from './site.ts'
 import type { StatedBucket, Statement } from './statement.ts'
 
@@ -22,6 +22,9 @@ export type CheckedBundle = {
   readonly known: number
   /** Of what is not here yet. */
   readonly contentBytes: number
+  readonly kinds: readonly KindCount[]
+  /** How long what they remove can be brought back. */
+  readonly undoDays: number
 }
 
 const KNOWN_TOGETHER = 64
@@ -36,7 +39,8 @@ export async function checkPass(
 ): Promise<CheckedBundle> {
   const store = site.store.federation
   const counts = { fresh: 0, known: 0, contentBytes: 0 }
-  const rules = new RuleCheck(peer, await rulesOf(store, peer))
+  const allowed = await rulesOf(store, peer)
+  const rules = new RuleCheck(peer, allowed)
   let here: Here | undefined
   let asked: Promise<void>[] = []
   for await (const { stated, operation, content } of walkBundle(bundle, statement)) {
@@ -67,8 +71,7 @@ export async function checkPass(
     if (done % STEPS_TOLD === 1) progress({ what: 'Checking', done, total: statement.operations, unit: 'items' })
   }
   await Promise.all(asked)
-  rules.end()
-  return counts
+  return { ...counts, kinds: rules.end(), undoDays: allowed.undoDays }
 }
 
 type Here = {

@@ -1,8 +1,9 @@
 /** Holds what a peer sends against what it may do here. */
 import type { Change } from '../store/store.ts'
 import type { BatchOperation } from './batch.ts'
+import { printable } from './html.ts'
 import { keyOf } from './operation.ts'
-import type { ChangeKind, PeerRules } from './peer-rules.ts'
+import { CHANGE_KINDS, type ChangeKind, type PeerRules } from './peer-rules.ts'
 import type { Peer } from './peers.ts'
 import { Refusal } from './site.ts'
 
@@ -26,13 +27,14 @@ export function kindsOf(change: Change): readonly ChangeKind[] {
   }
 }
 
-type Denied = { readonly kind: ChangeKind; count: number; readonly first: string }
+/** How many changes of a kind there are, and what the first is about. */
+export type KindCount = { readonly kind: ChangeKind; readonly count: number; readonly first: string }
 
-/** Counts what a peer sends and may not do here. */
+/** Counts what a peer sends by kinds, and refuses what it may not do here. */
 export class RuleCheck {
   readonly #peer: Peer
   readonly #rules: PeerRules
-  readonly #denied = new Map<ChangeKind, Denied>()
+  readonly #counts = new Map<ChangeKind, KindCount>()
 
   constructor(peer: Peer, rules: PeerRules) {
     this.#peer = peer
@@ -40,31 +42,32 @@ export class RuleCheck {
   }
 
   look(bucket: string, { operation: { change } }: BatchOperation): void {
-    if (this.#rules.denied.length === 0) return
     for (const kind of kindsOf(change)) {
-      if (!this.#rules.denied.includes(kind)) continue
-      const denied = this.#denied.get(kind)
+      const before = this.#counts.get(kind)
       const key = keyOf(change)
-      if (denied === undefined)
-        this.#denied.set(kind, { kind, count: 1, first: key === undefined ? `bucket ${bucket}` : `${bucket}/${key}` })
-      else denied.count += 1
+      const first = before?.first ?? (key === undefined ? `bucket ${bucket}` : `${bucket}/${key}`)
+      this.#counts.set(kind, { kind, count: (before?.count ?? 0) + 1, first })
     }
   }
 
-  /** Throws Refusal if there was any: leaving some out would leave holes that nobody ever fills, and a receipt that says otherwise. */
-  end(): void {
-    if (this.#denied.size === 0) return
+  /** Throws Refusal if there was any that is denied: leaving some out would leave holes that nobody ever fills, and a receipt that says otherwise. */
+  end(): readonly KindCount[] {
+    const kinds = CHANGE_KINDS.map((kind) => this.#counts.get(kind)).filter((each) => each !== undefined)
+    const denied = kinds.filter(({ kind }) => this.#rules.denied.includes(kind))
+    if (denied.length === 0) return kinds
     const { name } = this.#peer
-    const denied = [...this.#denied.values()]
-    const said = denied.map(({ kind, count, first }) => `${count} ${IN_WORDS[kind][count === 1 ? 0 : 1]} (first: ${first})`).join(', ')
+    const allow = denied.map(({ kind }) => kind).join(',')
     throw new Refusal(
       5,
       'not-allowed',
-      `${name} sends what it may not do here: ${said}. Nothing was changed. If it is wanted: holdfast peer set SITE ${name} --allow ${denied.map(({ kind }) => kind).join(',')}; then import again.`,
+      `${name} sends what it may not do here: ${denied.map(kindText).join(', ')}. Nothing was changed. If it is wanted: holdfast peer set SITE ${name} --allow ${allow}; then import again.`,
       { denied },
     )
   }
 }
+
+export const kindText = ({ kind, count, first }: KindCount): string =>
+  `${count} ${IN_WORDS[kind][count === 1 ? 0 : 1]} (first: ${printable(first)})`
 
 const IN_WORDS: Readonly<Record<ChangeKind, readonly [one: string, more: string]>> = {
   versions: ['change of versions', 'changes of versions'],

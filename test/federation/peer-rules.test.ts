@@ -55,12 +55,12 @@ test('changes that were applied before they were denied do not stand in the way 
   await a.remove('photos', 'k')
   expect(await b.import(await bundleOf(a, b))).toMatchObject({
     error: {
-      sentence: expect.stringContaining('1 change of configuration (first: bucket photos), 1 delete marker (first: photos/k)') as string,
+      sentence: expect.stringContaining('1 delete marker (first: photos/k), 1 change of configuration (first: bucket photos)') as string,
     },
   })
 })
 
-test('a peer may be kept to some buckets, and let into one that it neither made nor was sent', async () => {
+test('a peer may be kept to some buckets', async () => {
   const { a, b } = await twoSites()
   for (const bucket of ['one', 'two']) {
     await a.make(bucket)

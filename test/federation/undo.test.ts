@@ -43,7 +43,13 @@ test('everything that a captured peer deleted is back, at every site, whatever k
       await a.remove(bucket, key, versionId)
     value(await a.store.deleteBucket(id))
   }
-  await carry(a, b)
+  const out = newPath('bundle')
+  value(await a.export(b, out))
+  const told = value(await b.import(out))
+  expect(told.kinds).toEqual([{ kind: 'deletes', count: 12, first: 'kept/large' }])
+  expect(told.sentence).toContain(
+    'Among them: 12 permanent deletes (first: kept/large); "holdfast peer undo" brings back what they remove, for 30 days.',
+  )
   expect(await b.store.listBuckets()).toEqual([])
   expect(await sums(b)).toEqual([{ site: a.federation.identity.publicIdentity.siteId, versions: 9, bytes: 3 * 1_800_000 + 33 }])
 
