@@ -135,7 +135,7 @@ export function readShortReceipt(text: string): Result<ShortReceipt, BundleFault
 /** What a person should look at. */
 function howOther(text: string): string {
   if (text.length > 4 * SHORT_CHARACTERS) return ''
-  const typed = [...text].filter((character) => !/[-\s]/.test(character))
+  const typed = [...text].filter((character) => !/[\p{Pd}\s]/u.test(character))
   const strange = typed.find((character) => !/[0-9A-TV-Za-tv-z]/.test(character))
   if (strange !== undefined) return `; ${/\p{Cc}/u.test(strange) ? 'a control character' : `"${strange}"`} is in none`
   return typed.length === SHORT_CHARACTERS ? '' : `; this has ${typed.length}`

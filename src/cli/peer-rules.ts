@@ -46,7 +46,7 @@ export function addPeerRuleCommands(peer: Command, makeCli: MakeCli): void {
   peer
     .command('undo')
     .argument('<SITE>', 'the directory of the site')
-    .argument('<PEER>', 'the peer that removed too much')
+    .argument('<PEER>', 'the peer that removed too much, or its site id if it is none any more')
     .option('--since <TIME>', 'as it was then: 2026-11-23T12:00:00Z, or so long ago: 3d, 12h')
     .option('--bucket <B>', 'only in this bucket')
     .option('--prefix <P>', 'only keys that begin so')

@@ -34,12 +34,15 @@ export function addPeerCommands(program: Command, makeCli: MakeCli): void {
     .option('--json', 'print JSON')
     .action(async (site: string, _flags: unknown, command: Command) => {
       const cli = makeCli(command)
-      const listed = await onSite<{ peers: ListedPeer[] }>(cli, site, 'peer/list', {})
+      const listed = await onSite<{ peers: ListedPeer[]; former: FormerRemover[] }>(cli, site, 'peer/list', {})
       const rows = listed.peers.map((entry) => [entry.name, entry.fingerprint, entry.compared ? 'compared' : 'NEVER COMPARED'])
       const rules = listed.peers.map(
         ({ name, may, hidden }) => `${name} ${may}${hidden.versions === 0 ? '' : ` (${hiddenText(hidden)} now)`}.`,
       )
-      cli.output.result(listed, [table([['PEER', 'FINGERPRINT', ''], ...rows]), '', ...rules].join('\n').trimEnd())
+      const former = listed.former.map(
+        ({ site, ...hidden }) => `Site ${site} is no peer; what it removed can be brought back: ${hiddenText(hidden)}.`,
+      )
+      cli.output.result(listed, [table([['PEER', 'FINGERPRINT', ''], ...rows]), '', ...rules, ...former].join('\n').trimEnd())
     })
   addPeerRuleCommands(peer, makeCli)
 }
@@ -48,6 +51,8 @@ type ListedPeer = { readonly name: string; readonly fingerprint: string; readonl
   PeerRulesView,
   'may' | 'hidden'
 >
+
+type FormerRemover = PeerRulesView['hidden'] & { readonly site: string }
 
 export const hiddenText = ({ versions, bytes }: PeerRulesView['hidden']): string =>
   `${versions} ${versions === 1 ? 'version' : 'versions'}, ${formatBytes(bytes)}`

@@ -130,6 +130,15 @@ export async function withRules<T extends { readonly site: string }>(
   return views
 }
 
+/** Sites that are no peers any more and removed what can still be brought back. */
+export async function formerRemovers(
+  site: FederationSite,
+  peers: readonly { readonly site: string }[],
+): Promise<readonly (PeerRulesView['hidden'] & { readonly site: string })[]> {
+  const sums = await site.store.federation.hiddenSums()
+  return sums.filter((sum) => !peers.some((peer) => peer.site === sum.site))
+}
+
 /** For people, behind the peer's name: "may change … here". */
 export function rulesText({ denied, buckets, undoDays }: PeerRules): string {
   const allowed = CHANGE_KINDS.filter((kind) => !denied.includes(kind))

@@ -3,14 +3,15 @@
  * docs/architecture.md. Memory: the hidden versions of one key, and of each bucket a line.
  */
 import type { Result } from '../result.ts'
+import { isSameOrLater } from '../store/operation-order.ts'
 import type { FederationStore, HiddenVersion } from '../store/store.ts'
-import type { Bucket, BucketId } from '../store/terms.ts'
-import { peerNamed } from './peer-rules.ts'
-import type { Peer } from './peers.ts'
+import type { Bucket, BucketId, SiteId } from '../store/terms.ts'
+import { findPeer, findPeerBySite, type Peer } from './peers.ts'
 import { type FederationFault, type FederationProgress, type FederationSite, Refusal, refusable, storeRefusal } from './site.ts'
 import { counted, parseOrigin } from './words.ts'
 
 export type UndoInput = {
+  /** Its name here, or its site id. */
   readonly peer: string
   /**
    * Only what was removed here at or after this time; and then keys are as they were at that time, unless others wrote to them since. Without it everything comes back in its
@@ -42,13 +43,15 @@ export type UndoReport = {
   readonly warnings: readonly string[]
 }
 
+type Remover = Pick<Peer, 'name' | 'site'>
+
 const PAGE = 500
 const IN_FLIGHT_MAX = 64
 const LISTED_MAX = 100
 
 export function undo(site: FederationSite, input: UndoInput, progress: FederationProgress): Promise<Result<UndoReport, FederationFault>> {
   return refusable(async () => {
-    const peer = await peerNamed(site.store.federation, input.peer)
+    const peer = await removerNamed(site.store.federation, input.peer)
     const work = new Undo(site, peer, input)
     await work.begin()
     await work.versions(progress)
@@ -60,7 +63,7 @@ export function undo(site: FederationSite, input: UndoInput, progress: Federatio
 class Undo {
   readonly #store: FederationStore
   readonly #site: FederationSite
-  readonly #peer: Peer
+  readonly #peer: Remover
   readonly #input: UndoInput
   readonly #buckets = new Map<BucketId, { readonly bucket: Bucket; readonly isDeleted: boolean; versions: number; bytes: number }>()
   readonly #listed: { readonly bucket: string; readonly key: string }[] = []
@@ -72,7 +75,7 @@ class Undo {
   #keys = 0
   #passedOver = 0
 
-  constructor(site: FederationSite, peer: Peer, input: UndoInput) {
+  constructor(site: FederationSite, peer: Remover, input: UndoInput) {
     this.#site = site
     this.#store = site.store.federation
     this.#peer = peer
@@ -222,4 +225,18 @@ class Undo {
 
 /** Whether the site that removed one of these wrote this null version then or later: it was not there before. */
 const cameAfter = ({ wasNull, madeBy }: HiddenVersion, hidden: readonly HiddenVersion[]): boolean =>
-  wasNull && hidden.some(({ removedBy }) => removedBy.from === madeBy.from && removedBy.number <= madeBy.number)
+  wasNull && hidden.some(({ removedBy }) => isSameOrLater(madeBy, removedBy))
+
+/** Also one that is no peer any more, by its site id: whoever throws a captured peer out first can still undo what it did. */
+async function removerNamed(store: FederationStore, name: string): Promise<Remover> {
+  const peer = await findPeer(store, name)
+  if (peer !== undefined) return peer
+  const site = name.toLowerCase()
+  const known = await store.hiddenSums()
+  if (known.some((sum) => sum.site === site)) return { name: `site ${site}`, site: site as SiteId }
+  const others: string[] = []
+  for (const sum of known) if ((await findPeerBySite(store, sum.site)) === undefined) others.push(sum.site)
+  const sites =
+    others.length === 0 ? '' : ` Sites that removed something and are no peers any more: ${others.join(', ')}; name one of these instead.`
+  throw new Refusal(5, 'no-such-peer', `There is no peer ${name} here; "holdfast peer list" names those that are.${sites}`)
+}

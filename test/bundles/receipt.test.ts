@@ -66,6 +66,7 @@ test('a short receipt may be typed as people type', () => {
     text.replaceAll('-', '\n '),
     text.replaceAll('0', 'O'),
     text.replaceAll('0', 'o'),
+    text.replaceAll('-', ' \u2013 '),
   ])
     expect(readShortReceipt(typed)).toEqual(read)
   for (const one of ['I', 'l', 'L', 'i']) expect(readShortReceipt(text.replaceAll('1', one))).toEqual(read)

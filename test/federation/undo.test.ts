@@ -1,8 +1,10 @@
 /** What a peer removes is out of sight at once, and can be brought back for a while: a captured peer cannot empty the others. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { setPeer } from '../../src/federation/peer-rules.ts'
+import { formerRemovers, setPeer } from '../../src/federation/peer-rules.ts'
 import { type UndoInput, undo } from '../../src/federation/undo.ts'
+import { isSameOrLater } from '../../src/store/operation-order.ts'
+import type { Origin } from '../../src/store/store.ts'
 import { contentDigest, listing, newPath, noProgress, type TestSite, twoSites, value } from './sites.ts'
 
 async function carry(from: TestSite, to: TestSite): Promise<void> {
@@ -166,4 +168,31 @@ test('hidden versions outlive a lost index', async () => {
   await b.loseIndex()
   expect(await listing(b)).toEqual(whole)
   expect(await sums(b)).toEqual([])
+})
+
+test('a site that is no peer any more is named by its id', async () => {
+  const { a, b } = await twoSites()
+  await b.make('plain')
+  await b.put('plain', 'k', 'bytes')
+  await carry(b, a)
+  await a.remove('plain', 'k')
+  await carry(a, b)
+  const { siteId } = a.federation.identity.publicIdentity
+  const gone = ['peers/alpha', `peer-sites/${siteId}`].map((name) => name.split('/') as [string, string])
+  value(await b.store.federation.putDocuments(gone.map(([collection, name]) => ({ collection, name, content: null }))))
+  expect(await formerRemovers(b.federation, [])).toEqual([{ site: siteId, versions: 1, bytes: 5 }])
+  expect(await undo(b.federation, { peer: 'alpha', dryRun: false, forget: false }, noProgress)).toMatchObject({
+    ok: false,
+    error: { exit: 5, sentence: expect.stringContaining(`are no peers any more: ${siteId}; name one of these instead.`) as string },
+  })
+  expect(value(await undo(b.federation, { peer: siteId, dryRun: false, forget: false }, noProgress)).sentence).toBe(
+    `Brought back 1 version (5 bytes) that site ${siteId} had removed.`,
+  )
+})
+
+test('of two operations of a site the one of the later epoch came later', () => {
+  const operation = (from: string, number: number) => ({ from: from as Origin, number })
+  const [old, same, later, other] = [operation('a/1', 7), operation('a/1', 8), operation('a/10', 1), operation('b/1', 9)]
+  expect([old, same, later, other].map((one) => isSameOrLater(one, same))).toEqual([false, true, true, false])
+  expect(isSameOrLater(operation('a/9', 5), later)).toBe(false)
 })

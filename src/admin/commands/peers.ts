@@ -33,7 +33,8 @@ export const peerList: AdminCommand = {
   name: 'peer/list',
   async run(site) {
     const { listPeers } = await import('../../federation/peers.ts')
-    const { withRules } = await import('../../federation/peer-rules.ts')
-    return ok({ peers: await withRules(site.federation, await listPeers(site.federation)) })
+    const { formerRemovers, withRules } = await import('../../federation/peer-rules.ts')
+    const peers = await listPeers(site.federation)
+    return ok({ peers: await withRules(site.federation, peers), former: await formerRemovers(site.federation, peers) })
   },
 }

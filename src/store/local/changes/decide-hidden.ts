@@ -1,4 +1,5 @@
 /** Whether hidden versions come back or are given up. What that does is in apply-hidden.ts. */
+import { isSameOrLater } from '../../operation-order.ts'
 import type { BucketId } from '../../terms.ts'
 import { endedBefore, getHidden, type HiddenVersion } from '../index/hidden.ts'
 import { manifestChunks } from '../index/manifests.ts'
@@ -90,7 +91,7 @@ function decideReturn(context: DecideContext, request: Extract<HiddenRequest, { 
 function isUnderItsRemover(reader: IndexReader, bucketId: BucketId, key: string, { from, number, row }: HiddenVersion): boolean {
   const newest = getNewest(reader, bucketId, key)
   if (newest === undefined || comparePositions(newest.position, row.position) < 0) return false
-  return originOf(newest.position.site, newest.epoch) === from && newest.operation >= number
+  return isSameOrLater({ from: originOf(newest.position.site, newest.epoch), number: newest.operation }, { from, number })
 }
 
 function partsOf(reader: IndexReader, row: VersionRow): RecordPart[] {
