@@ -3,12 +3,11 @@
  * docs/architecture.md. Memory: the hidden versions of one key, and of each bucket a line.
  */
 import type { Result } from '../result.ts'
-import { isSameOrLater } from '../store/operation-order.ts'
 import type { FederationStore, HiddenVersion } from '../store/store.ts'
 import type { Bucket, BucketId, SiteId } from '../store/terms.ts'
 import { findPeer, findPeerBySite, type Peer } from './peers.ts'
 import { type FederationFault, type FederationProgress, type FederationSite, Refusal, refusable, storeRefusal } from './site.ts'
-import { counted, parseOrigin } from './words.ts'
+import { counted } from './words.ts'
 
 export type UndoInput = {
   /** Its name here, or its site id. */
@@ -164,7 +163,7 @@ class Undo {
     for (;;) {
       const page = await this.#store.listHidden(after, PAGE)
       for (const hidden of page) {
-        const isTheirs = parseOrigin(hidden.removedBy.from)?.site === this.#peer.site && this.#buckets.has(hidden.bucketId)
+        const isTheirs = hidden.removedBy === this.#peer.site && this.#buckets.has(hidden.bucketId)
         const isSince = sinceMs === undefined || hidden.removedMs >= sinceMs
         if (isTheirs && isSince && (prefix === undefined || hidden.key.startsWith(prefix))) yield hidden
       }
@@ -224,8 +223,8 @@ class Undo {
 }
 
 /** Whether the site that removed one of these wrote this null version then or later: it was not there before. */
-const cameAfter = ({ wasNull, madeBy }: HiddenVersion, hidden: readonly HiddenVersion[]): boolean =>
-  wasNull && hidden.some(({ removedBy }) => isSameOrLater(madeBy, removedBy))
+const cameAfter = ({ wasNull, position, madeAt }: HiddenVersion, hidden: readonly HiddenVersion[]): boolean =>
+  wasNull && hidden.some(({ removedBy, removedAt }) => removedBy === position.site && madeAt >= removedAt)
 
 /** Also one that is no peer any more, by its site id: whoever throws a captured peer out first can still undo what it did. */
 async function removerNamed(store: FederationStore, name: string): Promise<Remover> {

@@ -296,10 +296,10 @@ export type HiddenVersion = {
   /** Whether it was written as the null version. */
   readonly wasNull: boolean
   readonly bytes: number
-  /** Of the operation that made it, at its origin. */
-  readonly madeBy: { readonly from: Origin; readonly number: number }
-  /** Of the operation that removed it. */
-  readonly removedBy: { readonly from: Origin; readonly number: number }
+  readonly removedBy: SiteId
+  /** When it came to be here, and when it was removed, by the order in which changes were applied here. */
+  readonly madeAt: number
+  readonly removedAt: number
   /** When it was removed here, and when its bytes will be given up. */
   readonly removedMs: number
   readonly untilMs: number

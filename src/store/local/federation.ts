@@ -23,7 +23,7 @@ import { decodeBucket, decodeBucketId, getBucket, getDeletedBucket, getHeld, las
 import { toVersion } from './index/values.ts'
 import { getAt, getNewest } from './index/versions.ts'
 import type { JournalEntry, JournalFault } from './journal/terms.ts'
-import { originOf, parseOrigin } from './ranges.ts'
+import { parseOrigin } from './ranges.ts'
 
 /** The records of the journal; bodies are not needed. */
 export interface Feed {
@@ -195,12 +195,10 @@ export class LocalFederation implements FederationStore {
   }
 }
 
-const toHiddenVersion = ({ bucket, key, position }: HiddenPlace, { row, from, number, removed, until }: StoredHidden): HiddenVersion => ({
+const toHiddenVersion = ({ bucket, key, position }: HiddenPlace, { row, by, sequence, removed, until }: StoredHidden): HiddenVersion => ({
   ...{ bucketId: bucket, key, position, kind: row.kind, wasNull: row.isNull || row.lostNull === true, bytes: row.bytes },
-  madeBy: { from: originOf(position.site, row.epoch), number: row.operation },
-  removedBy: { from, number },
-  removedMs: Math.floor(removed / 1000),
-  untilMs: Math.floor(until / 1000),
+  ...{ removedBy: by, madeAt: row.owner, removedAt: sequence },
+  ...{ removedMs: Math.floor(removed / 1000), untilMs: Math.floor(until / 1000) },
 })
 
 async function nextAt(entries: AsyncIterator<Result<JournalEntry, JournalFault>>, sequence: number): Promise<JournalEntry> {

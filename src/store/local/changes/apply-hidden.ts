@@ -17,10 +17,11 @@ import type { ApplyForeignRecord, HiddenVersionAt, ReturnVersionRecord } from '.
 
 /** Removes a version on the word of a peer: out of sight at once. */
 export function hide(context: ApplyContext, change: PlacedChange, record: ApplyForeignRecord, key: string, target: Position): void {
-  const { bucket, from, number, keepUntil } = record
+  const { bucket, position, keepUntil } = record
   const row = removeVersion(context.writer, bucket, key, target, 'promote')
   if (row === undefined) return
-  if (keepUntil !== undefined) putHidden(context.writer, bucket, key, { removed: change.clock, until: keepUntil, from, number, row })
+  if (keepUntil !== undefined)
+    putHidden(context.writer, bucket, key, { removed: change.clock, sequence: change.sequence, until: keepUntil, by: position.site, row })
   else if (row.content !== undefined) release(context, [row.content], row.owner)
 }
 

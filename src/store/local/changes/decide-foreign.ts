@@ -65,8 +65,9 @@ export function decideForeign(context: DecideContext, request: ForeignRequest): 
     : decision
 }
 
-/** Whether a version that is here goes by it. */
-function removes({ reader }: DecideContext, { bucketId, operation: { change } }: ForeignRequest): boolean {
+/** Whether a version that is here goes by it, on the word of another site. */
+function removes({ reader, site }: DecideContext, { bucketId, operation: { change, position } }: ForeignRequest): boolean {
+  if (position.site === site) return false
   const target = change.kind === 'delete-version' ? change.target : 'replaces' in change ? change.replaces : null
   return target !== null && 'key' in change && getAt(reader, bucketId, change.key, target) !== undefined
 }

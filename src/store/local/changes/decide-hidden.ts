@@ -1,5 +1,4 @@
 /** Whether hidden versions come back or are given up. What that does is in apply-hidden.ts. */
-import { isSameOrLater } from '../../operation-order.ts'
 import type { BucketId } from '../../terms.ts'
 import { endedBefore, getHidden, type HiddenVersion } from '../index/hidden.ts'
 import { manifestChunks } from '../index/manifests.ts'
@@ -8,7 +7,6 @@ import { getBucket, getDeletedBucket, packSlices } from '../index/rows.ts'
 import { etagText, type VersionRow } from '../index/version-row.ts'
 import { getNewest } from '../index/versions.ts'
 import { comparePositions } from '../position.ts'
-import { originOf } from '../ranges.ts'
 import { isNameFree } from './apply-buckets.ts'
 import { change, type DecideContext, type Decision, refused } from './context.ts'
 import { nextOperation } from './decide-buckets.ts'
@@ -87,11 +85,13 @@ function decideReturn(context: DecideContext, request: Extract<HiddenRequest, { 
   )
 }
 
-/** Whether what is newest under the key was written by the site that removed the version, then or later. */
-function isUnderItsRemover(reader: IndexReader, bucketId: BucketId, key: string, { from, number, row }: HiddenVersion): boolean {
+/**
+ * Whether what is newest under the key was written by the site that removed the version, then or later. By the order in which both were applied here: stamps and numbers are
+ * what that site says they are.
+ */
+function isUnderItsRemover(reader: IndexReader, bucketId: BucketId, key: string, { by, sequence, row }: HiddenVersion): boolean {
   const newest = getNewest(reader, bucketId, key)
-  if (newest === undefined || comparePositions(newest.position, row.position) < 0) return false
-  return isSameOrLater({ from: originOf(newest.position.site, newest.epoch), number: newest.operation }, { from, number })
+  return newest?.position.site === by && newest.owner >= sequence && comparePositions(newest.position, row.position) > 0
 }
 
 function partsOf(reader: IndexReader, row: VersionRow): RecordPart[] {

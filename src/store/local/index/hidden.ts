@@ -2,22 +2,20 @@
  * Hidden versions: removed by a peer, not to be seen by anybody, but still owners of their content until their time has passed, so that a captured peer cannot
  * empty the others. Each has a row, and one by which its end is found; sums by the site that removed them. Format: docs/formats.md#index.
  */
-import type { Origin } from '../../store.ts'
 import type { BucketId, Position, SiteId } from '../../terms.ts'
 import { decodeCbor, encodeCborApart } from '../codec.ts'
 import { POSITION_BYTES, readPosition, readUint64, writeUint64 } from '../position.ts'
-import { parseOrigin } from '../ranges.ts'
 import { BEFORE_S3_KEY, hiddenKey, hiddenSumKey, hiddenUntilKey, Table, tableRange } from './keys.ts'
 import { type IndexReader, type IndexWriter, walk } from './ordered-map.ts'
 import { decodeVersionRow, encodeVersionRow, type VersionRow } from './version-row.ts'
 
 export type HiddenVersion = {
-  /** Stamp of the record that hid it; and when its bytes are given up. */
+  /** Stamp and sequence of the record that hid it; and when its bytes are given up. */
   readonly removed: number
+  readonly sequence: number
   readonly until: number
-  /** The operation that removed it. */
-  readonly from: Origin
-  readonly number: number
+  /** The site that removed it. */
+  readonly by: SiteId
   readonly row: VersionRow
 }
 export type HiddenSum = { readonly versions: number; readonly bytes: number }
@@ -62,9 +60,7 @@ export function removeHidden(writer: IndexWriter, place: HiddenPlace): HiddenVer
   return hidden
 }
 
-function addToSum(writer: IndexWriter, { from, row }: HiddenVersion, sign: 1 | -1): void {
-  const site = parseOrigin(from)?.site
-  if (site === undefined) return
+function addToSum(writer: IndexWriter, { by: site, row }: HiddenVersion, sign: 1 | -1): void {
   const before = getHiddenSum(writer, site)
   const versions = before.versions + sign
   if (versions <= 0) {
