@@ -14,6 +14,7 @@ import type { Clock, Random } from '../../environment.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import type { SiteId } from '../terms.ts'
 import { Board } from './board.ts'
+import type { ChangeRequest } from './changes/request.ts'
 import type { Commits } from './commits.ts'
 import { Committer } from './committer.ts'
 import { DiskStays, type StagedExtent } from './disk-stays.ts'
@@ -321,18 +322,23 @@ export class Engine {
     this.#stops.push(() => cancel())
   }
 
-  /** Completed uploads are remembered for a day, for clients that ask again. */
+  /** Completed uploads are remembered for a day, for clients that ask again; what peers removed stays hidden as long as was said when it was. */
   #expire(): void {
     const { clock } = this.#input
     const run = async (): Promise<void> => {
-      for (;;) {
-        const reply = await this.#commits.submit({ kind: 'expire-uploads', before: clock.nowMs() * 1000 - COMPLETED_KEPT_US })
-        const expired = reply.ok && reply.value !== undefined && 'expired' in reply.value ? reply.value.expired : 0
-        if (expired === 0 || this.#closed) break
-      }
+      const nowUs = clock.nowMs() * 1000
+      await this.#expireAll({ kind: 'expire-uploads', before: nowUs - COMPLETED_KEPT_US })
+      await this.#expireAll({ kind: 'expire-hidden', before: nowUs })
       if (!this.#closed) cancel = clock.timer(EXPIRY_PERIOD_MS, () => void run())
     }
     let cancel = clock.timer(EXPIRY_PERIOD_MS, () => void run())
     this.#stops.push(() => cancel())
+  }
+
+  async #expireAll(request: Extract<ChangeRequest, { kind: 'expire-uploads' | 'expire-hidden' }>): Promise<void> {
+    while (!this.#closed) {
+      const reply = await this.#commits.submit(request)
+      if (!reply.ok || reply.value === undefined || !('expired' in reply.value) || reply.value.expired === 0) return
+    }
   }
 }
