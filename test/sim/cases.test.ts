@@ -188,6 +188,17 @@ describe('an upload whose bytes lie on the disks counts no shard that went with 
       await this.enclave.until(() => this.enclave.states === 'out in in in', 'deleted')
     }
 
+    /** Deleted, replaced and healed. */
+    async renew(position: number): Promise<void> {
+      const { enclave } = this
+      enclave.disk(position).deleteDirectory()
+      await enclave.until(() => enclave.states.includes('out'), 'deleted')
+      enclave.disk(position).replaceByEmpty()
+      const replaced = await enclave.run(enclave.engine.pool.replaceDisk(0, position, enclave.disk(position).reopen()))
+      expect(replaced.ok).toBe(true)
+      await this.healed()
+    }
+
     async replaceFirstDisk(): Promise<void> {
       const { enclave } = this
       enclave.disk(0).replaceByEmpty()
@@ -200,11 +211,32 @@ describe('an upload whose bytes lie on the disks counts no shard that went with 
       await this.enclave.until(() => this.enclave.states === 'in in in in', 'healed')
     }
 
+    /** Every state that the disks come to from now on. */
+    watchStates(): Set<string> {
+      const { pool } = this.enclave.engine
+      const seen = new Set<string>()
+      pool.onChange(() => seen.add(this.enclave.states))
+      return seen
+    }
+
     async end(): Promise<boolean> {
+      return (await this.outcome()).ok
+    }
+
+    async outcome() {
       const attributes = { etag: 'e', headers: {}, userMetadata: [], tags: [] }
       const content = { kind: 'staged', staged: this.#staged } as const
-      const put = await this.enclave.store.putObject({ bucketId: this.#bucketId, key: 'slow', attributes, content })
-      return put.ok
+      return this.enclave.store.putObject({ bucketId: this.#bucketId, key: 'slow', attributes, content })
+    }
+
+    /** The client sends the same again. */
+    async again(): Promise<SlowUpload> {
+      const { enclave } = this
+      const writer = enclave.store.stage(this.#bytes.length)
+      await enclave.run(Promise.resolve(writer.write(this.#bytes)))
+      const staged = await enclave.run(writer.finish())
+      if (!staged.ok) throw new Error(staged.error)
+      return new SlowUpload(enclave, this.#bucketId, this.#bytes, staged.value, this.earlier)
     }
 
     /** Whether the object is whole on the first two disks alone. */
@@ -236,6 +268,30 @@ describe('an upload whose bytes lie on the disks counts no shard that went with 
     expect(await upload.enclave.run(upload.end())).toBe(true)
     await upload.healed()
     expect(await upload.isWhole()).toBe(true)
+  })
+
+  test('and what the disks lack is given to them before it counts, if as many were replaced as may be lost', async () => {
+    const upload = await SlowUpload.of(17)
+    await upload.renew(0)
+    await upload.renew(1)
+    const states = upload.watchStates()
+    expect(await upload.enclave.run(upload.end())).toBe(true)
+    expect([...states]).toEqual([])
+    expect(await upload.isWhole()).toBe(true)
+  })
+
+  test('and it alone is refused if more disks were replaced than may be lost; sent again it is kept', async () => {
+    const upload = await SlowUpload.of(18)
+    for (const position of [0, 1, 2]) await upload.renew(position)
+    const states = upload.watchStates()
+    expect(await upload.enclave.run(upload.outcome())).toEqual({ ok: false, error: 'unavailable' })
+    const { enclave } = upload
+    await enclave.world.sleep(10_000)
+    expect([...states]).toEqual([])
+    expect(enclave.engine.pool.view.readOnly).toBeUndefined()
+    const again = await upload.again()
+    expect(await enclave.run(again.end())).toBe(true)
+    expect(await again.isWhole()).toBe(true)
   })
 
   test('that was replaced while the record had to move to another segment', async () => {

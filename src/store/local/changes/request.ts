@@ -141,8 +141,8 @@ export type Refusal =
 
 /**
  * `unused`: content that was staged was not needed and belongs to nobody. `doubtful`: the change may be found done after a restart, so that what was
- * staged has to stay; any other refusal means that nothing was written.
+ * staged has to stay; any other refusal means that nothing was written. `disksChanged`: a disk lacks its shard of what was staged.
  */
 export type ChangeReply =
   | { readonly ok: true; readonly value: ChangeValue; readonly unused?: true }
-  | { readonly ok: false; readonly error: Refusal; readonly doubtful?: true }
+  | { readonly ok: false; readonly error: Refusal; readonly doubtful?: true; readonly disksChanged?: true }
