@@ -199,7 +199,7 @@ export class Pool {
       this.#takeIn(draft, { set, position }, { diskId, state: 'healing', reason: 'replaced' }, { disk, files: files.value })
       return undefined
     })
-    if (result.ok) this.#disks.delete(old.diskId)
+    if (result.ok) this.#letGo(old.diskId)
     else this.#disks.delete(diskId)
     return result.ok ? result : fail(result.error === 'not-possible' ? 'read-only' : result.error)
   }
@@ -339,10 +339,17 @@ export class Pool {
 
   /** Puts a disk into a place, healing. */
   #takeIn(draft: Draft, { set, position }: DiskPlace, member: Member, handle: Handle): void {
+    if (this.#disks.get(member.diskId)?.disk !== handle.disk) this.#letGo(member.diskId)
     this.#disks.set(member.diskId, handle)
     this.#lost.delete(member.diskId)
     this.#healed.delete(member.diskId)
     draft[set]![position] = { ...member, state: 'healing', directory: handle.disk.directory }
+  }
+
+  /** Nobody uses the disk through this opening of it any more. */
+  #letGo(diskId: string): void {
+    this.#disks.get(diskId)?.disk.close()
+    this.#disks.delete(diskId)
   }
 
   /** The disk that was opened anew, if it is the one with this id. */

@@ -2,16 +2,16 @@
 
 import { mkdir } from 'node:fs/promises'
 import type { SiteControl } from '../admin/control.ts'
-import { openDirectoryDisk } from '../disks/directory-disk.ts'
-import { IDENTITY_FILE } from '../disks/identity.ts'
+import { describeHeld } from '../disks/disk-locks.ts'
 import { checkDisks } from '../disks/watch-disks.ts'
 import type { Clock } from '../environment.ts'
 import { fail, ok, type Result } from '../result.ts'
 import type { Engine } from '../store/local/engine.ts'
+import type { LocalSite } from '../store/local/open-site.ts'
 
 const PROGRESS_PERIOD_MS = 200
 
-export function engineControl(engine: Engine, clock: Clock): SiteControl {
+export function engineControl({ engine, openDisk }: Pick<LocalSite, 'engine' | 'openDisk'>, clock: Clock): SiteControl {
   return {
     async status() {
       // Whoever has just pulled a disk wants to see it out.
@@ -31,7 +31,8 @@ export function engineControl(engine: Engine, clock: Clock): SiteControl {
           `${newDirectory} can't be made (${(error as NodeJS.ErrnoException).code}): choose a directory that Holdfast may write to.`,
         )
       }
-      const disk = await openDirectoryDisk({ directory: newDirectory, identityFile: IDENTITY_FILE, clock })
+      const disk = await openDisk(newDirectory)
+      if (!disk.ok && typeof disk.error === 'object') return fail(describeHeld(newDirectory, disk.error))
       if (!disk.ok) return fail(`${newDirectory} can't be opened (${disk.error}): choose a directory that Holdfast may read and write.`)
       const replaced = await engine.pool.replaceDisk(slot.set, slot.position, disk.value)
       if (!replaced.ok) {
