@@ -41,7 +41,7 @@ export class ShardRepair {
   }
 
   /** Every unit and the header. */
-  async verify(pace?: Pace): Promise<Result<void, DiskFault | 'damaged'>> {
+  async verify(pace?: Pace): Promise<Result<void, DiskFault | 'damaged' | 'stopped'>> {
     const disk = this.#disk()
     if (disk === undefined) return fail('gone')
     const file = await (pace === undefined ? disk.open(this.#file, { mode: 'read', lane: 'data' }) : openPastCache(disk, this.#file))
@@ -67,7 +67,9 @@ export class ShardRepair {
     file.value.close()
     if (!synced.ok) return this.#reported(synced.error)
     const named = await this.#folders.sync(disk, extentFolder(this.#place))
-    return named.ok ? this.verify() : this.#reported(named.error)
+    const read = named.ok ? await this.verify() : this.#reported(named.error)
+    // Without a pace nothing stops it.
+    return read.ok || read.error !== 'stopped' ? (read as Result<void, DiskFault | 'damaged'>) : fail('damaged')
   }
 
   get #file(): string {
@@ -79,7 +81,7 @@ export class ShardRepair {
   }
 
   /** Passes a fault on, and tells of it if it speaks against the disk of this shard. */
-  #reported<F extends ExtentFault | DiskFault>(fault: F): { readonly ok: false; readonly error: F } {
+  #reported<F extends ExtentFault | DiskFault | 'stopped'>(fault: F): { readonly ok: false; readonly error: F } {
     if (fault === 'gone' || fault === 'timeout' || fault === 'io') {
       this.#set.reportFault(this.#place.set, shardPosition(this.#place, this.#shard), fault)
     }
@@ -95,7 +97,7 @@ export class ShardRepair {
     return created.ok || created.error !== 'exists' ? created : disk.open(this.#file, { mode: 'write', lane: 'data' })
   }
 
-  async #verifyFile(file: PastCacheFile, pace: Pace | undefined): Promise<Result<void, DiskFault | 'damaged'>> {
+  async #verifyFile(file: PastCacheFile, pace: Pace | undefined): Promise<Result<void, DiskFault | 'damaged' | 'stopped'>> {
     const header = await file.read(0, SHARD_HEADER_BYTES)
     if (!header.ok) return fail(header.error === 'short' ? 'damaged' : header.error)
     if (Buffer.compare(header.value, this.#header) !== 0) return fail('damaged')
@@ -103,7 +105,7 @@ export class ShardRepair {
       const bad = await this.#badUnits(file, from, to)
       if (!bad.ok) return bad
       if (bad.value.length > 0) return fail('damaged')
-      await pace?.(this.#cut.recordsBytes(from, to, this.#shard))
+      if ((await pace?.(this.#cut.recordsBytes(from, to, this.#shard))) === 'stop') return fail('stopped')
     }
     return done
   }

@@ -13,36 +13,57 @@ const spare: Uint8Array[] = []
 const SPARE_MAX = 8
 const takeWindow = (): Uint8Array => spare.pop() ?? new Uint8Array(new WebAssembly.Memory({ initial: PAGES_OF_64_KIB }).buffer)
 
+/** As of DiskFile, but for what `read` answers: lent until the next read or `close`. One read at a time. */
 export type PastCacheFile = Pick<DiskFile, 'read' | 'size' | 'close'>
 
-export async function openPastCache(disk: Disk, file: string): Promise<Result<PastCacheFile, DiskFault>> {
-  const opened = await disk.open(file, { mode: 'read', lane: 'data', direct: true })
-  if (!opened.ok) return opened
-  const { value } = opened
-  return ok({ read: (offset, bytes) => readPastCache(value, offset, bytes), size: () => value.size(), close: () => value.close() })
+export async function openPastCache(disk: Disk, name: string): Promise<Result<PastCacheFile, DiskFault>> {
+  const opened = await disk.open(name, { mode: 'read', lane: 'data', direct: true })
+  return opened.ok ? ok(new DirectlyRead(opened.value)) : opened
 }
 
-async function readPastCache(file: DiskFile, offset: number, bytes: number): Promise<Result<Uint8Array, DiskFault>> {
-  const content = new Uint8Array(bytes)
-  const window = takeWindow()
-  for (let done = 0; done < bytes; ) {
-    const at = offset + done
-    const before = at % DIRECT_BYTES
-    const wanted = Math.min(bytes - done, WINDOW_BYTES - before)
-    const read = await file.readInto(at - before, window.subarray(0, Math.ceil((before + wanted) / DIRECT_BYTES) * DIRECT_BYTES))
-    // After another fault the disk may write into the window at any time.
-    if (!read.ok) return read
-    if (read.value < before + wanted) {
-      keepWindow(window)
-      return fail('short')
-    }
-    content.set(window.subarray(before, before + wanted), done)
-    done += wanted
+class DirectlyRead implements PastCacheFile {
+  readonly #file: DiskFile
+  #window: Uint8Array | undefined
+
+  constructor(file: DiskFile) {
+    this.#file = file
   }
-  keepWindow(window)
-  return ok(content)
-}
 
-function keepWindow(window: Uint8Array): void {
-  if (spare.length < SPARE_MAX) spare.push(window)
+  async read(offset: number, bytes: number): Promise<Result<Uint8Array, DiskFault>> {
+    if ((offset % DIRECT_BYTES) + bytes <= WINDOW_BYTES) return this.#readWindow(offset, bytes)
+    const whole = new Uint8Array(bytes)
+    for (let done = 0; done < bytes; ) {
+      const at = offset + done
+      const piece = await this.#readWindow(at, Math.min(bytes - done, WINDOW_BYTES - (at % DIRECT_BYTES)))
+      if (!piece.ok) return piece
+      whole.set(piece.value, done)
+      done += piece.value.length
+    }
+    return ok(whole)
+  }
+
+  size(): Promise<Result<number, DiskFault>> {
+    return this.#file.size()
+  }
+
+  close(): void {
+    this.#file.close()
+    if (this.#window !== undefined && spare.length < SPARE_MAX) spare.push(this.#window)
+    this.#window = undefined
+  }
+
+  /** At most what one window holds. */
+  async #readWindow(offset: number, bytes: number): Promise<Result<Uint8Array, DiskFault>> {
+    this.#window ??= takeWindow()
+    const window = this.#window
+    const before = offset % DIRECT_BYTES
+    const pages = window.subarray(0, Math.ceil((before + bytes) / DIRECT_BYTES) * DIRECT_BYTES)
+    const read = await this.#file.readInto(offset - before, pages)
+    if (!read.ok) {
+      // The disk may write into it at any time.
+      this.#window = undefined
+      return read
+    }
+    return read.value < before + bytes ? fail('short') : ok(window.subarray(before, before + bytes))
+  }
 }

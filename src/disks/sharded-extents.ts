@@ -44,7 +44,7 @@ export class ShardedExtents implements ExtentStore {
     return this.#repair(place, shard).rebuild()
   }
 
-  verify(place: ExtentPlace, shard: number, pace?: Pace): Promise<Result<void, DiskFault | 'damaged'>> {
+  verify(place: ExtentPlace, shard: number, pace?: Pace): Promise<Result<void, DiskFault | 'damaged' | 'stopped'>> {
     return this.#repair(place, shard).verify(pace)
   }
 

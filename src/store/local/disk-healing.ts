@@ -166,7 +166,7 @@ export class DiskHealing {
     if (!this.#isStill()) return fail('stopped')
     const shard = shardAt(row.place, this.#slot.position)
     const outcome = await this.#shards.makeWhole(row.place, shard)
-    if (outcome === 'too-few-disks' || outcome === 'disk-failed') return fail(outcome)
+    if (outcome === 'too-few-disks' || outcome === 'disk-failed' || outcome === 'stopped') return fail(outcome)
     const isLost = outcome === 'lost'
     if (isLost) this.#input.onTrouble(`Extent ${extentName(row)} cannot be rebuilt: too few of its shards are intact.`)
     return ok({ note: noteOf(row, shard, outcome), isLost })

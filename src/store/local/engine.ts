@@ -28,6 +28,8 @@ import { journalDisksOf } from './journal/journal-disks.ts'
 import { LocalStore } from './local-store.ts'
 import { readUint64 } from './position.ts'
 import { type ReplayFault, replay } from './replay.ts'
+import { Scrub } from './scrub.ts'
+import type { ScrubMemory } from './scrub-record.ts'
 import { StagedShards, stagedExtent, withStaged } from './staged-shards.ts'
 import { sweepLeftovers } from './sweep.ts'
 
@@ -51,6 +53,8 @@ export type EngineInput = {
   readonly journalOptions?: JournalOptions
   /** Opens a disk that was out anew, if its directory is there. */
   readonly reopenDisk?: (directory: string) => Promise<Disk | undefined>
+  /** Where the scrub remembers how far it is. */
+  readonly scrubMemory?: ScrubMemory
   /** Space beside the disks, for the index: 'reserve' when only what frees some may be done. */
   readonly indexRoom?: () => 'ample' | 'reserve'
   /** Tells an operator of trouble, in a sentence. */
@@ -138,6 +142,7 @@ export class Engine {
   readonly extents: ExtentStore
   readonly committer: Committer
   readonly healing: Healing
+  readonly scrub: Scrub
   /** The store of this thread. */
   readonly store: LocalStore
   readonly #input: EngineInput
@@ -204,6 +209,17 @@ export class Engine {
       ...(input.reopenDisk && { reopenDisk: input.reopenDisk }),
       onTrouble: (sentence) => input.onTrouble?.(sentence),
     })
+    this.scrub = new Scrub({
+      pool,
+      journal,
+      index,
+      extents: this.extents,
+      clock,
+      commits: this.#commits,
+      board: this.board,
+      ...(input.scrubMemory && { memory: input.scrubMemory }),
+      onTrouble: (sentence) => input.onTrouble?.(sentence),
+    })
     this.store = new LocalStore({
       index,
       commits: this.#commits,
@@ -226,6 +242,7 @@ export class Engine {
     this.#freeing.add(replayed.freed, doomed)
     this.#stops.push(watchDisks(pool, clock))
     this.healing.begin()
+    this.scrub.begin()
     this.#sweeping = this.#sweep()
     this.#expire()
     this.#watchRoom()
@@ -265,6 +282,7 @@ export class Engine {
   async close(): Promise<{ readonly clean: boolean }> {
     this.#closed = true
     for (const stop of this.#stops) stop()
+    await this.scrub.close()
     await this.healing.close()
     await this.committer.close()
     const { left } = this.#freeing.close()

@@ -18,6 +18,7 @@ import { LmdbMap } from './index/lmdb-map.ts'
 import type { OrderedMap } from './index/ordered-map.ts'
 import { readState } from './index/rows.ts'
 import { IndexSpace } from './index-space.ts'
+import { scrubMemoryIn } from './scrub-record.ts'
 import { INDEX_FOLDER, SITE_FILE, SiteFile, type SiteFileFault } from './site-file.ts'
 import { describeEngineFault } from './site-words.ts'
 
@@ -187,6 +188,7 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
       const disk = await openDisk(lost)
       return disk.ok ? disk.value : undefined
     },
+    scrubMemory: scrubMemoryIn(folder.value),
     indexRoom: () => space.room,
   })
   if (!engine.ok) return giveUp(describeEngineFault(engine.error, pool.value.view))

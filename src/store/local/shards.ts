@@ -17,6 +17,8 @@ export type ShardOutcome =
   | 'too-few-disks'
   /** Its own disk failed, or is full. */
   | 'disk-failed'
+  /** The pace said so. */
+  | 'stopped'
 
 export const EXTENTS_PER_PAGE = 200
 
@@ -33,6 +35,7 @@ export class Shards {
   async makeWhole(place: ExtentPlace, shard: number, pace?: Pace): Promise<ShardOutcome> {
     const verified = await this.#extents.verify(place, shard, pace)
     if (verified.ok) return 'whole'
+    if (verified.error === 'stopped') return 'stopped'
     if (this.#isFreed(place)) return 'freed'
     const rebuilt = await this.#extents.rebuild(place, shard)
     if (this.#isFreed(place)) {

@@ -66,7 +66,7 @@ export async function checkCopy(
   disk: Disk,
   xxh64: Xxh64,
   pace?: Pace,
-): Promise<'whole' | 'bad' | 'missing' | 'unreachable'> {
+): Promise<'whole' | 'bad' | 'missing' | 'unreachable' | 'stopped'> {
   const { header, lastSequence, lastChain } = segment
   const file = await disk.open(segmentFile(header.number), { mode: 'read', lane: 'data' })
   if (!file.ok) return file.error === 'not-found' ? 'missing' : 'unreachable'
@@ -79,7 +79,7 @@ export async function checkCopy(
   for await (const found of readSegment({ segment, ...range, disks: [disk], xxh64 })) {
     if (!found.ok) return found.error.kind === 'unavailable' ? 'unreachable' : 'bad'
     chain = found.value.header.checksum
-    await pace?.(found.value.end - found.value.header.offset)
+    if ((await pace?.(found.value.end - found.value.header.offset)) === 'stop') return 'stopped'
   }
   return chain === lastChain ? 'whole' : 'bad'
 }

@@ -41,9 +41,10 @@ export async function scrubSegment(scrub: SegmentScrub): Promise<CopyCheck[]> {
   return checks
 }
 
-async function scrubCopy(scrub: SegmentScrub, to: JournalDisk): Promise<CopyCheck['outcome']> {
+async function scrubCopy(scrub: SegmentScrub, to: JournalDisk): Promise<CopyCheck['outcome'] | undefined> {
   const { segment, disks, xxh64, pace } = scrub
   const found = await checkCopy(segment, to.disk, xxh64, pace)
+  if (found === 'stopped') return undefined
   if (found === 'unreachable') return 'failed'
   if (found === 'whole') {
     segment.suspects.delete(to.disk)
