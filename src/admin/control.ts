@@ -8,9 +8,43 @@ export type EngineStatus = {
   readonly sequence: number
   /** Shards known to be missing or bad, not yet rebuilt. */
   readonly shardsToRepair: number
+  readonly scrub: ScrubStatus
 }
 
 export type HealProgress = { readonly doneBytes: number; readonly totalBytes: number }
+
+/** What is under way of reading everything on the disks, and what the last whole pass found. */
+export type ScrubStatus = {
+  readonly running?: { readonly by: 'operator' | 'itself'; readonly doneBytes: number; readonly totalBytes: number }
+  readonly last?: { readonly endedMs: number; readonly bytes: number; readonly repaired: number; readonly remaining: number }
+}
+
+export type ScrubbedDisk = {
+  readonly path: string
+  readonly id: string
+  /** `failed`: it went out, or could not be read or written to the end. `out`: it was not in when the scrub began, and was not read. */
+  readonly state: 'checked' | 'failed' | 'out'
+  /** Copies of journal segments, and shards, that were read through. */
+  readonly segments: number
+  readonly shards: number
+  readonly bytes: number
+  /** Places that were not as they should be. */
+  readonly repaired: number
+  readonly remaining: number
+}
+export type ScrubReport = {
+  readonly disks: readonly ScrubbedDisk[]
+  readonly bytes: number
+  readonly repaired: number
+  readonly remaining: number
+  /** What cannot be read any more: versions, and parts of uploads. At most 1,000 are named. */
+  readonly lost: {
+    readonly named: readonly { readonly bucket: string; readonly key: string; readonly versionId?: string; readonly part?: number }[]
+    readonly more: number
+  }
+  /** Segments of the journal with records that no copy has. */
+  readonly lostSegments: readonly number[]
+}
 
 export interface SiteControl {
   status(): Promise<EngineStatus>
@@ -19,4 +53,10 @@ export interface SiteControl {
    * back and the disk is in. The error is a sentence for the operator.
    */
   replaceDisk(oldDirectory: string, newDirectory: string, progress: (step: HealProgress) => void): Promise<Result<void, string>>
+  /** Reads everything on every disk that is in and repairs what can be, until it is done or `signal` is aborted. The error is a sentence for the operator. */
+  scrub(
+    options: { readonly bytesPerSecond?: number },
+    progress: (step: HealProgress) => void,
+    signal: AbortSignal,
+  ): Promise<Result<ScrubReport, string>>
 }

@@ -1,9 +1,14 @@
 /** The engine's `SiteControl`, asked from the main thread. */
 import type { MessagePort } from 'node:worker_threads'
-import type { EngineStatus, HealProgress, SiteControl } from '../admin/control.ts'
+import type { EngineStatus, HealProgress, ScrubReport, SiteControl } from '../admin/control.ts'
 import type { Result } from '../result.ts'
 
+type ScrubOptions = { readonly bytesPerSecond?: number }
+
 type Ask =
+  | { readonly number: number; readonly call: 'scrub'; readonly options: ScrubOptions }
+  /** Nobody waits for what was asked under this number any more. */
+  | { readonly number: number; readonly call: 'stop' }
   | { readonly number: number; readonly call: 'status' }
   | { readonly number: number; readonly call: 'replace-disk'; readonly oldDirectory: string; readonly newDirectory: string }
 type Answer = { readonly number: number } & (
@@ -30,6 +35,13 @@ export class ControlPort implements SiteControl {
     return this.#ask<Result<void, string>>((number) => ({ number, call: 'replace-disk', oldDirectory, newDirectory }), progress)
   }
 
+  scrub(options: ScrubOptions, progress: (step: HealProgress) => void, signal: AbortSignal): Promise<Result<ScrubReport, string>> {
+    return this.#ask<Result<ScrubReport, string>>((number) => {
+      signal.addEventListener('abort', () => this.#send({ number, call: 'stop' }))
+      return { number, call: 'scrub', options }
+    }, progress)
+  }
+
   #ask<T>(make: (number: number) => Ask, progress?: (step: HealProgress) => void): Promise<T> {
     const number = this.#nextNumber++
     return new Promise((resolve, reject) => {
@@ -42,23 +54,38 @@ export class ControlPort implements SiteControl {
         if ('thrown' in answer) reject(new Error(answer.thrown))
         else resolve(answer.value as T)
       })
-      this.#port.postMessage(make(number))
+      this.#send(make(number))
     })
+  }
+
+  #send(ask: Ask): void {
+    this.#port.postMessage(ask)
   }
 }
 
 /** The commit thread's side. */
 export function serveControl(port: MessagePort, control: SiteControl): void {
   const send = (answer: Answer): void => port.postMessage(answer)
+  const underWay = new Map<number, AbortController>()
+  const run = (ask: Exclude<Ask, { readonly call: 'stop' }>, signal: AbortSignal): Promise<unknown> => {
+    const progress = (progress: HealProgress): void => send({ number: ask.number, progress })
+    if (ask.call === 'status') return control.status()
+    if (ask.call === 'scrub') return control.scrub(ask.options, progress, signal)
+    return control.replaceDisk(ask.oldDirectory, ask.newDirectory, progress)
+  }
   port.on('message', (ask: Ask) => {
     const { number } = ask
-    const work: Promise<unknown> =
-      ask.call === 'status'
-        ? control.status()
-        : control.replaceDisk(ask.oldDirectory, ask.newDirectory, (progress) => send({ number, progress }))
-    work.then(
-      (value) => send({ number, value }),
-      (error: unknown) => send({ number, thrown: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
-    )
+    if (ask.call === 'stop') {
+      underWay.get(number)?.abort()
+      return
+    }
+    const stop = new AbortController()
+    underWay.set(number, stop)
+    run(ask, stop.signal)
+      .finally(() => underWay.delete(number))
+      .then(
+        (value) => send({ number, value }),
+        (error: unknown) => send({ number, thrown: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+      )
   })
 }

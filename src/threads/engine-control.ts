@@ -1,7 +1,7 @@
 /** `SiteControl` over the engine itself, in the thread that has it. */
 
 import { mkdir } from 'node:fs/promises'
-import type { SiteControl } from '../admin/control.ts'
+import type { ScrubReport, SiteControl } from '../admin/control.ts'
 import { describeHeld } from '../disks/disk-locks.ts'
 import { checkDisks } from '../disks/watch-disks.ts'
 import type { Clock } from '../environment.ts'
@@ -16,7 +16,18 @@ export function engineControl({ engine, openDisk }: Pick<LocalSite, 'engine' | '
     async status() {
       // Whoever has just pulled a disk wants to see it out.
       await checkDisks(engine.pool)
-      return { pool: engine.pool.view, sequence: engine.journal.nextSequence - 1, shardsToRepair: engine.healing.shardsToRepair }
+      const { pool, journal, healing, scrub } = engine
+      return { pool: pool.view, sequence: journal.nextSequence - 1, shardsToRepair: healing.shardsToRepair, scrub: scrub.status }
+    },
+    async scrub(options, progress, signal): Promise<Result<ScrubReport, string>> {
+      const scrubbing = engine.scrub.run({ ...options, signal })
+      const stop = repeat(clock, () => {
+        const { running } = engine.scrub.status
+        if (running?.by === 'operator') progress(running)
+      })
+      const scrubbed = await scrubbing
+      stop()
+      return scrubbed.ok ? scrubbed : fail(NOT_SCRUBBED[scrubbed.error])
     },
     async replaceDisk(oldDirectory, newDirectory, progress): Promise<Result<void, string>> {
       const slot = engine.pool.view.sets.flatMap((set) => set.disks).find((disk) => disk.directory === oldDirectory)
@@ -49,6 +60,23 @@ const REFUSED = {
   'read-only': 'The site is read-only: holdfast status says which disks have to come back first.',
 }
 
+const NOT_SCRUBBED = {
+  'under-way': 'Another scrub is under way: holdfast disk status shows how far it is. Wait for its end, or stop that command.',
+  'read-only': 'The site is read-only, so nothing could be repaired: holdfast status says which disks have to come back first.',
+  stopped: 'The scrub was stopped. What was repaired until then stays repaired.',
+}
+
+/** Does it now and again; the returned function ends that. */
+function repeat(clock: Clock, act: () => void): () => void {
+  let cancel: () => void
+  const next = (): void => {
+    act()
+    cancel = clock.timer(PROGRESS_PERIOD_MS, next)
+  }
+  next()
+  return () => cancel()
+}
+
 async function heal(
   engine: Engine,
   set: number,
@@ -57,16 +85,12 @@ async function heal(
   progress: (step: { doneBytes: number; totalBytes: number }) => void,
 ): Promise<Result<void, string>> {
   // Healing may have been begun by the engine itself already: what it has done is in the view.
-  let stopped = false
-  const look = (): void => {
-    if (stopped) return
+  const stop = repeat(clock, () => {
     const healed = engine.pool.view.sets[set]?.disks[position]?.healed
     if (healed !== undefined) progress(healed)
-    clock.timer(PROGRESS_PERIOD_MS, look)
-  }
-  look()
+  })
   const healed = await engine.healing.healDisk(set, position)
-  stopped = true
+  stop()
   if (healed.ok || engine.pool.view.sets[set]?.disks[position]?.state === 'in') return ok(undefined)
   const why = {
     'disk-failed': 'the new disk failed, or was taken away',
