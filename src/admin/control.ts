@@ -11,6 +11,7 @@ export type EngineStatus = {
   readonly scrub: ScrubStatus
 }
 
+export type ReplaceRequest = { readonly oldDirectory: string; readonly newDirectory: string; readonly force: boolean }
 export type HealProgress = { readonly doneBytes: number; readonly totalBytes: number }
 
 /** What is under way of reading everything on the disks, and what the last whole pass found. */
@@ -50,9 +51,9 @@ export interface SiteControl {
   status(): Promise<EngineStatus>
   /**
    * Puts `newDirectory` in the place of the disk at `oldDirectory` and fills it: journal segments first, then shards. Resolves when all of it was read
-   * back and the disk is in. The error is a sentence for the operator.
+   * back and the disk is in. `force`: also if the old one works and the set can hardly spare it. The error is a sentence for the operator.
    */
-  replaceDisk(oldDirectory: string, newDirectory: string, progress: (step: HealProgress) => void): Promise<Result<void, string>>
+  replaceDisk(request: ReplaceRequest, progress: (step: HealProgress) => void): Promise<Result<void, string>>
   /** Reads everything on every disk that is in and repairs what can be, until it is done or `signal` is aborted. The error is a sentence for the operator. */
   scrub(
     options: { readonly bytesPerSecond?: number },

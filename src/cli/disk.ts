@@ -38,13 +38,16 @@ export function addDiskCommands(program: Command, makeCli: MakeCli): void {
   disk
     .command('replace')
     .argument('<SITE>', 'the directory of the site')
-    .argument('<OLD-DIR>', 'the disk that is out, as "disk status" shows it')
+    .argument('<OLD-DIR>', 'the disk to replace, as "disk status" shows it: one that is out, or one that works')
     .argument('<NEW-DIR>', 'an empty directory; may be the same path')
-    .description('Put a new directory in the place of a disk and fill it, while serving.')
+    .option('--force', 'replace a disk that works although another is out, or none could be lost meanwhile')
+    .description('Put a new directory in the place of a disk and fill it from the others, while serving.')
+    .addHelpText('after', '\nA disk that works counts as lost from then on until the new one is filled: what it holds is not used again.')
     .option('--json', 'print JSON')
-    .action(async (site: string, oldDirectory: string, newDirectory: string, _flags: unknown, command: Command) => {
+    .action(async (site: string, oldDirectory: string, newDirectory: string, flags: { force?: boolean }, command: Command) => {
       const cli = makeCli(command)
-      const input = { oldDirectory: absolute(cli, oldDirectory), newDirectory: absolute(cli, newDirectory) }
+      const directories = { oldDirectory: absolute(cli, oldDirectory), newDirectory: absolute(cli, newDirectory) }
+      const input = { ...directories, force: flags.force === true }
       const replaced = await onSite<{ path: string; state: string }>(cli, site, 'disk/replace', input)
       cli.output.result(replaced, `${replaced.path} is in: every journal segment and shard that it should hold was read back.`)
     })

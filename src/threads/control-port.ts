@@ -1,6 +1,6 @@
 /** The engine's `SiteControl`, asked from the main thread. */
 import type { MessagePort } from 'node:worker_threads'
-import type { EngineStatus, HealProgress, ScrubReport, SiteControl } from '../admin/control.ts'
+import type { EngineStatus, HealProgress, ReplaceRequest, ScrubReport, SiteControl } from '../admin/control.ts'
 import type { Result } from '../result.ts'
 
 type ScrubOptions = { readonly bytesPerSecond?: number }
@@ -10,7 +10,7 @@ type Ask =
   /** Nobody waits for what was asked under this number any more. */
   | { readonly number: number; readonly call: 'stop' }
   | { readonly number: number; readonly call: 'status' }
-  | { readonly number: number; readonly call: 'replace-disk'; readonly oldDirectory: string; readonly newDirectory: string }
+  | { readonly number: number; readonly call: 'replace-disk'; readonly request: ReplaceRequest }
 type Answer = { readonly number: number } & (
   | { readonly progress: HealProgress }
   | { readonly value: unknown }
@@ -31,8 +31,8 @@ export class ControlPort implements SiteControl {
     return this.#ask<EngineStatus>((number) => ({ number, call: 'status' }))
   }
 
-  replaceDisk(oldDirectory: string, newDirectory: string, progress: (step: HealProgress) => void): Promise<Result<void, string>> {
-    return this.#ask<Result<void, string>>((number) => ({ number, call: 'replace-disk', oldDirectory, newDirectory }), progress)
+  replaceDisk(request: ReplaceRequest, progress: (step: HealProgress) => void): Promise<Result<void, string>> {
+    return this.#ask<Result<void, string>>((number) => ({ number, call: 'replace-disk', request }), progress)
   }
 
   scrub(options: ScrubOptions, progress: (step: HealProgress) => void, signal: AbortSignal): Promise<Result<ScrubReport, string>> {
@@ -71,7 +71,7 @@ export function serveControl(port: MessagePort, control: SiteControl): void {
     const progress = (progress: HealProgress): void => send({ number: ask.number, progress })
     if (ask.call === 'status') return control.status()
     if (ask.call === 'scrub') return control.scrub(ask.options, progress, signal)
-    return control.replaceDisk(ask.oldDirectory, ask.newDirectory, progress)
+    return control.replaceDisk(ask.request, progress)
   }
   port.on('message', (ask: Ask) => {
     const { number } = ask

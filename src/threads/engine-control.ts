@@ -3,6 +3,7 @@
 import { mkdir } from 'node:fs/promises'
 import type { ScrubReport, SiteControl } from '../admin/control.ts'
 import { describeHeld } from '../disks/disk-locks.ts'
+import { whyNotReplace } from '../disks/replacement.ts'
 import { checkDisks } from '../disks/watch-disks.ts'
 import type { Clock } from '../environment.ts'
 import { fail, ok, type Result } from '../result.ts'
@@ -29,12 +30,16 @@ export function engineControl({ engine, openDisk }: Pick<LocalSite, 'engine' | '
       stop()
       return scrubbed.ok ? scrubbed : fail(NOT_SCRUBBED[scrubbed.error])
     },
-    async replaceDisk(oldDirectory, newDirectory, progress): Promise<Result<void, string>> {
+    async replaceDisk({ oldDirectory, newDirectory, force }, progress): Promise<Result<void, string>> {
       const slot = engine.pool.view.sets.flatMap((set) => set.disks).find((disk) => disk.directory === oldDirectory)
       if (slot === undefined) {
         const known = engine.pool.view.sets.flatMap((set) => set.disks.map((disk) => disk.directory)).join(', ')
         return fail(`${oldDirectory} is no disk of this site; its disks are ${known}.`)
       }
+      // What is out by now need not be found out by hand.
+      await checkDisks(engine.pool)
+      const refused = whyNotReplace(engine.pool.view.sets[slot.set]!, slot.position, { force })
+      if (refused !== undefined) return fail(refused)
       try {
         await mkdir(newDirectory, { recursive: true, mode: 0o700 })
       } catch (error) {

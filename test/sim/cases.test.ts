@@ -66,6 +66,23 @@ test('a disk deleted under open descriptors is out within two seconds, and nothi
   await site.check('without the deleted disk')
 })
 
+test('a disk that works is replaced while clients work, and then two others may be lost', async () => {
+  const site = await Case.of(19, 4, 2)
+  const { enclave } = site
+  await site.work(60)
+  const replacement = enclave.world.addDisk('/new')
+  const working = site.work(120)
+  const replaced = await enclave.run(enclave.engine.pool.replaceDisk(0, 1, replacement))
+  expect(replaced.ok).toBe(true)
+  await working
+  enclave.engine.healing.look()
+  await enclave.until(() => enclave.states === 'in in in in', 'the new disk filled')
+  expect(enclave.engine.pool.view.sets[0]!.disks[1]!.directory).toBe('/new')
+  for (const position of [0, 2]) enclave.disk(position).deleteDirectory()
+  await enclave.until(() => enclave.states === 'out in out in', 'two deleted')
+  await site.check('on the new disk and one other')
+})
+
 test('a clock set back a day lets no version go before an earlier one', async () => {
   const site = await Case.of(11, 3, 1)
   await site.work()
