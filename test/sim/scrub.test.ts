@@ -74,6 +74,25 @@ test('a disk without its extents and journal gets them again', async () => {
   await checkWithoutAnyTwo(site, 'after the scrub')
 })
 
+test('what earlier starts left and nothing refers to is removed, what is being uploaded is not', async () => {
+  const site = await Case.of(69, 4, 2)
+  await site.work(80)
+  const disk = () => site.enclave.disk(1)
+  const [known] = filesIn(disk(), 'extents/')
+  await site.endAndStart('kill')
+  await site.enclave.run(site.enclave.engine.settled())
+  const stray = known!.replace(/[^/]*$/, 'fffff.0')
+  disk().setContent(stray, new Uint8Array(5000))
+  const writer = site.enclave.store.stage(300_000)
+  await site.enclave.run(Promise.resolve(writer.write(new Uint8Array(300_000))))
+  const staged = await site.enclave.run(writer.finish())
+  const before = filesIn(disk(), 'extents/')
+  expect(staged.ok).toBe(true)
+  expect(await site.enclave.scrub()).toMatchObject(WHOLE)
+  expect(filesIn(disk(), 'extents/')).toEqual(before.filter((file) => file !== stray))
+  await site.check('after the scrub')
+})
+
 describe('damage that is more than parity can repair', () => {
   test('is named by bucket, key and version, and nothing else is', async () => {
     const site = await Case.of(65, 4, 2)

@@ -217,6 +217,7 @@ export class Engine {
       clock,
       commits: this.#commits,
       board: this.board,
+      start,
       ...(input.scrubMemory && { memory: input.scrubMemory }),
       onTrouble: (sentence) => input.onTrouble?.(sentence),
     })

@@ -6,6 +6,7 @@
 import type { Pace } from '../../disks/extents.ts'
 import { shardPosition } from '../../disks/geometry.ts'
 import type { Pool } from '../../disks/pool.ts'
+import { EXTENTS_FOLDER } from '../../disks/shard-file.ts'
 import type { Clock } from '../../environment.ts'
 import type { ShardNote } from './changes/request.ts'
 import type { Commits } from './commits.ts'
@@ -17,6 +18,7 @@ import type { Journal } from './journal/journal.ts'
 import { type ScrubTally, slotsOf } from './scrub-tally.ts'
 import { noteShards } from './shard-mending.ts'
 import { noteOf, type Shards, shardBytes } from './shards.ts'
+import { sweepLeftovers } from './sweep.ts'
 
 export type ScrubPassInput = {
   readonly pool: Pool
@@ -25,6 +27,8 @@ export type ScrubPassInput = {
   readonly shards: Shards
   readonly commits: Commits
   readonly clock: Clock
+  /** The number of this start of the process: what earlier ones left and nothing refers to is removed. */
+  readonly start: number
 }
 
 /** What has been gone through: segments up to a number, then extents up to one. */
@@ -68,7 +72,19 @@ export class ScrubPass {
     if (this.cursor === undefined) await this.#scrubFiles()
     if (this.cursor?.kind !== 'extent') await this.#scrubSegments(this.cursor?.number ?? 0)
     await this.#scrubExtents()
+    await this.#sweepLeftovers()
     return !this.#signal.aborted
+  }
+
+  /** Shards that could not be removed when their extent was freed. */
+  async #sweepLeftovers(): Promise<void> {
+    const { pool, index, start: now } = this.#input
+    const disks = pool.view.sets.flatMap((_, set) => pool.disks(set).flatMap((found) => found?.disk ?? []))
+    const listed = await Promise.all(disks.map((disk) => disk.list(EXTENTS_FOLDER)))
+    const starts = listed.flatMap((names) => (names.ok ? names.value.map((name) => Number.parseInt(name, 16)) : []))
+    for (const start of new Set(starts)) {
+      if (start < now && !this.#signal.aborted) await sweepLeftovers({ pool, index, start, stopped: () => this.#signal.aborted })
+    }
   }
 
   /** How much there is to read, and how much of it lies before the cursor. */
