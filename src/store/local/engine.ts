@@ -103,6 +103,8 @@ export async function openEngine(input: EngineInput): Promise<Result<Engine, Eng
 function readIndex({ index }: EngineInput): IndexState {
   try {
     const state = readState(index.reader())
+    // A row that is damaged is garbage, too.
+    newestStart(index)
     if (state !== undefined) return state
   } catch {
     // Garbage: as if there were none.

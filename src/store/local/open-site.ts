@@ -14,16 +14,13 @@ import { fail, ok, type Result } from '../../result.ts'
 import type { SiteId } from '../terms.ts'
 import { type Engine, openEngine } from './engine.ts'
 import { looksWhole } from './index/lmdb-check.ts'
-import { LmdbMap } from './index/lmdb-map.ts'
+import { BAD_INDEX_FILE, LmdbMap } from './index/lmdb-map.ts'
 import type { OrderedMap } from './index/ordered-map.ts'
 import { readState } from './index/rows.ts'
 import { IndexSpace } from './index-space.ts'
 import { scrubMemoryIn } from './scrub-record.ts'
 import { INDEX_FOLDER, SITE_FILE, SiteFile, type SiteFileFault } from './site-file.ts'
 import { describeEngineFault } from './site-words.ts'
-
-/** In the index's folder while it is being opened: a damaged one can end the process. */
-const OPENING_FILE = 'opening'
 
 /** What is wrong, and what to do next. */
 export type SiteFault = {
@@ -192,7 +189,7 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
     indexRoom: () => space.room,
   })
   if (!engine.ok) return giveUp(describeEngineFault(engine.error, pool.value.view))
-  await rm(join(directory, INDEX_FOLDER, OPENING_FILE), { force: true })
+  await rm(join(directory, INDEX_FOLDER, BAD_INDEX_FILE), { force: true })
   return ok({
     directory,
     name,
@@ -231,10 +228,10 @@ async function openIndex(siteDirectory: string): Promise<OrderedMap | undefined>
     try {
       await mkdir(directory, { recursive: true, mode: 0o700 })
       const names = await readdir(directory)
-      const isBad = attempt > 0 || names.includes(OPENING_FILE) || !(await looksWhole(directory))
+      const isBad = attempt > 0 || names.includes(BAD_INDEX_FILE) || !(await looksWhole(directory))
       if (isBad) for (const name of names) await rm(join(directory, name), { recursive: true })
-      await writeFile(join(directory, OPENING_FILE), '')
-      const index = LmdbMap.open(directory)
+      await writeFile(join(directory, BAD_INDEX_FILE), '')
+      const index = await LmdbMap.open(directory)
       if (index.ok) return index.value
     } catch {
       return undefined
