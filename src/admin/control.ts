@@ -47,6 +47,9 @@ export type ScrubReport = {
   readonly lostSegments: readonly number[]
 }
 
+/** A sentence for the operator; 3: something is damaged, 5: it did not come to it. */
+export type ScrubRefusal = { readonly exit: 3 | 5; readonly sentence: string }
+
 export interface SiteControl {
   status(): Promise<EngineStatus>
   /**
@@ -54,10 +57,10 @@ export interface SiteControl {
    * back and the disk is in. `force`: also if the old one works and the set can hardly spare it. The error is a sentence for the operator.
    */
   replaceDisk(request: ReplaceRequest, progress: (step: HealProgress) => void): Promise<Result<void, string>>
-  /** Reads everything on every disk that is in and repairs what can be, until it is done or `signal` is aborted. The error is a sentence for the operator. */
+  /** Reads everything on every disk that is in and repairs what can be, until it is done or `signal` is aborted. */
   scrub(
     options: { readonly bytesPerSecond?: number },
     progress: (step: HealProgress) => void,
     signal: AbortSignal,
-  ): Promise<Result<ScrubReport, string>>
+  ): Promise<Result<ScrubReport, ScrubRefusal>>
 }

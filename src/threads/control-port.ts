@@ -1,6 +1,6 @@
 /** The engine's `SiteControl`, asked from the main thread. */
 import type { MessagePort } from 'node:worker_threads'
-import type { EngineStatus, HealProgress, ReplaceRequest, ScrubReport, SiteControl } from '../admin/control.ts'
+import type { EngineStatus, HealProgress, ReplaceRequest, ScrubRefusal, ScrubReport, SiteControl } from '../admin/control.ts'
 import type { Result } from '../result.ts'
 
 type ScrubOptions = { readonly bytesPerSecond?: number }
@@ -35,8 +35,8 @@ export class ControlPort implements SiteControl {
     return this.#ask<Result<void, string>>((number) => ({ number, call: 'replace-disk', request }), progress)
   }
 
-  scrub(options: ScrubOptions, progress: (step: HealProgress) => void, signal: AbortSignal): Promise<Result<ScrubReport, string>> {
-    return this.#ask<Result<ScrubReport, string>>((number) => {
+  scrub(options: ScrubOptions, progress: (step: HealProgress) => void, signal: AbortSignal): Promise<Result<ScrubReport, ScrubRefusal>> {
+    return this.#ask<Result<ScrubReport, ScrubRefusal>>((number) => {
       signal.addEventListener('abort', () => this.#send({ number, call: 'stop' }))
       return { number, call: 'scrub', options }
     }, progress)

@@ -1,7 +1,7 @@
 /** `SiteControl` over the engine itself, in the thread that has it. */
 
 import { mkdir } from 'node:fs/promises'
-import type { ScrubReport, SiteControl } from '../admin/control.ts'
+import type { ScrubRefusal, ScrubReport, SiteControl } from '../admin/control.ts'
 import { describeHeld } from '../disks/disk-locks.ts'
 import { whyNotReplace } from '../disks/replacement.ts'
 import { checkDisks } from '../disks/watch-disks.ts'
@@ -9,6 +9,7 @@ import type { Clock } from '../environment.ts'
 import { fail, ok, type Result } from '../result.ts'
 import type { Engine } from '../store/local/engine.ts'
 import type { LocalSite } from '../store/local/open-site.ts'
+import type { ScrubFault } from '../store/local/scrub.ts'
 
 const PROGRESS_PERIOD_MS = 200
 
@@ -20,7 +21,7 @@ export function engineControl({ engine, openDisk }: Pick<LocalSite, 'engine' | '
       const { pool, journal, healing, scrub } = engine
       return { pool: pool.view, sequence: journal.nextSequence - 1, shardsToRepair: healing.shardsToRepair, scrub: scrub.status }
     },
-    async scrub(options, progress, signal): Promise<Result<ScrubReport, string>> {
+    async scrub(options, progress, signal): Promise<Result<ScrubReport, ScrubRefusal>> {
       const scrubbing = engine.scrub.run({ ...options, signal })
       const stop = repeat(clock, () => {
         const { running } = engine.scrub.status
@@ -28,7 +29,8 @@ export function engineControl({ engine, openDisk }: Pick<LocalSite, 'engine' | '
       })
       const scrubbed = await scrubbing
       stop()
-      return scrubbed.ok ? scrubbed : fail(NOT_SCRUBBED[scrubbed.error])
+      if (scrubbed.ok) return scrubbed
+      return fail({ exit: scrubbed.error === 'index-damaged' ? 3 : 5, sentence: NOT_SCRUBBED[scrubbed.error] })
     },
     async replaceDisk({ oldDirectory, newDirectory, force }, progress): Promise<Result<void, string>> {
       const slot = engine.pool.view.sets.flatMap((set) => set.disks).find((disk) => disk.directory === oldDirectory)
@@ -65,9 +67,10 @@ const REFUSED = {
   'read-only': 'The site is read-only: holdfast status says which disks have to come back first.',
 }
 
-const NOT_SCRUBBED = {
+const NOT_SCRUBBED: Readonly<Record<ScrubFault, string>> = {
   'under-way': 'Another scrub is under way: holdfast disk status shows how far it is. Wait for its end, or stop that command.',
   'read-only': 'The site is read-only, so nothing could be repaired: holdfast status says which disks have to come back first.',
+  'index-damaged': 'The index is damaged: restart the server, which makes it anew from the journal, then scrub again.',
   stopped: 'The scrub was stopped. What was repaired until then stays repaired.',
 }
 

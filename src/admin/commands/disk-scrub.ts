@@ -17,7 +17,7 @@ export const diskScrub: AdminCommand<ScrubOutcome> = {
     const step = ({ doneBytes, totalBytes }: { readonly doneBytes: number; readonly totalBytes: number }) =>
       progress({ what: 'scrubbing', done: doneBytes, total: totalBytes, unit: 'bytes' })
     const scrubbed = await site.control.scrub(options, step, signal)
-    if (!scrubbed.ok) return fail({ exit: 5, sentence: scrubbed.error })
+    if (!scrubbed.ok) return scrubbed
     return ok({ ...scrubbed.value, ...conclusion(scrubbed.value) })
   },
 }

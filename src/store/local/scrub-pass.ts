@@ -1,5 +1,5 @@
 /**
- * One pass of the scrub over every disk that is in: its own files, every copy of a journal segment, every shard of every extent that the index lists. Each is
+ * One pass of the scrub: over the index, which says what there should be, and then over every disk that is in: its own files, every copy of a journal segment, every shard of every extent that the index lists. Each is
  * read from the disk itself; what is bad or missing is made again from the others. It finds what nobody reads: flipped bits, lost writes, and a disk that
  * came back as it was earlier within one generation.
  */
@@ -12,7 +12,7 @@ import type { ShardNote } from './changes/request.ts'
 import type { Commits } from './commits.ts'
 import { Turns } from './index/key-walk.ts'
 import { extentKey } from './index/keys.ts'
-import { after, type OrderedMap } from './index/ordered-map.ts'
+import { after, DamagedRow, type Entry, type OrderedMap } from './index/ordered-map.ts'
 import type { ExtentRow } from './index/rows.ts'
 import type { Journal } from './journal/journal.ts'
 import { type ScrubTally, slotsOf } from './scrub-tally.ts'
@@ -38,6 +38,7 @@ export type ScrubCursor =
 
 /** Extents that are read at once, each on all its disks. */
 const EXTENTS_AT_ONCE = 2
+const ROWS_PER_PAGE = 256
 
 export class ScrubPass {
   readonly #input: ScrubPassInput
@@ -66,14 +67,36 @@ export class ScrubPass {
     this.cursor = options.from
   }
 
-  /** False if it was stopped. */
-  async run(): Promise<boolean> {
+  /** `index-damaged`: what should be on the disks cannot be told. */
+  async run(): Promise<'done' | 'stopped' | 'index-damaged'> {
+    try {
+      await this.#readIndex()
+      await this.#scrub()
+    } catch (error) {
+      if (error instanceof DamagedRow) return 'index-damaged'
+      throw error
+    }
+    return this.#signal.aborted ? 'stopped' : 'done'
+  }
+
+  async #scrub(): Promise<void> {
     await this.#measure()
     if (this.cursor === undefined) await this.#scrubFiles()
     if (this.cursor?.kind !== 'extent') await this.#scrubSegments(this.cursor?.number ?? 0)
     await this.#scrubExtents()
     await this.#sweepLeftovers()
-    return !this.#signal.aborted
+  }
+
+  /** Every row once: each is checked as it is read. */
+  async #readIndex(): Promise<void> {
+    const { index, clock } = this.#input
+    const turns = new Turns(index, clock)
+    const end = Uint8Array.of(0xff)
+    for (let next: Uint8Array | undefined = Uint8Array.of(0); next !== undefined && !this.#signal.aborted; ) {
+      const page: readonly Entry[] = turns.reader.range(next, end, ROWS_PER_PAGE)
+      next = page.length < ROWS_PER_PAGE ? undefined : after(page.at(-1)!.key)
+      for (const _ of page) if (turns.over) await turns.giveWay()
+    }
   }
 
   /** Shards that could not be removed when their extent was freed. */

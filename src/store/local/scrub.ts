@@ -35,7 +35,7 @@ export type ScrubStatus = {
   readonly running?: { readonly by: 'operator' | 'itself'; readonly doneBytes: number; readonly totalBytes: number }
   readonly last?: NonNullable<ScrubRecord['last']>
 }
-export type ScrubFault = 'under-way' | 'read-only' | 'stopped'
+export type ScrubFault = 'under-way' | 'read-only' | 'stopped' | 'index-damaged'
 
 /** Of each disk, while nothing else goes on. */
 const BYTES_PER_SECOND = 128 * 1024 * 1024
@@ -102,7 +102,8 @@ export class Scrub {
   async #run(pass: ScrubPass, tally: ScrubTally): Promise<Result<ScrubReport, ScrubFault>> {
     const { clock, journal } = this.#input
     const begunMs = clock.nowMs()
-    if (!(await pass.run())) return fail('stopped')
+    const ended = await pass.run()
+    if (ended !== 'done') return fail(ended)
     const disks = tally.disks(this.#input.pool.view)
     const { bytes, repaired, remaining } = tally
     const lost = remaining === 0 ? { named: [], more: 0 } : await findLost({ ...this.#input, journalReader: journal.reader }, tally)
@@ -162,7 +163,8 @@ export class Scrub {
     this.#byItself = pass
     const ended = await pass.run()
     this.#byItself = undefined
-    if (!ended) {
+    if (ended === 'index-damaged') onTrouble('The index is damaged: restart the server, which makes it anew from the journal.')
+    if (ended !== 'done') {
       await save()
       return
     }

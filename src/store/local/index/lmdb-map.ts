@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { type Database, open } from 'lmdb'
 import { done, fail, ok, type Result } from '../../../result.ts'
 import {
+  DamagedRow,
   type Entry,
   type IndexReader,
   type IndexTransaction,
@@ -135,7 +136,7 @@ export class LmdbMap implements OrderedMap {
     } catch {
       // Then the operator removes it by hand, as the sentence says.
     }
-    throw new Error(
+    throw new DamagedRow(
       `a row of the index is damaged: restart the server, which makes it anew from the journal (if not, remove ${this.#directory} before)`,
     )
   }

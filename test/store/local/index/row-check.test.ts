@@ -89,6 +89,8 @@ test('an object whose row was damaged is not shown wrongly, and is there after a
 
   site = await start()
   expect(await userOf(site).text(bucket, 'one')).toBe('the bytes of one')
+  const scrubbed = await site.engine.scrub.run({ signal: new AbortController().signal })
+  expect(scrubbed).toEqual({ ok: false, error: 'index-damaged' })
   await expect(site.engine.store.findVersion(bucket.id, 'two', undefined)).rejects.toThrow(/a row of the index is damaged/)
   await site.close()
   site = await start()
