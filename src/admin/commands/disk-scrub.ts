@@ -34,7 +34,7 @@ function conclusion(report: ScrubReport): Pick<ScrubOutcome, 'exit' | 'sentence'
   if (remaining > 0) sentences.push(...describeRemaining(report))
   if (named('failed') !== '')
     sentences.push(`${named('failed')} could not be read to the end: see "holdfast disk status", then scrub again.`)
-  if (named('out') !== '') sentences.push(`Not read, since out: ${named('out')}.`)
+  if (named('out') !== '') sentences.push(`Not read, since out or being filled: ${named('out')}.`)
   const exit = remaining > 0 ? 3 : named('failed') === '' ? 0 : 6
   if (exit === 0) sentences.unshift(repaired === 0 ? 'Nothing is wrong.' : 'Everything is as it should be now.')
   return { exit, sentence: sentences.join(' ') }

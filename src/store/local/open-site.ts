@@ -172,6 +172,8 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
   const { site, name, epoch, createdMs } = file.value.record
   const forget = (ended: number) => file.value.change((record) => ({ ...record, unclean: record.unclean.filter((each) => each !== ended) }))
   const space = new IndexSpace(join(directory, INDEX_FOLDER), clock)
+  /** Directories of which the operator knows that they could not be taken back. */
+  const told = new Set<string>()
   const engine = await openEngine({
     ...input,
     pool: pool.value,
@@ -183,7 +185,12 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
     onSwept: async (swept) => void (await forget(swept)),
     reopenDisk: async (lost) => {
       const disk = await openDisk(lost)
-      return disk.ok ? disk.value : undefined
+      if (disk.ok) return disk.value
+      if (typeof disk.error === 'object' && !told.has(lost)) {
+        told.add(lost)
+        input.onTrouble?.(describeHeld(lost, disk.error))
+      }
+      return undefined
     },
     scrubMemory: scrubMemoryIn(folder.value),
     indexRoom: () => space.room,
