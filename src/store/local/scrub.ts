@@ -163,6 +163,10 @@ export class Scrub {
     this.#byItself = pass
     const ended = await pass.run()
     this.#byItself = undefined
+    for (const disk of tally.disks(pool.view)) {
+      if (disk.repaired > 0)
+        onTrouble(`The scrub repaired ${disk.repaired} damaged places on ${disk.path}. If that goes on, replace the disk.`)
+    }
     if (ended === 'index-damaged') onTrouble('The index is damaged: restart the server, which makes it anew from the journal.')
     if (ended !== 'done') {
       await save()
@@ -170,10 +174,6 @@ export class Scrub {
     }
     const { repaired, remaining } = findings()
     await this.#remember({ begunMs, last: { ...this.#ended(tally), repaired, remaining } })
-    for (const disk of tally.disks(pool.view)) {
-      if (disk.repaired > 0)
-        onTrouble(`The scrub repaired ${disk.repaired} damaged places on ${disk.path}. If that goes on, replace the disk.`)
-    }
     if (remaining > 0)
       onTrouble(`The scrub found ${remaining} damaged places that cannot be repaired: "holdfast disk scrub" says what they cost.`)
   }
