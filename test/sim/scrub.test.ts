@@ -166,10 +166,11 @@ test('a second scrub is refused while one is under way, and one that is stopped 
 
 test('by itself it goes through everything, over restarts, and tells what it repaired', async () => {
   const site = await Case.of(68, 4, 2)
-  await site.work(80)
+  await site.work(160)
   const { enclave } = site
   const disk = enclave.disk(3)
-  for (const file of filesIn(disk, 'extents/')) disk.flipBit(file)
+  expect(filesIn(disk, 'extents/').length).toBeGreaterThan(2)
+  for (const file of filesIn(disk, 'extents/')) disk.flipBit(file, 1000)
   const isOver = () => enclave.engine.scrub.status.last !== undefined
   // Each time a part of it.
   let restarts = 0
