@@ -10,6 +10,9 @@ export type EngineStatus = {
   readonly shardsToRepair: number
 }
 
+/** What came of an operator's word that disks are lost for good. */
+export type DisksGivenUp = { readonly when: 'now' | 'at-next-start'; readonly givenUp: number | 'unknown'; readonly sentence: string }
+
 export type HealProgress = { readonly doneBytes: number; readonly totalBytes: number }
 
 export interface SiteControl {
@@ -19,4 +22,6 @@ export interface SiteControl {
    * back and the disk is in. The error is a sentence for the operator.
    */
   replaceDisk(oldDirectory: string, newDirectory: string, progress: (step: HealProgress) => void): Promise<Result<void, string>>
+  /** `giveUp`: how many acknowledged changes may be lost, where some would be. The error is a sentence for the operator; nothing was changed then. */
+  retireDisks(directories: readonly string[], giveUp: string | undefined): Promise<Result<DisksGivenUp, string>>
 }

@@ -2,75 +2,79 @@
  * The pool: which disks there are, and who is in. Every change of that is a new generation, durable on all disks that are in or healing
  * by it, then in the witness, before anybody is told; see pool-start.ts for what a start makes of them, and docs/formats.md#disk-identity.
  *
- * Invariants: every attempt has a name of its own and follows upon the one before. No generation is written with fewer than k disks of a set in. One change is under way at a time; what is asked
- * meanwhile goes into the next one together. A disk that fails while a generation is written is out by the next attempt. What the durable
- * generation does not say (too few disks would stay, or the pool is read-only) is kept in `#lost`, and shown as out.
+ * Invariants: every attempt has a name of its own and follows upon the one before. No generation is written with fewer than k disks of a set in, nor
+ * before `begin`. One change is under way at a time; what is asked meanwhile goes into the next one together. What the durable
+ * generation does not say (too few disks would stay, or the pool is read-only) is kept in `roster.lost`, and shown as out.
+ *
+ * A pool is *found* first: nothing is written, and whoever asks is told that it is read-only. It *begins* with a generation of its own, when everything
+ * that was seen is known to be on its disks. One that has begun and loses too many of them is read-only until they are taken back.
  */
 import type { Random } from '../environment.ts'
 import { fail, ok, type Result } from '../result.ts'
 import type { Disk } from './disk.ts'
 import type { SetDisk } from './extents.ts'
-import { GenerationChain, staying } from './generation-chain.ts'
+import { GenerationChain } from './generation-chain.ts'
 import { GenerationFiles, isVacant, readFoundDisk } from './generation-files.ts'
-import type { Generation, GenerationSet, Member } from './identity.ts'
-import { hex, layPool, readWitness } from './pool-create.ts'
-import { type DiskPlace, decideStart, type StartDecision } from './pool-start.ts'
-import type { DiskSlot, PoolView } from './pool-view.ts'
+import { type NotWritten, writeGeneration } from './generation-writer.ts'
+import type { Member } from './identity.ts'
+import { hex, layPool } from './pool-create.ts'
+import { type Decided, decideOn, type PoolInput } from './pool-open.ts'
+import { type Draft, type Handle, putOut, Roster, sameMembers } from './pool-roster.ts'
+import { asRetired, type Blocked, type DiskPlace } from './pool-start.ts'
+import type { PoolView } from './pool-view.ts'
 import type { PoolWitness } from './pool-witness.ts'
-import { describeFault, describeTooFew, type PoolFault, WITNESS_LOST } from './pool-words.ts'
+import { describeFault, type PoolFault, STARTING } from './pool-words.ts'
 
 export type DiskOut = { readonly set: number; readonly position: number; readonly reason: string }
 export type ChangeFault = 'too-few-disks' | 'read-only'
 
-export type OpenPool = {
+export type OpenPool = PoolInput & {
   /** In any order; those that cannot be opened are left out. */
   readonly disks: readonly (Disk | undefined)[]
-  readonly witness: PoolWitness
-  /** The greatest generation that the index has seen; 0 without an index. (Sequences are compared by the journal.) */
-  readonly seen: { readonly generation: number }
-  /** The operator's word that what other disks may hold is given up. */
-  readonly acceptOlder?: boolean
   readonly random: Random
 }
 
+/** Why it is read-only. */
+type Hold =
+  /** It may begin. */
+  | { readonly kind: 'starting'; readonly sentence: string }
+  /** The disks here hold less than was seen, or might: an operator, or the others, have to decide. */
+  | ({ readonly kind: 'blocked' } & Blocked)
+  | { readonly kind: 'too-few-disks'; readonly sentence: string }
+  /** The site's folder cannot be written. */
+  | { readonly kind: 'no-witness'; readonly sentence: string }
+
+type Refused = ChangeFault | 'not-possible'
 type Change = {
   /** Changes the members as they will be; a fault takes back nothing, so it decides first. */
-  readonly edit: (draft: Draft) => ChangeFault | 'not-possible' | undefined
-  /** A generation is written even if the members stay as they are. */
-  readonly always?: 'new-branch'
-  readonly answer: (result: Result<PoolView, ChangeFault | 'not-possible'>) => void
+  readonly edit: (draft: Draft) => Refused | undefined
+  readonly begins: boolean
+  readonly answer: (result: Result<PoolView, Refused>) => void
 }
-/** By set and position. */
-type Draft = Member[][]
-type Handle = { readonly disk: Disk; readonly files: GenerationFiles }
 
 export class Pool {
-  readonly #witness: PoolWitness
+  readonly #input: PoolInput
   readonly #random: Random
-  /** By id, those of the pool that are here; the ones that are out too. */
-  readonly #disks: Map<string, Handle>
   readonly #listeners = new Set<(view: PoolView) => void>()
-  /** Out, whatever the durable generation says: the reason, by id. */
-  readonly #lost = new Map<string, string>()
-  readonly #healed = new Map<string, { doneBytes: number; totalBytes: number }>()
   readonly #changes: Change[] = []
-  readonly #chain: GenerationChain
-  /** The newest one that is settled, or that rules a pool which may not be written. */
-  #generation: Generation
-  #blocked: StartDecision['blocked']
-  #readOnly: string | undefined
+  #roster: Roster
+  #chain: GenerationChain
+  #hold: Hold | undefined
+  #begun = false
+  /** By the operator's decision, the first generation begins a branch. */
+  #forced: boolean
   #working = false
   #view: PoolView
   #setDisks: readonly (readonly (SetDisk | undefined)[])[] = []
 
-  private constructor(input: { witness: PoolWitness; random: Random; decision: StartDecision; disks: Map<string, Handle> }) {
-    this.#witness = input.witness
-    this.#random = input.random
-    this.#disks = input.disks
-    const { ruling, sets, blocked } = input.decision
-    this.#chain = new GenerationChain(input.random, input.decision)
-    this.#generation = { ...ruling, sets }
-    this.#blocked = blocked
+  private constructor(input: PoolInput, random: Random, decided: Decided) {
+    this.#input = input
+    this.#random = random
+    const { roster, chain, hold } = standing(random, decided)
+    this.#roster = roster
+    this.#chain = chain
+    this.#hold = hold
+    this.#forced = decided.decision.forced
     this.#view = this.#look()
   }
 
@@ -86,29 +90,17 @@ export class Pool {
     return Pool.open({ disks: input.disks, witness: input.witness, seen: { generation: 0 }, random: input.random })
   }
 
-  /** Answers a read-only pool (`view.readOnly`) where a start could begin a second history, or too few disks are there. */
-  static async open(input: OpenPool): Promise<Result<Pool, PoolFault>> {
-    const witness = await readWitness(input.witness)
-    if (!witness.ok) return witness
-    const present = input.disks.filter((disk) => disk !== undefined)
-    const read = await Promise.all(present.map(readFoundDisk))
-    const newer = present.filter((_, i) => !read[i]!.ok).map((disk) => disk.directory)
-    if (newer.length > 0)
-      return fail({ kind: 'newer-format', sentence: `${newer.join(', ')} was written by a newer Holdfast: use that one.` })
-    const found = read.flatMap((result) => (result.ok ? result.value : []))
-    const decision = decideStart({
-      found,
-      witness: witness.value,
-      seenGeneration: input.seen.generation,
-      acceptOlder: input.acceptOlder === true,
-    })
-    if (!decision.ok) return decision
+  /** As it is found, before it begins; nothing is written. */
+  static async find({ disks, random, ...input }: OpenPool): Promise<Result<Pool, PoolFault>> {
+    const decided = await decideOn(disks, input)
+    return decided.ok ? ok(new Pool(input, random, decided.value)) : decided
+  }
 
-    const disks = new Map<string, Handle>()
-    for (const [id, { disk }] of decision.value.here) disks.set(id, { disk, files: await GenerationFiles.open(disk) })
-    const pool = new Pool({ witness: input.witness, random: input.random, decision: decision.value, disks })
-    await pool.#begin(decision.value.forced)
-    return ok(pool)
+  /** Begun, where that is possible; else read-only (`view.readOnly`): a start could begin a second history, or too few disks are there. */
+  static async open(input: OpenPool): Promise<Result<Pool, PoolFault>> {
+    const found = await Pool.find(input)
+    if (found.ok && found.value.mayBegin) await found.value.begin()
+    return found
   }
 
   get view(): PoolView {
@@ -121,9 +113,24 @@ export class Pool {
     return () => void this.#listeners.delete(listener)
   }
 
+  /** Whether its first generation is durable. */
+  get hasBegun(): boolean {
+    return this.#begun
+  }
+
+  /** Whether nothing that the pool itself knows of speaks against beginning. */
+  get mayBegin(): boolean {
+    return !this.#begun && (this.#hold?.kind === 'starting' || this.#hold?.kind === 'no-witness')
+  }
+
   /** Whether it is read-only for want of the witness alone: `putOut([])` tries again. */
   get waitsForWitness(): boolean {
-    return this.#readOnly === WITNESS_LOST
+    return this.#begun && this.#hold?.kind === 'no-witness'
+  }
+
+  /** The disks that have to come back or be retired, where others may have gone on without these; undefined where that is not what holds it. */
+  get missing(): readonly Member[] | undefined {
+    return this.#hold?.kind === 'blocked' ? this.#hold.missing : undefined
   }
 
   /** The disks of a set by position; undefined where one is out. The same array until the view changes. */
@@ -140,13 +147,45 @@ export class Pool {
     return this.#setDisks.flatMap((set) => set.flatMap((found) => (found === undefined || found.writeOnly ? [] : found.disk)))
   }
 
+  /** The newest opening of a disk that was here, whatever its state. */
+  opened(diskId: string): Disk | undefined {
+    return this.#roster.handles.get(diskId)?.disk
+  }
+
   /** Disks that are out and here, of this pool's own history, and can be healed. */
   returned(): DiskPlace[] {
+    const { handles, lost } = this.#roster
     return this.#view.sets
       .flatMap((set) => set.disks)
-      .filter((slot) => slot.state === 'out' && !this.#lost.has(slot.diskId) && this.#disks.get(slot.diskId)?.disk.failed === undefined)
-      .filter((slot) => this.#disks.has(slot.diskId))
+      .filter((slot) => slot.state === 'out' && slot.retired === undefined && !lost.has(slot.diskId))
+      .filter((slot) => handles.has(slot.diskId) && handles.get(slot.diskId)?.disk.failed === undefined)
       .map(({ set, position }) => ({ set, position }))
+  }
+
+  /** Writes the first generation: from then on it may be written. */
+  begin(): Promise<Result<PoolView, ChangeFault>> {
+    if (this.#begun && this.#hold === undefined) return Promise.resolve(ok(this.#view))
+    return this.#change(() => undefined, 'begins') as Promise<Result<PoolView, ChangeFault>>
+  }
+
+  /** The disks hold less than was seen, as the journal found: read-only. */
+  block(blocked: Blocked): void {
+    this.#hold = { kind: 'blocked', ...blocked }
+    this.#publish()
+  }
+
+  /** Before it began: decides anew who is in, on these disks. `retired`: more of them. */
+  async lookAgain(disks: readonly Disk[], retired: readonly string[] = []): Promise<Result<void, PoolFault>> {
+    const given = new Set([...(this.#input.retired ?? []), ...retired])
+    const decided = await decideOn(disks, { ...this.#input, retired: given })
+    if (!decided.ok || this.#begun) return decided.ok ? ok(undefined) : decided
+    const { roster, chain, hold } = standing(this.#random, decided.value)
+    this.#roster = roster
+    this.#chain = chain
+    this.#hold = hold
+    this.#forced = decided.value.decision.forced
+    this.#publish()
+    return ok(undefined)
   }
 
   /** Resolves when it is durable that they are out. Asked with an empty list, tries again what could not be written before. */
@@ -155,27 +194,65 @@ export class Pool {
       for (const { set, position, reason } of disks) {
         const member = draft[set]?.[position]
         if (member === undefined || member.state === 'out') continue
-        this.#lost.set(member.diskId, reason)
-        putOut(draft, set, position, reason)
+        this.#roster.lost.set(member.diskId, reason)
+        putOut(draft, { set, position }, reason)
       }
       return undefined
     })
     return result.ok ? result : fail(result.error === 'read-only' ? 'read-only' : 'too-few-disks')
   }
 
+  /** Whether the disk, opened anew, is the one of this place, and shows that it missed no generation while it was away. */
+  async isUnchanged(set: number, position: number, disk: Disk): Promise<boolean> {
+    const found = await readFoundDisk(disk)
+    const { identity, generation } = found.ok ? found.value : {}
+    const ours = identity?.poolId === this.#view.poolId && identity.diskId === this.#view.sets[set]?.disks[position]?.diskId
+    return ours && generation !== undefined && this.#chain.isCurrent(generation)
+  }
+
+  /** Those that were in by the durable generation, and are lost: what they held then, nothing was acknowledged without. */
+  lostSince(): DiskPlace[] {
+    const { generation, lost } = this.#roster
+    return generation.sets.flatMap(({ disks }, set) =>
+      disks.flatMap(({ state, diskId }, position) => (state === 'in' && lost.has(diskId) ? [{ set, position }] : [])),
+    )
+  }
+
+  /**
+   * Disks of `lostSince`, opened anew, that are unchanged: they are in again when this answers. Only of a pool that is read-only because it lost too
+   * many: else others went on without them.
+   */
+  async takeBack(back: readonly (DiskPlace & { readonly disk: Disk })[]): Promise<Result<PoolView, Refused>> {
+    const { generation, lost, handles } = this.#roster
+    for (const { set, position, disk } of back) {
+      const member = generation.sets[set]?.disks[position]
+      // From now on this is the disk, whatever becomes of it: the journal knows its copies by this opening.
+      if (member !== undefined && lost.has(member.diskId)) handles.set(member.diskId, { disk, files: await GenerationFiles.open(disk) })
+    }
+    return this.#change((draft) => {
+      if (!this.#begun || this.#hold?.kind !== 'too-few-disks') return 'not-possible'
+      for (const { set, position, disk } of back) {
+        const member = this.#roster.generation.sets[set]?.disks[position]
+        if (member?.state !== 'in' || handles.get(member.diskId)?.disk !== disk || !lost.delete(member.diskId)) continue
+        draft[set]![position] = { ...member, directory: disk.directory }
+      }
+      return undefined
+    })
+  }
+
   /**
    * Takes new writes onto a disk that is out, until markIn. `disk`: the disk opened anew, if it came back since the start.
-   * 'not-possible' if it is not out, or not that disk.
+   * 'not-possible' if it is not out, or out for good, or not that disk.
    */
-  async startHealing(set: number, position: number, disk?: Disk): Promise<Result<PoolView, ChangeFault | 'not-possible'>> {
+  async startHealing(set: number, position: number, disk?: Disk): Promise<Result<PoolView, Refused>> {
     const slot = this.#view.sets[set]?.disks[position]
-    if (slot === undefined) return fail('not-possible')
-    const handle = disk === undefined ? this.#disks.get(slot.diskId) : await this.#sameDisk(disk, slot.diskId)
+    if (slot === undefined || slot.retired !== undefined) return fail('not-possible')
+    const handle = disk === undefined ? this.#roster.handles.get(slot.diskId) : await this.#sameDisk(disk, slot.diskId)
     if (handle === undefined || handle.disk.failed !== undefined) return fail('not-possible')
     const result = await this.#change((draft) => {
       const member = draft[set]![position]!
-      if (member.state !== 'out' || member.diskId !== slot.diskId) return 'not-possible'
-      this.#takeIn(draft, { set, position }, { ...member, reason: 'came back' }, handle)
+      if (member.state !== 'out' || member.retired !== undefined || member.diskId !== slot.diskId) return 'not-possible'
+      this.#roster.takeIn(draft, { set, position }, { ...member, reason: 'came back' }, handle)
       return undefined
     })
     // It may have failed again while the generation was written.
@@ -184,9 +261,10 @@ export class Pool {
 
   /** Gives the place of a disk, whatever its state, to an empty one, which then heals. */
   async replaceDisk(set: number, position: number, disk: Disk): Promise<Result<PoolView, ChangeFault | PoolFault>> {
-    const geometry = this.#generation.sets[set]
+    const geometry = this.#roster.generation.sets[set]
     const old = geometry?.disks[position]
     if (geometry === undefined || old === undefined) return fail({ kind: 'bad-geometry', sentence: `Set ${set} has no place ${position}.` })
+    if (this.#hold !== undefined) return fail(this.#hold.kind === 'too-few-disks' ? 'too-few-disks' : 'read-only')
     const ready = await this.#readyForUse(disk)
     if (!ready.ok) return ready
     const { dataShards, parityShards } = geometry
@@ -196,16 +274,15 @@ export class Pool {
     const result = await this.#change((draft) => {
       const stay = draft[set]!.filter((other, i) => i !== position && other.state === 'in').length
       if (stay < dataShards) return 'too-few-disks'
-      this.#takeIn(draft, { set, position }, { diskId, state: 'healing', reason: 'replaced' }, { disk, files: files.value })
+      this.#roster.takeIn(draft, { set, position }, { diskId, state: 'healing', reason: 'replaced' }, { disk, files: files.value })
       return undefined
     })
-    if (result.ok) this.#disks.delete(old.diskId)
-    else this.#disks.delete(diskId)
+    this.#roster.handles.delete(result.ok ? old.diskId : diskId)
     return result.ok ? result : fail(result.error === 'not-possible' ? 'read-only' : result.error)
   }
 
   /** Everything that a healing disk should hold was read back: it counts again when this answers. */
-  markIn(set: number, position: number): Promise<Result<PoolView, ChangeFault | 'not-possible'>> {
+  markIn(set: number, position: number): Promise<Result<PoolView, Refused>> {
     return this.#change((draft) => {
       const member = draft[set]?.[position]
       if (member?.state !== 'healing') return 'not-possible'
@@ -219,41 +296,24 @@ export class Pool {
   reportProgress(set: number, position: number, healed: { readonly doneBytes: number; readonly totalBytes: number }): void {
     const slot = this.#view.sets[set]?.disks[position]
     if (slot?.state !== 'healing') return
-    this.#healed.set(slot.diskId, { ...healed })
+    this.#roster.healed.set(slot.diskId, { ...healed })
     this.#publish()
   }
 
-  /**
-   * The operator's word that a disk which is not here is lost for good. When all those are retired whose absence makes the pool read-only, it
-   * may be written again, if k disks of each set are here; what only the retired ones held is lost.
-   */
-  async retire(set: number, position: number): Promise<Result<PoolView, ChangeFault | 'not-possible'>> {
-    const slot = this.#view.sets[set]?.disks[position]
-    if (slot?.state !== 'out') return fail('not-possible')
-    const blocked = this.#blocked
-    this.#lost.set(slot.diskId, RETIRED)
-    this.#publish()
-    if (blocked === undefined) return this.#change(() => undefined)
-    const isRetired = ({ set, position }: DiskPlace): boolean => this.#view.sets[set]?.disks[position]?.reason === RETIRED
-    if (blocked.missing.length === 0 || !blocked.missing.every(isRetired)) return ok(this.#view)
-    this.#blocked = undefined
-    return this.#change(() => undefined, 'new-branch')
+  /** The operator's word that disks which are out are lost for good: should they turn up, they are not healed. Gives up nothing that others hold. */
+  retire(places: readonly DiskPlace[]): Promise<Result<PoolView, Refused>> {
+    return this.#change((draft) => {
+      if (!places.every(({ set, position }) => draft[set]?.[position]?.state === 'out')) return 'not-possible'
+      for (const { set, position } of places) draft[set]![position] = asRetired(draft[set]![position]!)
+      return undefined
+    })
   }
 
   // ---- How a generation comes to be ----
 
-  async #begin(forced: boolean): Promise<void> {
-    if (this.#blocked !== undefined) {
-      this.#readOnly = this.#blocked.sentence
-      this.#publish()
-      return
-    }
-    await this.#write(this.#draft(), forced)
-  }
-
-  #change(edit: Change['edit'], always?: 'new-branch'): Promise<Result<PoolView, ChangeFault | 'not-possible'>> {
+  #change(edit: Change['edit'], how?: 'begins'): Promise<Result<PoolView, Refused>> {
     return new Promise((answer) => {
-      this.#changes.push({ edit, answer, ...(always === undefined ? {} : { always }) })
+      this.#changes.push({ edit, answer, begins: how === 'begins' })
       if (!this.#working) void this.#work()
     })
   }
@@ -264,7 +324,7 @@ export class Pool {
     await undefined
     while (this.#changes.length > 0) {
       const batch = this.#changes.splice(0)
-      const draft = this.#draft()
+      const draft = this.#roster.draft()
       const accepted = batch.filter((change) => {
         const fault = change.edit(draft)
         if (fault !== undefined) change.answer(fail(fault))
@@ -277,76 +337,34 @@ export class Pool {
   }
 
   async #settle(draft: Draft, changes: readonly Change[]): Promise<Result<PoolView, ChangeFault>> {
-    if (this.#blocked !== undefined) {
+    const begins = changes.some((change) => change.begins)
+    if (this.#hold?.kind === 'blocked' || (!this.#begun && !begins)) {
       this.#publish()
       return fail('read-only')
     }
-    const newBranch = changes.some((change) => change.always === 'new-branch')
-    const unchanged = !newBranch && this.#readOnly === undefined && sameMembers(draft, this.#generation.sets)
-    return unchanged ? ok(this.#view) : this.#write(draft, newBranch)
-  }
-
-  /** Writes generations until one is on every disk that is in or healing by it, and in the witness. */
-  async #write(draft: Draft, newBranch: boolean): Promise<Result<PoolView, ChangeFault>> {
-    if (newBranch) this.#chain.beginBranch()
-    for (;;) {
-      const sets: GenerationSet[] = this.#generation.sets.map((set, i) => ({ ...set, disks: draft[i]! }))
-      const short = sets.findIndex((set) => set.disks.filter((member) => member.state === 'in').length < set.dataShards)
-      if (short >= 0) return this.#giveUp(draft, 'too-few-disks', describeTooFew(short, sets[short]!))
-      const generation = this.#chain.next(sets)
-      if (!(await this.#writeToDisks(draft, generation))) continue
-      const witnessed = await this.#witness.write(generation)
-      if (!witnessed.ok) return this.#giveUp(draft, 'read-only', WITNESS_LOST)
-      this.#generation = generation
-      this.#chain.settle(generation)
-      this.#readOnly = undefined
-      this.#publish()
-      return ok(this.#view)
-    }
-  }
-
-  /** False if a disk failed; it is out in the draft then. */
-  async #writeToDisks(draft: Draft, generation: Generation): Promise<boolean> {
-    const write = async (set: Member[], member: Member, position: number): Promise<boolean> => {
-      const handle = this.#disks.get(member.diskId)
-      const written = handle === undefined ? fail('gone' as const) : await handle.files.write(generation)
-      if (written.ok) return true
-      const reason = describeFault(handle?.disk.failed ?? written.error)
-      this.#lost.set(member.diskId, reason)
-      set[position] = { ...member, state: 'out', reason }
-      return false
-    }
-    const all = draft.flatMap((set) => set.map((member, position) => (member.state === 'out' ? true : write(set, member, position))))
-    return (await Promise.all(all)).every((written) => written)
+    if (!begins && this.#hold === undefined && sameMembers(draft, this.#roster.generation.sets)) return ok(this.#view)
+    if (this.#forced) this.#chain.beginBranch()
+    this.#forced = false
+    const written = await writeGeneration(draft, { roster: this.#roster, chain: this.#chain, witness: this.#input.witness })
+    if (!written.ok) return this.#giveUp(written.error)
+    this.#roster.generation = written.value
+    this.#begun = true
+    this.#hold = undefined
+    this.#publish()
+    return ok(this.#view)
   }
 
   /** The durable generation stays as it is; who is out in the draft is shown as out. */
-  #giveUp(draft: Draft, fault: ChangeFault, sentence: string): Result<PoolView, ChangeFault> {
-    for (const member of draft.flat()) if (member.state === 'out') this.#lost.set(member.diskId, member.reason ?? 'out')
-    this.#readOnly = sentence
+  #giveUp({ kind, sentence, draft }: NotWritten): Result<PoolView, ChangeFault> {
+    for (const member of draft.flat()) if (member.state === 'out') this.#roster.lost.set(member.diskId, member.reason ?? 'out')
+    this.#hold = { kind, sentence }
     this.#publish()
-    return fail(fault)
+    return fail(kind === 'too-few-disks' ? kind : 'read-only')
   }
 
-  #draft(): Draft {
-    return this.#generation.sets.map((set) => set.disks.map((member) => staying(this.#asNow(member))))
-  }
-
-  #asNow(member: Member): Member {
-    const reason = this.#lost.get(member.diskId)
-    return reason === undefined ? member : { ...member, state: 'out', reason }
-  }
-
-  /** Puts a disk into a place, healing. */
-  #takeIn(draft: Draft, { set, position }: DiskPlace, member: Member, handle: Handle): void {
-    this.#disks.set(member.diskId, handle)
-    this.#lost.delete(member.diskId)
-    this.#healed.delete(member.diskId)
-    draft[set]![position] = { ...member, state: 'healing', directory: handle.disk.directory }
-  }
-
-  /** The disk that was opened anew, if it is the one with this id. */
+  /** The disk that was opened anew, if it is the one with this id, and no write of its earlier opening can still reach it. */
   async #sameDisk(disk: Disk, diskId: string): Promise<Handle | undefined> {
+    if (this.#roster.handles.get(diskId)?.disk.quiet === false) return undefined
     const found = await readFoundDisk(disk)
     if (!found.ok || found.value.identity?.poolId !== this.#view.poolId || found.value.identity.diskId !== diskId) return undefined
     this.#chain.note(found.value.generation?.number ?? 0)
@@ -369,41 +387,17 @@ export class Pool {
   }
 
   #look(): PoolView {
-    const sets = this.#generation.sets.map((set, index) => ({
-      ...set,
-      disks: set.disks.map((member, i) => this.#slot(this.#asNow(member), index, i)),
-    }))
-    this.#setDisks = sets.map((set) =>
-      set.disks.map((slot) => {
-        const handle = slot.state === 'out' ? undefined : this.#disks.get(slot.diskId)
-        return handle === undefined ? undefined : { disk: handle.disk, writeOnly: slot.state === 'healing' }
-      }),
-    )
-    const { poolId, number } = this.#generation
-    return { poolId, generation: number, sets, ...(this.#readOnly === undefined ? {} : { readOnly: this.#readOnly }) }
-  }
-
-  #slot({ diskId, state, reason, directory = '' }: Member, set: number, position: number): DiskSlot {
-    const healed = state === 'healing' ? this.#healed.get(diskId) : undefined
-    return {
-      set,
-      position,
-      diskId,
-      directory,
-      state,
-      ...(reason === undefined ? {} : { reason }),
-      ...(healed === undefined ? {} : { healed }),
-    }
+    const view = this.#roster.view(this.#hold?.sentence)
+    this.#setDisks = this.#roster.setDisks(view)
+    return view
   }
 }
 
-const RETIRED = 'retired'
-
-function putOut(draft: Draft, set: number, position: number, reason: string): void {
-  draft[set]![position] = { ...draft[set]![position]!, state: 'out', reason }
-}
-
-function sameMembers(draft: Draft, sets: readonly GenerationSet[]): boolean {
-  const text = (members: readonly (readonly Member[])[]): string => JSON.stringify(members)
-  return text(draft) === text(sets.map((set) => set.disks.map(staying)))
+function standing(random: Random, { decision, handles }: Decided): { roster: Roster; chain: GenerationChain; hold: Hold } {
+  const { ruling, sets, blocked, short } = decision
+  const roster = new Roster({ ...ruling, sets }, handles)
+  const chain = new GenerationChain(random, decision)
+  if (blocked !== undefined) return { roster, chain, hold: { kind: 'blocked', ...blocked } }
+  if (short !== undefined) return { roster, chain, hold: { kind: 'too-few-disks', sentence: short } }
+  return { roster, chain, hold: { kind: 'starting', sentence: STARTING } }
 }

@@ -1,11 +1,12 @@
 /** The engine's `SiteControl`, asked from the main thread. */
 import type { MessagePort } from 'node:worker_threads'
-import type { EngineStatus, HealProgress, SiteControl } from '../admin/control.ts'
+import type { DisksGivenUp, EngineStatus, HealProgress, SiteControl } from '../admin/control.ts'
 import type { Result } from '../result.ts'
 
 type Ask =
   | { readonly number: number; readonly call: 'status' }
   | { readonly number: number; readonly call: 'replace-disk'; readonly oldDirectory: string; readonly newDirectory: string }
+  | { readonly number: number; readonly call: 'retire-disks'; readonly directories: readonly string[]; readonly giveUp: string | undefined }
 type Answer = { readonly number: number } & (
   | { readonly progress: HealProgress }
   | { readonly value: unknown }
@@ -30,6 +31,10 @@ export class ControlPort implements SiteControl {
     return this.#ask<Result<void, string>>((number) => ({ number, call: 'replace-disk', oldDirectory, newDirectory }), progress)
   }
 
+  retireDisks(directories: readonly string[], giveUp: string | undefined): Promise<Result<DisksGivenUp, string>> {
+    return this.#ask<Result<DisksGivenUp, string>>((number) => ({ number, call: 'retire-disks', directories, giveUp }))
+  }
+
   #ask<T>(make: (number: number) => Ask, progress?: (step: HealProgress) => void): Promise<T> {
     const number = this.#nextNumber++
     return new Promise((resolve, reject) => {
@@ -52,13 +57,20 @@ export function serveControl(port: MessagePort, control: SiteControl): void {
   const send = (answer: Answer): void => port.postMessage(answer)
   port.on('message', (ask: Ask) => {
     const { number } = ask
-    const work: Promise<unknown> =
-      ask.call === 'status'
-        ? control.status()
-        : control.replaceDisk(ask.oldDirectory, ask.newDirectory, (progress) => send({ number, progress }))
-    work.then(
+    answer(control, ask, (progress) => send({ number, progress })).then(
       (value) => send({ number, value }),
       (error: unknown) => send({ number, thrown: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
     )
   })
+}
+
+function answer(control: SiteControl, ask: Ask, progress: (step: HealProgress) => void): Promise<unknown> {
+  switch (ask.call) {
+    case 'status':
+      return control.status()
+    case 'replace-disk':
+      return control.replaceDisk(ask.oldDirectory, ask.newDirectory, progress)
+    case 'retire-disks':
+      return control.retireDisks(ask.directories, ask.giveUp)
+  }
 }

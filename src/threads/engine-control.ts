@@ -16,7 +16,7 @@ export function engineControl(engine: Engine, clock: Clock): SiteControl {
     async status() {
       // Whoever has just pulled a disk wants to see it out.
       await checkDisks(engine.pool)
-      return { pool: engine.pool.view, sequence: engine.journal.nextSequence - 1, shardsToRepair: engine.healing.shardsToRepair }
+      return { pool: engine.pool.view, sequence: engine.sequence, shardsToRepair: engine.healing.shardsToRepair }
     },
     async replaceDisk(oldDirectory, newDirectory, progress): Promise<Result<void, string>> {
       const slot = engine.pool.view.sets.flatMap((set) => set.disks).find((disk) => disk.directory === oldDirectory)
@@ -40,6 +40,7 @@ export function engineControl(engine: Engine, clock: Clock): SiteControl {
       }
       return heal(engine, slot.set, slot.position, clock, progress)
     },
+    retireDisks: (directories, giveUp) => engine.retire({ directories, ...(giveUp === undefined ? {} : { giveUp }) }),
   }
 }
 

@@ -1,6 +1,7 @@
 import type { AdminCommand } from '../command.ts'
 import { bundleAcknowledge, bundleExport, bundleImport, bundleInspect, bundleVerify } from './bundles.ts'
 import { diskReplace } from './disk-replace.ts'
+import { diskRetire } from './disk-retire.ts'
 import { peerAdd, peerList, siteIdentity } from './peers.ts'
 import { diskStatusCommand, status } from './status.ts'
 
@@ -10,6 +11,7 @@ export const ADMIN_COMMANDS: ReadonlyMap<string, AdminCommand> = new Map(
     status,
     diskStatusCommand,
     diskReplace,
+    diskRetire,
     siteIdentity,
     peerAdd,
     peerList,

@@ -8,6 +8,8 @@ export type DiskStatus = {
   readonly set: number
   readonly position: number
   readonly id: string
+  /** Out for good, by an operator's word. */
+  readonly retired?: true
   readonly reason?: string
   readonly healed?: { readonly doneBytes: number; readonly totalBytes: number }
 }
@@ -53,12 +55,19 @@ export const status: AdminCommand<SiteStatus> = {
 }
 
 /** The state of the disks alone, as scripts read it. */
-export const diskStatusCommand: AdminCommand<{ readonly disks: readonly DiskStatus[] }> = {
+export const diskStatusCommand: AdminCommand<DisksStatus> = {
   name: 'disk/status',
   async run(site) {
     const { pool } = await site.control.status()
-    return ok({ disks: pool.sets.flatMap((set) => set.disks.map(diskStatus)) })
+    const disks = pool.sets.flatMap((set) => set.disks.map(diskStatus))
+    return ok({ disks, ...(pool.readOnly === undefined ? {} : { readOnly: pool.readOnly }) })
   },
+}
+
+export type DisksStatus = {
+  readonly disks: readonly DiskStatus[]
+  /** Why the site is read-only, and what to do. */
+  readonly readOnly?: string
 }
 
 const survives = (set: PoolSet): number => set.parityShards - set.disks.filter((disk) => disk.state !== 'in').length
@@ -70,6 +79,7 @@ function diskStatus(slot: DiskSlot): DiskStatus {
     set: slot.set,
     position: slot.position,
     id: slot.diskId,
+    ...(slot.retired === undefined ? {} : { retired: slot.retired }),
     ...(slot.reason === undefined ? {} : { reason: slot.reason }),
     ...(slot.healed === undefined ? {} : { healed: slot.healed }),
   }
@@ -80,7 +90,7 @@ function condition(pool: PoolView, shardsToRepair: number): Pick<SiteStatus, 'st
   const lost = disks.filter((disk) => disk.state === 'out')
   if (pool.readOnly !== undefined) return { state: 'read-only', sentence: pool.readOnly }
   if (lost.length > 0) {
-    const named = lost.map((disk) => disk.directory).join(', ')
+    const named = lost.map((disk) => (disk.retired ? `${disk.directory} (retired)` : disk.directory)).join(', ')
     return { state: 'degraded', sentence: `Out: ${named}. Replace with: holdfast disk replace SITE OLD-DIR NEW-DIR.` }
   }
   if (disks.some((disk) => disk.state === 'healing'))

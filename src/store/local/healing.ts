@@ -76,6 +76,7 @@ export class Healing {
     if (this.#closed) return
     this.#cancelTimer?.()
     this.#cancelTimer = this.#input.clock.timer(LOOK_PERIOD_MS, () => this.look())
+    if (this.#isReadOnly) return
     void this.#lookAfterDisks()
     this.#mendCopies()
     if (this.#working !== undefined) this.#again = true
@@ -96,7 +97,7 @@ export class Healing {
 
   /** A read met a shard that is missing or bad, on a disk that works. */
   reportBadShard(place: ExtentPlace, shard: number): void {
-    if (this.#closed || this.#bad.size >= BAD_SHARDS_MAX) return
+    if (this.#closed || this.#isReadOnly || this.#bad.size >= BAD_SHARDS_MAX) return
     this.#bad.set(`${place.start}/${place.counter}/${shard}`, { place, shard })
     this.look()
   }
@@ -140,7 +141,7 @@ export class Healing {
   /** Takes back disks that are there again, and goes on healing those that should be. */
   async #lookAfterDisks(): Promise<void> {
     const { pool } = this.#input
-    if (pool.view.readOnly !== undefined) return
+    if (this.#isReadOnly) return
     for (const slot of pool.view.sets.flatMap((set) => set.disks)) {
       if (this.#closed) return
       if (slot.state === 'out') await this.#takeBack(slot)
@@ -148,9 +149,9 @@ export class Healing {
     }
   }
 
-  async #takeBack({ set, position, directory, reason }: DiskSlot): Promise<void> {
+  async #takeBack({ set, position, directory, retired }: DiskSlot): Promise<void> {
     const { pool, reopenDisk } = this.#input
-    if (reason === 'retired' || (await pool.startHealing(set, position)).ok) return
+    if (retired !== undefined || (await pool.startHealing(set, position)).ok) return
     const disk = await reopenDisk?.(directory)
     if (disk === undefined) return
     if (!(await pool.startHealing(set, position, disk)).ok) disk.close()
@@ -247,9 +248,14 @@ export class Healing {
     return found
   }
 
+  /** Nothing may be written then, not even what is owed. */
+  get #isReadOnly(): boolean {
+    return this.#input.pool.view.readOnly !== undefined
+  }
+
   #isStill(slot: DiskSlot): boolean {
     const now = this.#slot(slot.set, slot.position)
-    return !this.#closed && now?.diskId === slot.diskId && now.state === 'healing'
+    return !this.#closed && !this.#isReadOnly && now?.diskId === slot.diskId && now.state === 'healing'
   }
 
   async #healShards(slot: DiskSlot, report: (doneBytes: number) => void): Promise<Result<void, HealFault>> {

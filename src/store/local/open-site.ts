@@ -122,28 +122,38 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
   const folder = await openDirectoryDisk({ directory, identityFile: SITE_FILE, clock })
   if (!folder.ok) return fail(siteFileFault(directory, 'not-a-site'))
   const opened: { close(): unknown }[] = [folder.value]
+  let indexOpens = false
   const giveUp = async (fault: SiteFault) => {
     for (const each of opened.reverse()) await each.close()
+    // The index had no part in it: it stays, for it may be all that knows how much is missing.
+    if (indexOpens) await rm(join(directory, INDEX_FOLDER, OPENING_FILE), { force: true })
     return fail(fault)
   }
   const file = await SiteFile.read(folder.value)
   if (!file.ok) return giveUp(siteFileFault(directory, file.error))
-  const index = await openIndex(directory)
-  if (index === undefined)
-    return giveUp({ kind: 'unusable', sentence: `The index in ${join(directory, INDEX_FOLDER)} cannot be opened or made anew.` })
-  opened.push(index)
+  // One that is damaged stays until it is known that it can be made anew.
+  const whole = await openIndex(directory, 'if-whole')
+  if (whole !== undefined) opened.push(whole)
+  indexOpens = whole !== undefined
   const witness = witnessIn(folder.value)
   const known = await witness.read()
   const listed =
     known.ok && known.value !== undefined ? known.value.sets.flatMap((set) => set.disks.map((member) => member.directory ?? '')) : []
-  const { home, disks: given } = file.value.record
+  const { home, disks: given, word } = file.value.record
   const moved = [...listed, ...given].filter((each) => each !== '').map((each) => movedAlong(each, home, directory))
   const directories = [...new Set([...moved, ...(input.moreDirectories ?? [])])]
   const disks = await openDisks(directories, clock)
   for (const disk of disks) if (disk !== undefined) opened.push(disk)
-  const seen = { generation: seenGeneration(index) }
-  const pool = await Pool.open({ disks: await ofAPool(disks), witness, seen, random: input.random, ...accept(input) })
+  const seen = { generation: whole === undefined ? 0 : seenGeneration(whole) }
+  const retired = new Set(word?.disks)
+  const pool = await Pool.find({ disks: await ofAPool(disks), witness, seen, retired, random: input.random, ...accept(input) })
   if (!pool.ok) return giveUp({ kind: pool.error.kind === 'newer-format' ? 'newer-version' : 'unusable', sentence: pool.error.sentence })
+
+  if (whole === undefined && !pool.value.mayBegin) return giveUp(describeEngineFault({ kind: 'nothing-to-show' }, pool.value.view))
+  const index = whole ?? (await openIndex(directory, 'or-anew'))
+  if (index === undefined)
+    return giveUp({ kind: 'unusable', sentence: `The index in ${join(directory, INDEX_FOLDER)} cannot be opened or made anew.` })
+  if (whole === undefined) opened.push(index)
 
   const begun = await beginStart(file.value, directory, disks)
   if (begun === undefined) return giveUp({ kind: 'unusable', sentence: `${directory} cannot be written.` })
@@ -160,12 +170,15 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
     start,
     uncleanStarts,
     onSwept: async (swept) => void (await forget(swept)),
+    ...(word === undefined ? {} : { word }),
+    keepWord: async (given) => (await file.value.change(({ word: _, ...record }) => (given ? { ...record, word: given } : record))).ok,
     reopenDisk: async (lost) => {
       const disk = await openDirectoryDisk({ directory: lost, identityFile: IDENTITY_FILE, clock })
       return disk.ok ? disk.value : undefined
     },
     indexRoom: () => space.room,
   })
+  indexOpens &&= engine.ok || engine.error.kind !== 'index-failed'
   if (!engine.ok) return giveUp(describeEngineFault(engine.error, pool.value.view))
   await rm(join(directory, INDEX_FOLDER, OPENING_FILE), { force: true })
   return ok({
@@ -198,23 +211,20 @@ async function ofAPool(disks: readonly (Disk | undefined)[]): Promise<(Disk | un
   return Promise.all(disks.map(async (disk) => (disk !== undefined && (await disk.readFile(IDENTITY_FILE)).ok ? disk : undefined)))
 }
 
-/** Makes the index anew if it is garbage, or if the last start died over it: the journal has all that it held. */
-async function openIndex(siteDirectory: string): Promise<OrderedMap | undefined> {
+/** It is bad if it is garbage, or if the last start died over it. 'or-anew': then it is removed, as the journal has all that it held. */
+async function openIndex(siteDirectory: string, how: 'if-whole' | 'or-anew'): Promise<OrderedMap | undefined> {
   const directory = join(siteDirectory, INDEX_FOLDER)
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      await mkdir(directory, { recursive: true, mode: 0o700 })
-      const names = await readdir(directory)
-      const isBad = attempt > 0 || names.includes(OPENING_FILE) || !(await looksWhole(directory))
-      if (isBad) for (const name of names) await rm(join(directory, name), { recursive: true })
-      await writeFile(join(directory, OPENING_FILE), '')
-      const index = LmdbMap.open(directory)
-      if (index.ok) return index.value
-    } catch {
-      return undefined
-    }
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    const names = await readdir(directory)
+    if (how === 'or-anew') for (const name of names) await rm(join(directory, name), { recursive: true })
+    else if (names.includes(OPENING_FILE) || !(await looksWhole(directory))) return undefined
+    await writeFile(join(directory, OPENING_FILE), '')
+    const index = LmdbMap.open(directory)
+    return index.ok ? index.value : undefined
+  } catch {
+    return undefined
   }
-  return undefined
 }
 
 function seenGeneration(index: OrderedMap): number {

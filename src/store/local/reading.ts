@@ -15,17 +15,21 @@ export class StoredContent {
   readonly #extents: ExtentStore
   readonly #journal: JournalReader
   readonly #cache: BodyCache
+  readonly #mayReturn: () => boolean
 
   constructor(input: {
     readonly index: OrderedMap
     readonly extents: ExtentStore
     readonly journalReader: JournalReader
     readonly cacheBytes: number
+    /** Disks are missing that may hold what is on none of those that are here. */
+    readonly mayReturn: () => boolean
   }) {
     this.#index = input.index
     this.#extents = input.extents
     this.#journal = input.journalReader
     this.#cache = new BodyCache(input.cacheBytes)
+    this.#mayReturn = input.mayReturn
   }
 
   /** Bytes `from` to `to` (exclusive) of the slices. */
@@ -43,9 +47,14 @@ export class StoredContent {
     const cached = this.#cache.get(place.sequence)
     if (cached !== undefined) return ok(cached)
     const read = await this.#journal.read(place)
-    if (!read.ok) return fail(read.error === 'damaged' ? 'damaged' : 'unavailable')
+    if (!read.ok) return fail(this.faultOf(read.error))
     this.#cache.add(place.sequence, read.value)
     return read
+  }
+
+  /** Nothing is called damaged that disks may still hold which are away. */
+  faultOf(fault: ExtentFault): StoreFault {
+    return fault === 'damaged' && this.#mayReturn() ? 'unavailable' : storeFault(fault)
   }
 
   /** The runs of a manifest from `from` to `to`, row by row as the walk gets there. */
@@ -133,7 +142,7 @@ class SlicesReader implements ContentReader {
 
   async #readExtent(extent: ExtentReader): Promise<'go-on' | Result<Uint8Array, StoreFault>> {
     const read = await extent.read()
-    if (!read.ok) return fail(storeFault(read.error))
+    if (!read.ok) return fail(this.#content.faultOf(read.error))
     if (read.value !== undefined) return ok(read.value)
     extent.close()
     if (this.#extent === extent) this.#extent = undefined

@@ -144,7 +144,7 @@ export class SimulatedJournal {
       disks: journalDisksOf(pool),
       clock: this.world.clock,
       seen,
-      acceptOlder,
+      ...(acceptOlder && { accepts: 'anything' as const }),
       options: this.#options,
     })
   }
