@@ -2,96 +2,11 @@
 import { describe, expect, test, vi } from 'vitest'
 import { fail } from '../../src/result.ts'
 import type { StagedContent } from '../../src/store/store.ts'
-import type { Bucket, BucketId } from '../../src/store/terms.ts'
+import type { BucketId } from '../../src/store/terms.ts'
+import { Case } from './case.ts'
 import type { DiskSnapshot } from './simulated-disk.ts'
-import { SimulatedEnclave } from './simulated-enclave.ts'
-import { checkStore } from './store-check.ts'
-import { makeBuckets, readAll, StoreClients } from './store-clients.ts'
-import { type ModelBucket, StoreModel } from './store-model.ts'
-
-/** A site, its clients, and the model of what they were told. */
-class Case {
-  readonly enclave: SimulatedEnclave
-  readonly model = new StoreModel()
-  readonly buckets: ReadonlyMap<ModelBucket, Bucket>
-
-  private constructor(enclave: SimulatedEnclave, buckets: ReadonlyMap<ModelBucket, Bucket>) {
-    this.enclave = enclave
-    this.buckets = buckets
-  }
-
-  static async of(seed: number, disks: number, parity: number): Promise<Case> {
-    const enclave = await SimulatedEnclave.make({ seed, disks, parity })
-    const buckets = await enclave.run(makeBuckets(enclave.store))
-    if (buckets === undefined) throw new Error('no buckets could be made')
-    return new Case(enclave, buckets)
-  }
-
-  /** Clients work; answers how many changes went well. */
-  async work(operations = 30): Promise<number> {
-    const { enclave, model, buckets } = this
-    const clients = new StoreClients({ model, store: enclave.store, world: enclave.world, buckets })
-    await enclave.run(clients.work(3, operations))
-    return clients.counts.done
-  }
-
-  async check(label: string, where = this.enclave): Promise<void> {
-    const doubts = where === this.enclave ? 'resolved' : 'kept'
-    await where.run(checkStore(where.store, this.model, this.buckets, { label, doubts }))
-  }
-
-  async endAndStart(how: 'power-cut' | 'kill', present?: readonly number[]): Promise<void> {
-    this.enclave.die(how)
-    this.model.release()
-    await this.enclave.restart(present === undefined ? {} : { present })
-  }
-}
-
-describe('2+2, where two disks drop out and the other two go on', () => {
-  const dropped = async (seed: number): Promise<Case> => {
-    const site = await Case.of(seed, 4, 2)
-    await site.work()
-    site.enclave.disk(0).hang()
-    site.enclave.disk(1).hang()
-    await site.enclave.until(() => site.enclave.states === 'out out in in', 'both put out')
-    expect(await site.work()).toBeGreaterThan(10)
-    site.enclave.disk(0).resume()
-    site.enclave.disk(1).resume()
-    site.enclave.die('power-cut')
-    site.model.release()
-    return site
-  }
-
-  test('when only the first two come back, nothing is served as if it were all, and the others are named', async () => {
-    const { enclave } = await dropped(1)
-    const started = await enclave.start({ present: [0, 1] })
-    const sentence = started.ok ? started.value.pool.view.readOnly : started.error
-    expect(sentence).toContain('/d3')
-    expect(sentence).toContain('/d4')
-  })
-
-  test('also when the index is lost, or the witness', async () => {
-    for (const lost of ['index', 'witness'] as const) {
-      const { enclave } = await dropped(2)
-      if (lost === 'index') enclave.setIndexBack('empty')
-      else enclave.loseWitness()
-      const started = await enclave.start({ present: [0, 1] })
-      const sentence = started.ok ? started.value.pool.view.readOnly : started.error
-      expect(sentence).toContain('/d3')
-      expect(sentence).toContain('/d4')
-    }
-  })
-
-  test('when all come back, everything is there and the first two are healed', async () => {
-    const site = await dropped(3)
-    await site.enclave.restart()
-    await site.check('all back')
-    await site.enclave.until(() => site.enclave.states === 'in in in in', 'both healed')
-    const copy = site.enclave.copy([2, 3], 'without-index')
-    await copy.restart()
-    await site.check('on the healed ones alone', copy)
-  })
-})
+import type { SimulatedEnclave } from './simulated-enclave.ts'
+import { readAll } from './store-clients.ts'
 
 test('a disk deleted under open descriptors is out within two seconds, and nothing that was acknowledged needs it', async () => {
   const site = await Case.of(10, 4, 2)

@@ -269,6 +269,18 @@ export class SimulatedDisk implements Disk {
     this.#medium.usedBytes = 0
   }
 
+  /** The directory is renamed, or its mount point taken away: open files are written to as before, and nothing is found by its path. */
+  unplug(): void {
+    this.#medium.aside ??= this.#medium.root
+    this.#medium.root = undefined
+  }
+
+  /** It has its name again. */
+  plug(): void {
+    this.#medium.root ??= this.#medium.aside
+    this.#medium.aside = undefined
+  }
+
   /** An empty directory stands where the disk was (or is made where there was none). */
   replaceByEmpty(): void {
     this.#medium.root = new FolderNode()
