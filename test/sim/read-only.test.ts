@@ -246,13 +246,16 @@ test(`in ${SEEDS} histories where more disks than may be lost go away while clie
       // Those that failed once and were looked at again at once may never have been too few.
       await enclave.world.sleep(5000)
       if (site.readOnly !== undefined) stopped += 1
-      if (chance.oneIn(3)) await site.checkServed(`${here}, lost`, site.model.copy()).catch(wantsBoth)
+      // Changes are refused meanwhile, so what is shown stays as it is.
+      if (site.readOnly !== undefined && chance.oneIn(3)) await site.checkServed(`${here}, lost`, site.model.copy())
       for (const [i, position] of lost.entries()) {
         kinds[i]!.back(enclave.disk(position))
         if (chance.oneIn(2)) await enclave.world.sleep(chance.below(3000))
       }
       await enclave.until(() => site.readOnly === undefined, `${here}: writable by itself`)
       await working
+      // Until the journal has begun another segment, a change that was refused may yet turn up.
+      await seconds(site, 1)
       site.model.release()
       if (chance.oneIn(3)) await site.endAndStart(chance.pick(['power-cut', 'kill']))
       await site.check(`${here}, back`)
@@ -263,9 +266,4 @@ test(`in ${SEEDS} histories where more disks than may be lost go away while clie
     }
   }
   expect(stopped).toBeGreaterThan(SEEDS)
-
-  /** Clients are still at work there: what they do meanwhile may or may not be seen. */
-  function wantsBoth(error: unknown): void {
-    if (!(error instanceof Error) || !/should be|lists|unknown/.test(error.message)) throw error
-  }
 })

@@ -5,7 +5,7 @@
  *
  * A pool that had begun and lost too many disks goes on where it stopped: since then nothing was acknowledged, so the disks that were in by its durable
  * generation missed nothing. What is known of the journal in memory is more than a new start would find: all that was acknowledged, and that the batch
- * which was being written is not. It may be on some copies; the next batch begins a segment whose header says where the one before ended, and
+ * which was being written is not. It may be on some copies; so another segment is begun, whose header says where the one before ended, and
  * behind that all is dead. A disk is taken back only if it shows the generation that it should, its newest journal copy is whole, and nothing that
  * was asked of its earlier opening can still reach it.
  */
@@ -20,7 +20,7 @@ const LOOK_PERIOD_MS = 1000
 
 export type ComingBackInput = {
   readonly pool: Pool
-  readonly journal: Pick<Journal, 'readmit'>
+  readonly journal: Pick<Journal, 'readmit' | 'endSegment'>
   readonly clock: Clock
   readonly reopenDisk: (directory: string) => Promise<Disk | undefined>
   /** The disks that are here have changed, or what kept it from beginning may have: tries to. */
@@ -112,7 +112,7 @@ export class ComingBack {
     )
     const whole: typeof back = []
     for (const place of enough && !this.#closed ? back : []) if (await journal.readmit(place.earlier, place.disk)) whole.push(place)
-    if (whole.length > 0) await pool.takeBack(whole)
+    if (whole.length > 0 && (await pool.takeBack(whole)).ok) await journal.endSegment()
     for (const { disk, earlier, set, position } of back) {
       if (disk !== earlier && pool.disk(set, position)?.disk !== disk && !whole.some((place) => place.disk === disk)) disk.close()
     }

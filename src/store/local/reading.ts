@@ -46,15 +46,21 @@ export class StoredContent {
   async body(place: BodyPlace): Promise<Result<Uint8Array, StoreFault>> {
     const cached = this.#cache.get(place.sequence)
     if (cached !== undefined) return ok(cached)
+    const { wereAway } = this
     const read = await this.#journal.read(place)
-    if (!read.ok) return fail(this.faultOf(read.error))
+    if (!read.ok) return fail(this.faultOf(read.error, wereAway))
     this.#cache.add(place.sequence, read.value)
     return read
   }
 
-  /** Nothing is called damaged that disks may still hold which are away. */
-  faultOf(fault: ExtentFault): StoreFault {
-    return fault === 'damaged' && this.#mayReturn() ? 'unavailable' : storeFault(fault)
+  /** To be asked before a read, for `faultOf`. */
+  get wereAway(): boolean {
+    return this.#mayReturn()
+  }
+
+  /** Nothing is called damaged that disks may hold which were away when the read began, or are now. */
+  faultOf(fault: ExtentFault, wereAway: boolean): StoreFault {
+    return fault === 'damaged' && (wereAway || this.#mayReturn()) ? 'unavailable' : storeFault(fault)
   }
 
   /** The runs of a manifest from `from` to `to`, row by row as the walk gets there. */
@@ -76,6 +82,8 @@ class SlicesReader implements ContentReader {
   /** The innermost last. */
   readonly #walks: Iterator<Slice, void>[]
   #extent: ExtentReader | undefined
+  /** Disks were away when it was opened: it may not ask them. */
+  #wereAway = false
   /** Bytes that are still to come; a manifest that ends early is damage. */
   #missing: number
   #closed = false
@@ -136,13 +144,14 @@ class SlicesReader implements ContentReader {
   }
 
   #openExtent(slice: Extract<Slice, { kind: 'extent' }>): void {
+    this.#wereAway = this.#content.wereAway
     this.#extent = this.#content.openExtent(slice)
     if (this.#lends) this.#extent.lend()
   }
 
   async #readExtent(extent: ExtentReader): Promise<'go-on' | Result<Uint8Array, StoreFault>> {
     const read = await extent.read()
-    if (!read.ok) return fail(this.#content.faultOf(read.error))
+    if (!read.ok) return fail(this.#content.faultOf(read.error, this.#wereAway))
     if (read.value !== undefined) return ok(read.value)
     extent.close()
     if (this.#extent === extent) this.#extent = undefined

@@ -295,6 +295,16 @@ export class Journal {
     return cleaned.ok
   }
 
+  /**
+   * Begins another segment, whose header says where the one before ended: a batch that was refused while disks were away, and is on some copies all the same,
+   * cannot turn up any more. If that fails now, the next batch does it.
+   */
+  async endSegment(): Promise<void> {
+    const release = await this.#lock.take()
+    if (this.#isRecovered && this.nextSequence > 1) await this.#writer.endSegment()
+    release()
+  }
+
   /** Nothing may be called afterwards. A batch under way is lost or not. */
   close(): void {
     this.#writer.close()

@@ -105,6 +105,12 @@ export class SegmentWriter {
     return this.#current === undefined ? fail('unavailable') : ok(this.#current.segment)
   }
 
+  /** Ends the segment that is being written, or was, where it has got to. */
+  async endSegment(): Promise<void> {
+    this.#leaveCurrent()
+    await this.#roll()
+  }
+
   /** Writes a batch to every copy of the open segment. If one fails, the segment ends before the batch, and another has begun ('moved'). */
   async write(
     batch: BatchWrite & { readonly firstSequence: number; readonly count: number },
