@@ -9,7 +9,7 @@ import { packSlices, unpackSlices } from '../../../src/store/local/index/rows.ts
 import { decodeVersionRow, encodeVersionRow, type VersionRow } from '../../../src/store/local/index/version-row.ts'
 import { comparePositions, positionOf, versionIdOf } from '../../../src/store/local/position.ts'
 import { isIn, withNumber } from '../../../src/store/local/ranges.ts'
-import { decodeSite, encodeSite } from '../../../src/store/local/site-file.ts'
+import { decodeSite, encodeSite, type SiteRecord } from '../../../src/store/local/site-file.ts'
 import type { Ranges } from '../../../src/store/store.ts'
 import type { BucketId, SiteId } from '../../../src/store/terms.ts'
 
@@ -164,6 +164,15 @@ describe('codecs', () => {
       disks: ['/d'],
     })
     expect(decodeSite(encoded)).toMatchObject({ ok: true, value: { start: 3, unclean: [3] } })
+    const read = decodeSite(encoded)
+    for (const word of [
+      {},
+      'x',
+      { disks: ['no id'], sequence: 1, chain: '' },
+      { disks: [], sequence: -1, chain: '' },
+      { disks: [], sequence: 1, chain: 'x' },
+    ])
+      expect(decodeSite(encodeSite({ ...(read.ok && read.value), word } as unknown as SiteRecord)).ok).toBe(false)
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
         expect(decodeSite(bytes).ok).toBe(false)
