@@ -7,7 +7,8 @@
  * generation does not say (too few disks would stay, or the pool is read-only) is kept in `roster.lost`, and shown as out.
  *
  * A pool is *found* first: nothing is written, and whoever asks is told that it is read-only. It *begins* with a generation of its own, when everything
- * that was seen is known to be on its disks. One that has begun and loses too many of them is read-only until they are taken back.
+ * that was seen is known to be on its disks, and is *ready* when that is brought up: only then is it not read-only any more. One that was ready and loses
+ * too many disks is read-only until they are taken back.
  */
 import type { Random } from '../environment.ts'
 import { fail, ok, type Result } from '../result.ts'
@@ -36,7 +37,7 @@ export type OpenPool = PoolInput & {
 
 /** Why it is read-only. */
 type Hold =
-  /** It may begin. */
+  /** It may begin, or has and is not ready. */
   | { readonly kind: 'starting'; readonly sentence: string }
   /** The disks here hold less than was seen, or might: an operator, or the others, have to decide. */
   | ({ readonly kind: 'blocked' } & Blocked)
@@ -61,6 +62,7 @@ export class Pool {
   #chain: GenerationChain
   #hold: Hold | undefined
   #begun = false
+  #ready = false
   /** By the operator's decision, the first generation begins a branch. */
   #forced: boolean
   #working = false
@@ -99,7 +101,7 @@ export class Pool {
   /** Begun, where that is possible; else read-only (`view.readOnly`): a start could begin a second history, or too few disks are there. */
   static async open(input: OpenPool): Promise<Result<Pool, PoolFault>> {
     const found = await Pool.find(input)
-    if (found.ok && found.value.mayBegin) await found.value.begin()
+    if (found.ok && found.value.mayBegin && (await found.value.begin()).ok) found.value.ready()
     return found
   }
 
@@ -113,19 +115,24 @@ export class Pool {
     return () => void this.#listeners.delete(listener)
   }
 
-  /** Whether its first generation is durable. */
-  get hasBegun(): boolean {
-    return this.#begun
+  /** Whether it was ever ready. */
+  get wasReady(): boolean {
+    return this.#ready
+  }
+
+  /** Whether it has begun, so that its disks may be written by whoever brings them up. */
+  get mayWrite(): boolean {
+    return this.#begun && (this.#hold === undefined || this.#hold.kind === 'starting')
   }
 
   /** Whether nothing that the pool itself knows of speaks against beginning. */
   get mayBegin(): boolean {
-    return !this.#begun && (this.#hold?.kind === 'starting' || this.#hold?.kind === 'no-witness')
+    return !this.#ready && (this.#hold?.kind === 'starting' || this.#hold?.kind === 'no-witness')
   }
 
   /** Whether it is read-only for want of the witness alone: `putOut([])` tries again. */
   get waitsForWitness(): boolean {
-    return this.#begun && this.#hold?.kind === 'no-witness'
+    return this.#ready && this.#hold?.kind === 'no-witness'
   }
 
   /** The disks that have to come back or be retired, where others may have gone on without these; undefined where that is not what holds it. */
@@ -162,10 +169,16 @@ export class Pool {
       .map(({ set, position }) => ({ set, position }))
   }
 
-  /** Writes the first generation: from then on it may be written. */
-  begin(): Promise<Result<PoolView, ChangeFault>> {
-    if (this.#begun && this.#hold === undefined) return Promise.resolve(ok(this.#view))
-    return this.#change(() => undefined, 'begins') as Promise<Result<PoolView, ChangeFault>>
+  /** Writes the first generation: from then on what the disks hold may be brought up. */
+  begin(): Promise<Result<PoolView, Refused>> {
+    return this.mayWrite ? Promise.resolve(ok(this.#view)) : this.#change(() => undefined, 'begins')
+  }
+
+  /** What the disks hold is brought up. */
+  ready(): void {
+    this.#ready = true
+    if (this.#hold?.kind === 'starting') this.#hold = undefined
+    this.#publish()
   }
 
   /** The disks hold less than was seen, as the journal found: read-only. */
@@ -174,15 +187,16 @@ export class Pool {
     this.#publish()
   }
 
-  /** Before it began: decides anew who is in, on these disks. `retired`: more of them. */
+  /** Before it is ready: decides anew who is in, on these disks. `retired`: more of them. */
   async lookAgain(disks: readonly Disk[], retired: readonly string[] = []): Promise<Result<void, PoolFault>> {
     const given = new Set([...(this.#input.retired ?? []), ...retired])
     const decided = await decideOn(disks, { ...this.#input, retired: given })
-    if (!decided.ok || this.#begun) return decided.ok ? ok(undefined) : decided
+    if (!decided.ok || this.#ready) return decided.ok ? ok(undefined) : decided
     const { roster, chain, hold } = standing(this.#random, decided.value)
     this.#roster = roster
     this.#chain = chain
     this.#hold = hold
+    this.#begun = false
     this.#forced = decided.value.decision.forced
     this.#publish()
     return ok(undefined)
@@ -230,7 +244,7 @@ export class Pool {
       if (member !== undefined && lost.has(member.diskId)) handles.set(member.diskId, { disk, files: await GenerationFiles.open(disk) })
     }
     return this.#change((draft) => {
-      if (!this.#begun || this.#hold?.kind !== 'too-few-disks') return 'not-possible'
+      if (!this.#ready || this.#hold?.kind !== 'too-few-disks') return 'not-possible'
       for (const { set, position, disk } of back) {
         const member = this.#roster.generation.sets[set]?.disks[position]
         if (member?.state !== 'in' || handles.get(member.diskId)?.disk !== disk || !lost.delete(member.diskId)) continue
@@ -342,14 +356,14 @@ export class Pool {
       this.#publish()
       return fail('read-only')
     }
-    if (!begins && this.#hold === undefined && sameMembers(draft, this.#roster.generation.sets)) return ok(this.#view)
+    if (!begins && this.mayWrite && sameMembers(draft, this.#roster.generation.sets)) return ok(this.#view)
     if (this.#forced) this.#chain.beginBranch()
     this.#forced = false
     const written = await writeGeneration(draft, { roster: this.#roster, chain: this.#chain, witness: this.#input.witness })
     if (!written.ok) return this.#giveUp(written.error)
     this.#roster.generation = written.value
     this.#begun = true
-    this.#hold = undefined
+    this.#hold = this.#ready ? undefined : { kind: 'starting', sentence: STARTING }
     this.#publish()
     return ok(this.#view)
   }

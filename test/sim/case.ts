@@ -1,6 +1,7 @@
 /** A site in a world of its own with clients at work, for cases that are told step by step. */
 import { expect } from 'vitest'
 import type { Bucket } from '../../src/store/terms.ts'
+import { contents } from './history.ts'
 import { SimulatedEnclave } from './simulated-enclave.ts'
 import { checkStore } from './store-check.ts'
 import { makeBuckets, StoreClients } from './store-clients.ts'
@@ -73,12 +74,7 @@ export class Case {
 
   /** Everything that is on the disks and in the index, to be compared. */
   bytes(): unknown {
-    const { enclave } = this
-    const disks = enclave.positions().map((position) => {
-      const disk = enclave.disk(position)
-      return new Map(disk.files().map((file) => [file, Buffer.from(disk.content(file)!).toString('base64')]))
-    })
-    return { disks, index: enclave.index.states.at(-1) }
+    return contents(this.enclave)
   }
 
   get readOnly(): string | undefined {

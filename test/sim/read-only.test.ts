@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { Case } from './case.ts'
 import type { SimulatedDisk } from './simulated-disk.ts'
 import type { StoreModel } from './store-model.ts'
+import { ProcessDied } from './world.ts'
 
 /** HOLDFAST_SEEDS and HOLDFAST_FIRST_SEED choose others; a failure names its seed. */
 const SEEDS = Math.ceil(Number(process.env.HOLDFAST_SEEDS ?? 200) / 5)
@@ -221,6 +222,7 @@ test(`in ${SEEDS} histories where more disks than may be lost go away while clie
   timeout: 600_000,
 }, async () => {
   let stopped = 0
+  let deaths = 0
   for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
     const [disks, parity] = [
       [4, 2],
@@ -237,6 +239,8 @@ test(`in ${SEEDS} histories where more disks than may be lost go away while clie
       const here = `${label}, round ${round}`
       const lost = chance.shuffle(enclave.positions()).slice(0, parity + 1 + chance.below(disks - parity))
       const working = site.work(20 + chance.below(40), 'may-fail')
+      // Whoever awaits it hears of it.
+      working.catch(() => undefined)
       await enclave.world.sleep(chance.below(300))
       const kinds = lost.map(() => chance.pick(LOSSES))
       for (const [i, position] of lost.entries()) {
@@ -248,16 +252,23 @@ test(`in ${SEEDS} histories where more disks than may be lost go away while clie
       if (site.readOnly !== undefined) stopped += 1
       // Changes are refused meanwhile, so what is shown stays as it is.
       if (site.readOnly !== undefined && chance.oneIn(3)) await site.checkServed(`${here}, lost`, site.model.copy())
-      for (const [i, position] of lost.entries()) {
-        kinds[i]!.back(enclave.disk(position))
-        if (chance.oneIn(2)) await enclave.world.sleep(chance.below(3000))
-      }
-      await enclave.until(() => site.readOnly === undefined, `${here}: writable by itself`)
-      await working
-      // Until the journal has begun another segment, a change that was refused may yet turn up.
-      await seconds(site, 1)
+      const dies = chance.oneIn(3)
+      if (dies) enclave.world.dieAfter(1 + chance.below(400), chance.pick(['power-cut', 'kill']))
+      const died = await untilDeath(async () => {
+        for (const [i, position] of lost.entries()) {
+          kinds[i]!.back(enclave.disk(position))
+          if (chance.oneIn(2)) await enclave.world.sleep(chance.below(3000))
+        }
+        await enclave.until(() => site.readOnly === undefined, `${here}: writable by itself`)
+        await working
+        // Until the journal has begun another segment, a change that was refused may yet turn up.
+        await seconds(site, 1)
+      })
+      enclave.world.live()
+      deaths += died ? 1 : 0
+      if (died) for (const [i, position] of lost.entries()) kinds[i]!.back(enclave.disk(position))
       site.model.release()
-      if (chance.oneIn(3)) await site.endAndStart(chance.pick(['power-cut', 'kill']))
+      if (died || chance.oneIn(3)) await site.endAndStart(chance.pick(['power-cut', 'kill']))
       await site.check(`${here}, back`)
       await enclave.until(() => !/out|healing/.test(enclave.states), `${here}: all in`)
       const copy = enclave.copy(chance.shuffle(enclave.positions()).slice(0, parity), chance.pick(['with-index', 'without-index']))
@@ -265,5 +276,18 @@ test(`in ${SEEDS} histories where more disks than may be lost go away while clie
       await site.check(`${here}, with ${parity} lost`, copy)
     }
   }
+  // One or two, asked for by number, need not have it all.
+  if (SEEDS < 20) return
   expect(stopped).toBeGreaterThan(SEEDS)
+  expect(deaths).toBeGreaterThan(SEEDS / 4)
 })
+
+async function untilDeath(work: () => Promise<void>): Promise<boolean> {
+  try {
+    await work()
+    return false
+  } catch (error) {
+    if (error instanceof ProcessDied) return true
+    throw error
+  }
+}

@@ -63,7 +63,7 @@ export class ComingBack {
   async #look(): Promise<void> {
     const { pool } = this.#input
     if (pool.view.readOnly === undefined) return
-    if (pool.hasBegun) await this.#takeBack()
+    if (pool.wasReady) await this.#takeBack()
     else await this.#lookAgain()
   }
 

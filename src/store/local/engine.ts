@@ -119,8 +119,6 @@ export class Engine {
   readonly #stays: DiskStays
   readonly #stops: (() => void)[] = []
   readonly #comingBack: ComingBack | undefined
-  /** Everything is there, and brought up: changes may be made. */
-  #writing = false
   #sweeping: Promise<void> = Promise.resolve()
   #closed = false
 
@@ -150,7 +148,7 @@ export class Engine {
       site,
       epoch,
       board: this.board,
-      readOnly: () => pool.view.readOnly !== undefined || !this.#writing,
+      readOnly: () => pool.view.readOnly !== undefined,
       generation: () => pool.view.generation,
       room: () => input.indexRoom?.() ?? 'ample',
       countDurable: (staged) => this.#stays.durable(staged),
@@ -212,7 +210,7 @@ export class Engine {
     const gone = await goOn(this.#input, this.journal, when)
     if (!gone.ok) return gone
     if (this.#input.word !== undefined || when === 'serving') await this.#input.keepWord?.(undefined)
-    this.#writing = true
+    this.pool.ready()
     if (when === 'serving') this.board.noteBucketsChanged()
     this.#begin(gone.value)
     return ok(undefined)

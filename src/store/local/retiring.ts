@@ -44,7 +44,7 @@ export async function retireDisks(parts: Parts, asked: RetireRequest): Promise<R
     if (!found.ok) return found
     named.push(found.value)
   }
-  if (pool.missing !== undefined && !pool.hasBegun) return giveUp(parts, named, asked.giveUp)
+  if (pool.missing !== undefined && !pool.wasReady) return giveUp(parts, named, asked.giveUp)
   if (pool.view.readOnly !== undefined) return fail(`Nothing can be retired now. ${pool.view.readOnly}`)
   const places = pool.view.sets.flatMap((set) => set.disks).filter(({ diskId }) => named.some((each) => each.diskId === diskId))
   const retired = await pool.retire(places)
