@@ -14,69 +14,57 @@ import type { Random } from '../environment.ts'
 import { fail, ok, type Result } from '../result.ts'
 import type { Disk } from './disk.ts'
 import type { SetDisk } from './extents.ts'
-import { GenerationChain } from './generation-chain.ts'
-import { GenerationFiles, isVacant, readFoundDisk } from './generation-files.ts'
+import type { GenerationChain } from './generation-chain.ts'
+import { GenerationFiles } from './generation-files.ts'
 import { type NotWritten, writeGeneration } from './generation-writer.ts'
 import type { Member } from './identity.ts'
-import { hex, layPool } from './pool-create.ts'
+import { type ChangeFault, PoolChanges, type Refused } from './pool-changes.ts'
+import { layPool } from './pool-create.ts'
+import { type Hold, standingOf, starting } from './pool-hold.ts'
+import { layInto, shownBy } from './pool-joining.ts'
 import { type Decided, decideOn, type PoolInput } from './pool-open.ts'
-import { type Draft, type Handle, putOut, Roster, sameMembers } from './pool-roster.ts'
+import { type Draft, type Handle, putOut, type Roster, sameMembers } from './pool-roster.ts'
 import { asRetired, type Blocked, type DiskPlace } from './pool-start.ts'
-import type { PoolView } from './pool-view.ts'
+import type { DiskSlot, PoolView } from './pool-view.ts'
 import type { PoolWitness } from './pool-witness.ts'
-import { describeFault, type PoolFault, STARTING } from './pool-words.ts'
+import type { PoolFault } from './pool-words.ts'
 
+export type { ChangeFault } from './pool-changes.ts'
 export type DiskOut = { readonly set: number; readonly position: number; readonly reason: string }
-export type ChangeFault = 'too-few-disks' | 'read-only'
-
 export type OpenPool = PoolInput & {
   /** In any order; those that cannot be opened are left out. */
   readonly disks: readonly (Disk | undefined)[]
   readonly random: Random
 }
 
-/** Why it is read-only. */
-type Hold =
-  /** It may begin, or has and is not ready. */
-  | { readonly kind: 'starting'; readonly sentence: string }
-  /** The disks here hold less than was seen, or might: an operator, or the others, have to decide. */
-  | ({ readonly kind: 'blocked' } & Blocked)
-  | { readonly kind: 'too-few-disks'; readonly sentence: string }
-  /** The site's folder cannot be written. */
-  | { readonly kind: 'no-witness'; readonly sentence: string }
-
-type Refused = ChangeFault | 'not-possible'
-type Change = {
-  /** Changes the members as they will be; a fault takes back nothing, so it decides first. */
-  readonly edit: (draft: Draft) => Refused | undefined
-  readonly begins: boolean
-  readonly answer: (result: Result<PoolView, Refused>) => void
-}
-
 export class Pool {
   readonly #input: PoolInput
   readonly #random: Random
   readonly #listeners = new Set<(view: PoolView) => void>()
-  readonly #changes: Change[] = []
+  readonly #changes = new PoolChanges(
+    () => this.#roster.draft(),
+    (draft, begins) => this.#settle(draft, begins),
+  )
   #roster: Roster
   #chain: GenerationChain
   #hold: Hold | undefined
   #begun = false
   #ready = false
+  /** Disks are in again whose journal is not ended yet where it stopped. */
+  #takingBack = false
   /** By the operator's decision, the first generation begins a branch. */
   #forced: boolean
-  #working = false
   #view: PoolView
   #setDisks: readonly (readonly (SetDisk | undefined)[])[] = []
 
   private constructor(input: PoolInput, random: Random, decided: Decided) {
     this.#input = input
     this.#random = random
-    const { roster, chain, hold } = standing(random, decided)
+    const { roster, chain, hold, forced } = standingOf(random, decided)
     this.#roster = roster
     this.#chain = chain
     this.#hold = hold
-    this.#forced = decided.decision.forced
+    this.#forced = forced
     this.#view = this.#look()
   }
 
@@ -171,12 +159,13 @@ export class Pool {
 
   /** Writes the first generation: from then on what the disks hold may be brought up. */
   begin(): Promise<Result<PoolView, Refused>> {
-    return this.mayWrite ? Promise.resolve(ok(this.#view)) : this.#change(() => undefined, 'begins')
+    return this.mayWrite ? Promise.resolve(ok(this.#view)) : this.#changes.add(() => undefined, 'begins')
   }
 
-  /** What the disks hold is brought up. */
+  /** What the disks hold is brought up, and the journal of those taken back ended where it stopped: from now on it is not read-only. */
   ready(): void {
     this.#ready = true
+    this.#takingBack = false
     if (this.#hold?.kind === 'starting') this.#hold = undefined
     this.#publish()
   }
@@ -192,19 +181,19 @@ export class Pool {
     const given = new Set([...(this.#input.retired ?? []), ...retired])
     const decided = await decideOn(disks, { ...this.#input, retired: given })
     if (!decided.ok || this.#ready) return decided.ok ? ok(undefined) : decided
-    const { roster, chain, hold } = standing(this.#random, decided.value)
+    const { roster, chain, hold, forced } = standingOf(this.#random, decided.value)
     this.#roster = roster
     this.#chain = chain
     this.#hold = hold
     this.#begun = false
-    this.#forced = decided.value.decision.forced
+    this.#forced = forced
     this.#publish()
     return ok(undefined)
   }
 
   /** Resolves when it is durable that they are out. Asked with an empty list, tries again what could not be written before. */
   async putOut(disks: readonly DiskOut[]): Promise<Result<PoolView, ChangeFault>> {
-    const result = await this.#change((draft) => {
+    const result = await this.#changes.add((draft) => {
       for (const { set, position, reason } of disks) {
         const member = draft[set]?.[position]
         if (member === undefined || member.state === 'out') continue
@@ -217,11 +206,9 @@ export class Pool {
   }
 
   /** Whether the disk, opened anew, is the one of this place, and shows that it missed no generation while it was away. */
-  async isUnchanged(set: number, position: number, disk: Disk): Promise<boolean> {
-    const found = await readFoundDisk(disk)
-    const { identity, generation } = found.ok ? found.value : {}
-    const ours = identity?.poolId === this.#view.poolId && identity.diskId === this.#view.sets[set]?.disks[position]?.diskId
-    return ours && generation !== undefined && this.#chain.isCurrent(generation)
+  async isUnchanged({ diskId }: DiskSlot, disk: Disk): Promise<boolean> {
+    const shown = await shownBy(disk, this.#view, diskId)
+    return shown !== undefined && shown !== 'none' && this.#chain.isCurrent(shown)
   }
 
   /** Those that were in by the durable generation, and are lost: what they held then, nothing was acknowledged without. */
@@ -233,8 +220,8 @@ export class Pool {
   }
 
   /**
-   * Disks of `lostSince`, opened anew, that are unchanged: they are in again when this answers. Only of a pool that is read-only because it lost too
-   * many: else others went on without them.
+   * Disks of `lostSince`, opened anew, that are unchanged: they are in again when this answers, and may be written after `ready`. Only of a pool that is
+   * read-only because it lost too many: else others went on without them.
    */
   async takeBack(back: readonly (DiskPlace & { readonly disk: Disk })[]): Promise<Result<PoolView, Refused>> {
     const { generation, lost, handles } = this.#roster
@@ -243,13 +230,14 @@ export class Pool {
       // From now on this is the disk, whatever becomes of it: the journal knows its copies by this opening.
       if (member !== undefined && lost.has(member.diskId)) handles.set(member.diskId, { disk, files: await GenerationFiles.open(disk) })
     }
-    return this.#change((draft) => {
+    return this.#changes.add((draft) => {
       if (!this.#ready || this.#hold?.kind !== 'too-few-disks') return 'not-possible'
       for (const { set, position, disk } of back) {
         const member = this.#roster.generation.sets[set]?.disks[position]
         if (member?.state !== 'in' || handles.get(member.diskId)?.disk !== disk || !lost.delete(member.diskId)) continue
         draft[set]![position] = { ...member, directory: disk.directory }
       }
+      this.#takingBack = true
       return undefined
     })
   }
@@ -263,7 +251,7 @@ export class Pool {
     if (slot === undefined || slot.retired !== undefined) return fail('not-possible')
     const handle = disk === undefined ? this.#roster.handles.get(slot.diskId) : await this.#sameDisk(disk, slot.diskId)
     if (handle === undefined || handle.disk.failed !== undefined) return fail('not-possible')
-    const result = await this.#change((draft) => {
+    const result = await this.#changes.add((draft) => {
       const member = draft[set]![position]!
       if (member.state !== 'out' || member.retired !== undefined || member.diskId !== slot.diskId) return 'not-possible'
       this.#roster.takeIn(draft, { set, position }, { ...member, reason: 'came back' }, handle)
@@ -275,20 +263,16 @@ export class Pool {
 
   /** Gives the place of a disk, whatever its state, to an empty one, which then heals. */
   async replaceDisk(set: number, position: number, disk: Disk): Promise<Result<PoolView, ChangeFault | PoolFault>> {
-    const geometry = this.#roster.generation.sets[set]
-    const old = geometry?.disks[position]
-    if (geometry === undefined || old === undefined) return fail({ kind: 'bad-geometry', sentence: `Set ${set} has no place ${position}.` })
     if (this.#hold !== undefined) return fail(this.#hold.kind === 'too-few-disks' ? 'too-few-disks' : 'read-only')
-    const ready = await this.#readyForUse(disk)
-    if (!ready.ok) return ready
-    const { dataShards, parityShards } = geometry
-    const diskId = hex(this.#random.bytes(16))
-    const files = await GenerationFiles.lay(disk, { poolId: this.#view.poolId, diskId, set, position, dataShards, parityShards })
-    if (!files.ok) return fail({ kind: 'disk-failed', sentence: `${disk.directory} cannot be used: ${describeFault(files.error)}.` })
-    const result = await this.#change((draft) => {
+    const laid = await layInto({ set, position }, disk, this.#view, this.#random)
+    if (!laid.ok) return laid
+    const { diskId, handle } = laid.value
+    const { dataShards, disks } = this.#roster.generation.sets[set]!
+    const old = disks[position]!
+    const result = await this.#changes.add((draft) => {
       const stay = draft[set]!.filter((other, i) => i !== position && other.state === 'in').length
       if (stay < dataShards) return 'too-few-disks'
-      this.#roster.takeIn(draft, { set, position }, { diskId, state: 'healing', reason: 'replaced' }, { disk, files: files.value })
+      this.#roster.takeIn(draft, { set, position }, { diskId, state: 'healing', reason: 'replaced' }, handle)
       return undefined
     })
     this.#roster.handles.delete(result.ok ? old.diskId : diskId)
@@ -297,7 +281,7 @@ export class Pool {
 
   /** Everything that a healing disk should hold was read back: it counts again when this answers. */
   markIn(set: number, position: number): Promise<Result<PoolView, Refused>> {
-    return this.#change((draft) => {
+    return this.#changes.add((draft) => {
       const member = draft[set]?.[position]
       if (member?.state !== 'healing') return 'not-possible'
       const { reason: _, ...rest } = member
@@ -316,7 +300,7 @@ export class Pool {
 
   /** The operator's word that disks which are out are lost for good: should they turn up, they are not healed. Gives up nothing that others hold. */
   retire(places: readonly DiskPlace[]): Promise<Result<PoolView, Refused>> {
-    return this.#change((draft) => {
+    return this.#changes.add((draft) => {
       if (!places.every(({ set, position }) => draft[set]?.[position]?.state === 'out')) return 'not-possible'
       for (const { set, position } of places) draft[set]![position] = asRetired(draft[set]![position]!)
       return undefined
@@ -325,33 +309,7 @@ export class Pool {
 
   // ---- How a generation comes to be ----
 
-  #change(edit: Change['edit'], how?: 'begins'): Promise<Result<PoolView, Refused>> {
-    return new Promise((answer) => {
-      this.#changes.push({ edit, answer, begins: how === 'begins' })
-      if (!this.#working) void this.#work()
-    })
-  }
-
-  async #work(): Promise<void> {
-    this.#working = true
-    // What is asked in the same turn goes into one generation.
-    await undefined
-    while (this.#changes.length > 0) {
-      const batch = this.#changes.splice(0)
-      const draft = this.#roster.draft()
-      const accepted = batch.filter((change) => {
-        const fault = change.edit(draft)
-        if (fault !== undefined) change.answer(fail(fault))
-        return fault === undefined
-      })
-      const result = await this.#settle(draft, accepted)
-      for (const change of accepted) change.answer(result)
-    }
-    this.#working = false
-  }
-
-  async #settle(draft: Draft, changes: readonly Change[]): Promise<Result<PoolView, ChangeFault>> {
-    const begins = changes.some((change) => change.begins)
+  async #settle(draft: Draft, begins: boolean): Promise<Result<PoolView, ChangeFault>> {
     if (this.#hold?.kind === 'blocked' || (!this.#begun && !begins)) {
       this.#publish()
       return fail('read-only')
@@ -363,7 +321,7 @@ export class Pool {
     if (!written.ok) return this.#giveUp(written.error)
     this.#roster.generation = written.value
     this.#begun = true
-    this.#hold = this.#ready ? undefined : { kind: 'starting', sentence: STARTING }
+    this.#hold = this.#ready && !this.#takingBack ? undefined : starting
     this.#publish()
     return ok(this.#view)
   }
@@ -379,20 +337,10 @@ export class Pool {
   /** The disk that was opened anew, if it is the one with this id, and no write of its earlier opening can still reach it. */
   async #sameDisk(disk: Disk, diskId: string): Promise<Handle | undefined> {
     if (this.#roster.handles.get(diskId)?.disk.quiet === false) return undefined
-    const found = await readFoundDisk(disk)
-    if (!found.ok || found.value.identity?.poolId !== this.#view.poolId || found.value.identity.diskId !== diskId) return undefined
-    this.#chain.note(found.value.generation?.number ?? 0)
+    const shown = await shownBy(disk, this.#view, diskId)
+    if (shown === undefined) return undefined
+    this.#chain.note(shown === 'none' ? 0 : shown.number)
     return { disk, files: await GenerationFiles.open(disk) }
-  }
-
-  /** Whether a disk may take a place: it is empty, or was about to when a replacement was interrupted. */
-  async #readyForUse(disk: Disk): Promise<Result<void, PoolFault>> {
-    const found = await readFoundDisk(disk)
-    const identity = found.ok ? found.value.identity : undefined
-    const ours = this.#view.sets.some((set) => set.disks.some((slot) => slot.diskId === identity?.diskId))
-    const interrupted = identity?.poolId === this.#view.poolId && !ours
-    const vacant = await isVacant(disk, interrupted ? 'with-identity' : 'without-identity')
-    return vacant.ok ? vacant : fail({ kind: 'not-empty', sentence: `${disk.directory} cannot be used: ${vacant.error}.` })
   }
 
   #publish(): void {
@@ -405,13 +353,4 @@ export class Pool {
     this.#setDisks = this.#roster.setDisks(view)
     return view
   }
-}
-
-function standing(random: Random, { decision, handles }: Decided): { roster: Roster; chain: GenerationChain; hold: Hold } {
-  const { ruling, sets, blocked, short } = decision
-  const roster = new Roster({ ...ruling, sets }, handles)
-  const chain = new GenerationChain(random, decision)
-  if (blocked !== undefined) return { roster, chain, hold: { kind: 'blocked', ...blocked } }
-  if (short !== undefined) return { roster, chain, hold: { kind: 'too-few-disks', sentence: short } }
-  return { roster, chain, hold: { kind: 'starting', sentence: STARTING } }
 }

@@ -99,6 +99,8 @@ export class ComingBack {
 
   async #takeBack(): Promise<void> {
     const { pool, journal } = this.#input
+    // They are in, and only then the site's folder could be written.
+    if (pool.mayWrite) return this.#goOnWriting()
     const back: (DiskPlace & { readonly disk: Disk; readonly earlier: Disk })[] = []
     for (const { set, position } of pool.lostSince()) {
       const slot = pool.view.sets[set]!.disks[position]!
@@ -112,19 +114,24 @@ export class ComingBack {
     )
     const whole: typeof back = []
     for (const place of enough && !this.#closed ? back : []) if (await journal.readmit(place.earlier, place.disk)) whole.push(place)
-    if (whole.length > 0 && (await pool.takeBack(whole)).ok) await journal.endSegment()
+    if (whole.length > 0 && (await pool.takeBack(whole)).ok) await this.#goOnWriting()
     for (const { disk, earlier, set, position } of back) {
       if (disk !== earlier && pool.disk(set, position)?.disk !== disk && !whole.some((place) => place.disk === disk)) disk.close()
     }
   }
 
-  async #unchanged({ set, position, diskId, directory }: DiskSlot): Promise<{ disk: Disk; earlier: Disk } | undefined> {
+  async #goOnWriting(): Promise<void> {
+    await this.#input.journal.endSegment()
+    this.#input.pool.ready()
+  }
+
+  async #unchanged(slot: DiskSlot): Promise<{ disk: Disk; earlier: Disk } | undefined> {
     const { pool } = this.#input
-    const earlier = pool.opened(diskId)
+    const earlier = pool.opened(slot.diskId)
     if (earlier === undefined) return undefined
-    const disk = earlier.failed === undefined ? earlier : await this.#reopen(directory)
+    const disk = earlier.failed === undefined ? earlier : await this.#reopen(slot.directory)
     if (disk === undefined) return undefined
-    const same = (await disk.check()).ok && (await pool.isUnchanged(set, position, disk))
+    const same = (await disk.check()).ok && (await pool.isUnchanged(slot, disk))
     if (same) return { disk, earlier }
     if (disk !== earlier) disk.close()
     return undefined
