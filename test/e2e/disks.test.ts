@@ -213,6 +213,8 @@ describe('a site of 2 + 2', () => {
     expect(site.log()).toContain(sentence)
     await expectReadOnly()
     await expectUnavailable(read(client, 'large-before'))
+    const exported = holdfast('bundle', 'export', directory, '--to', 'anybody', '--out', join(directory, '..', 'stick'))
+    expect(exported).toMatchObject({ code: 5, err: expect.stringContaining(sentence) })
     bringBack(1, 2, 3)
     await until(() => states() === 'in in in in', 10_000)
     await store('after', LARGE_BYTES)
