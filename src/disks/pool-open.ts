@@ -16,6 +16,8 @@ export type PoolInput = {
   readonly acceptOlder?: boolean
   /** The operator's word that these disks are lost, by id. */
   readonly retired?: ReadonlySet<string>
+  /** Where a directory of an earlier start is today; the same unless given. */
+  readonly moved?: (directory: string) => string
 }
 
 export type Decided = { readonly decision: StartDecision; readonly handles: Map<string, Handle> }
@@ -35,6 +37,7 @@ export async function decideOn(disks: readonly (Disk | undefined)[], input: Pool
     seenGeneration: input.seen.generation,
     acceptOlder: input.acceptOlder === true,
     retired: input.retired ?? new Set(),
+    moved: input.moved ?? ((directory) => directory),
   })
   if (!decision.ok) return decision
   const handles = new Map<string, Handle>()

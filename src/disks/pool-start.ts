@@ -41,6 +41,8 @@ export type StartInput = {
   readonly acceptOlder: boolean
   /** Ids of disks that an operator retired, though no generation says so yet. */
   readonly retired: ReadonlySet<string>
+  /** Where a directory of an earlier start is today: what is not here must not be looked for where another site has its disks. */
+  readonly moved: (directory: string) => string
 }
 
 export type DiskPlace = { readonly set: number; readonly position: number }
@@ -73,7 +75,7 @@ export function decideStart(input: StartInput): Result<StartDecision, PoolFault>
   if (mixed !== undefined) return fail(mixed)
   const ruling = findRuling(members, witness)
   if (!ruling.ok) return ruling
-  const { value: rules } = ruling
+  const rules = relocated(ruling.value, input.moved)
 
   const settled = Math.max(rules.settled, witness !== undefined && isPastOf(witness, rules) ? witness.number : 0)
   // A directory that says nothing of itself is known by its name, to people.
@@ -95,6 +97,11 @@ export function decideStart(input: StartInput): Result<StartDecision, PoolFault>
   if (blocked === undefined) return ok({ ...decision, forced: retired.size > 0 })
   const givenUp = blocked.missing.length > 0 && blocked.missing.every((member) => retired.has(member.diskId))
   return ok(input.acceptOlder || givenUp ? { ...decision, forced: true } : { ...decision, forced: false, blocked })
+}
+
+function relocated(generation: Generation, moved: StartInput['moved']): Generation {
+  const move = (member: Member): Member => (member.directory === undefined ? member : { ...member, directory: moved(member.directory) })
+  return { ...generation, sets: generation.sets.map((set) => ({ ...set, disks: set.disks.map(move) })) }
 }
 
 /** The sentence for the first set of which fewer disks are in than it needs. */
@@ -186,7 +193,7 @@ function judge(
 function findBlock(input: StartInput, ruling: Generation, sets: readonly GenerationSet[]): Blocked | undefined {
   const { witness, seenGeneration } = input
   const later = witness !== undefined && !isPastOf(witness, ruling)
-  const newest = later && witness !== undefined ? witness : ruling
+  const newest = later && witness !== undefined ? relocated(witness, input.moved) : ruling
   const isIn = new Set(sets.flatMap((set) => set.disks.filter((member) => member.state === 'in').map((member) => member.diskId)))
   if (later || seenGeneration > ruling.number) {
     const missing = select(newest, (member) => member.state === 'in' && !isIn.has(member.diskId))

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { Case } from './case.ts'
 import type { SimulatedDisk } from './simulated-disk.ts'
+import { readAll } from './store-clients.ts'
 import type { StoreModel } from './store-model.ts'
 import { ProcessDied } from './world.ts'
 
@@ -208,6 +209,38 @@ describe('disks that are lost for good', () => {
     await site.enclave.until(() => site.readOnly !== undefined, 'too few')
     expect(sentence(await retire(site, ['/d1', '/d2', '/d3']))).toMatch(/Nothing can be retired now\. Set 0 needs 2 disks and has 1/)
   })
+})
+
+test('an upload whose bytes lay on the disks before too many were lost ends well when they are back, and is whole', async () => {
+  for (let seed = 20; seed < 26; seed++) {
+    const site = await Case.of(seed, 4, 2)
+    const { enclave } = site
+    const bytes = enclave.world.random.bytes(300_000)
+    const writer = enclave.store.stage(bytes.length)
+    await enclave.run(Promise.resolve(writer.write(bytes)))
+    const staged = await enclave.run(writer.finish())
+    if (!staged.ok) throw new Error(staged.error)
+    for (const position of [0, 2, 3]) enclave.disk(position).unplug()
+    await enclave.until(() => site.readOnly !== undefined, 'too few')
+    for (const position of [0, 2, 3]) enclave.disk(position).plug()
+    await enclave.until(() => site.readOnly === undefined, 'writable by itself')
+    const bucketId = site.buckets.get('kept')!.id
+    const attributes = { etag: 'e', headers: {}, userMetadata: [], tags: [] }
+    const content = { kind: 'staged', staged: staged.value } as const
+    expect((await enclave.run(enclave.store.putObject({ bucketId, key: 'slow', attributes, content }))).ok).toBe(true)
+    for (const lost of [
+      [0, 1],
+      [2, 3],
+      [0, 3],
+    ]) {
+      const copy = enclave.copy(lost, 'without-index')
+      await copy.restart()
+      const version = await copy.store.findVersion(bucketId, 'slow', undefined)
+      if (version?.kind !== 'object') throw new Error('it is not there')
+      const read = await copy.run(readAll(copy.store, version, 0, version.bytes))
+      expect(read.ok && Buffer.compare(read.value, bytes)).toBe(0)
+    }
+  }
 })
 
 type Loss = { readonly away: (disk: SimulatedDisk) => void; readonly back: (disk: SimulatedDisk) => void }

@@ -7,7 +7,7 @@ import type { Disk, DiskFault } from '../../disks/disk.ts'
 import type { ExtentStore, SetDisks } from '../../disks/extents.ts'
 import { type ExtentPlace, shardPosition } from '../../disks/geometry.ts'
 import type { Pool } from '../../disks/pool.ts'
-import { describeFault } from '../../disks/pool-words.ts'
+import { describeFault, STARTING } from '../../disks/pool-words.ts'
 import { ShardedExtents } from '../../disks/sharded-extents.ts'
 import { watchDisks } from '../../disks/watch-disks.ts'
 import type { Clock, Random } from '../../environment.ts'
@@ -195,8 +195,17 @@ export class Engine {
 
   /** For openEngine: looks after the disks from now on. */
   watch(): void {
-    this.#stops.push(watchDisks(this.pool, this.#input.clock))
+    this.#stops.push(watchDisks(this.pool, this.#input.clock), this.#tellOfReadOnly())
     this.#comingBack?.begin()
+  }
+
+  #tellOfReadOnly(): () => void {
+    let { readOnly: told } = this.pool.view
+    return this.pool.onChange(({ readOnly }) => {
+      if (readOnly === told || readOnly === STARTING) return
+      told = readOnly
+      this.#input.onTrouble?.(readOnly ?? 'The disks that were missing are back, or given up: the site may be written again.')
+    })
   }
 
   /** For openEngine: lets go of everything but pool and index. */
@@ -327,7 +336,7 @@ export class Engine {
   async #sweep(): Promise<void> {
     const { uncleanStarts, onSwept, pool, index } = this.#input
     for (const start of uncleanStarts) {
-      const swept = await sweepLeftovers({ pool, index, start, stopped: () => this.#closed })
+      const swept = await sweepLeftovers({ pool, index, start, stopped: () => this.#closed || pool.view.readOnly !== undefined })
       if (swept === 'done') await onSwept?.(start)
     }
   }

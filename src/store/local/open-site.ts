@@ -140,13 +140,14 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
   const listed =
     known.ok && known.value !== undefined ? known.value.sets.flatMap((set) => set.disks.map((member) => member.directory ?? '')) : []
   const { home, disks: given, word } = file.value.record
-  const moved = [...listed, ...given].filter((each) => each !== '').map((each) => movedAlong(each, home, directory))
-  const directories = [...new Set([...moved, ...(input.moreDirectories ?? [])])]
+  const moved = (each: string): string => movedAlong(each, home, directory)
+  const places = [...listed, ...given].filter((each) => each !== '').map(moved)
+  const directories = [...new Set([...places, ...(input.moreDirectories ?? [])])]
   const disks = await openDisks(directories, clock)
   for (const disk of disks) if (disk !== undefined) opened.push(disk)
   const seen = { generation: whole === undefined ? 0 : seenGeneration(whole) }
   const retired = new Set(word?.disks)
-  const pool = await Pool.find({ disks: await ofAPool(disks), witness, seen, retired, random: input.random, ...accept(input) })
+  const pool = await Pool.find({ disks: await ofAPool(disks), witness, seen, retired, moved, random: input.random, ...accept(input) })
   if (!pool.ok) return giveUp({ kind: pool.error.kind === 'newer-format' ? 'newer-version' : 'unusable', sentence: pool.error.sentence })
 
   if (whole === undefined && !pool.value.mayBegin) return giveUp(describeEngineFault({ kind: 'nothing-to-show' }, pool.value.view))
@@ -245,7 +246,10 @@ async function beginStart(
   const used = folders.flatMap((names) => (names?.ok === true ? names.value.map((name) => Number.parseInt(name, 16)) : []))
   const start = 1 + used.filter(Number.isSafeInteger).reduce((a, b) => Math.max(a, b), file.record.start)
   const uncleanStarts = file.record.unclean
-  const written = await file.change((record) => ({ ...record, start, home, unclean: [...record.unclean, start] }))
+  const written = await file.change((record) => {
+    const given = record.disks.map((disk) => movedAlong(disk, record.home, home))
+    return { ...record, start, home, disks: given, unclean: [...record.unclean, start] }
+  })
   return written.ok ? { start, uncleanStarts } : undefined
 }
 

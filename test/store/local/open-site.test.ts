@@ -78,6 +78,30 @@ test('a copy of a site with its disks below it is a site of its own', async () =
   await again.value.close()
 })
 
+test('a copy of a site that lacks a disk does not take that of the original', async () => {
+  const home = join(folder, 'home')
+  const below = [1, 2, 3].map((number) => join(home, `disk${number}`))
+  const identity = { name: 'copied', site: '00112233445566778899aabbccddeeff' as SiteId }
+  await initSite({ siteDirectory: home, diskDirectories: below, ...identity, ...environment })
+  const first = must(await openLocalSite({ siteDirectory: home, ...environment }))
+  await fill(first)
+  await first.close()
+  const copy = join(folder, 'copy')
+  cpSync(home, copy, { recursive: true })
+  rmSync(join(copy, 'disk2'), { recursive: true })
+  for (let i = 0; i < 2; i++) {
+    const second = must(await openLocalSite({ siteDirectory: copy, ...environment }))
+    await second.engine.healing.idle()
+    const { disks } = second.engine.pool.view.sets[0]!
+    expect(disks.map(({ directory, state }) => [directory, state])).toEqual([
+      [join(copy, 'disk1'), 'in'],
+      [join(copy, 'disk2'), 'out'],
+      [join(copy, 'disk3'), 'in'],
+    ])
+    await second.close()
+  }
+})
+
 test('an index over which the last start died is made anew', async () => {
   const site = await open()
   const bucket = await fill(site)
