@@ -4,6 +4,7 @@
  * shard counts only if its disk has stayed since before the extent was begun.
  */
 import { type ExtentPlace, shardPosition } from '../../disks/geometry.ts'
+import type { DiskOut } from '../../disks/pool.ts'
 import type { PoolView } from '../../disks/pool-view.ts'
 
 /** Content in an extent that belongs to nothing yet; `generation`: the pool's when it was begun. */
@@ -37,4 +38,19 @@ export class DiskStays {
     }
     return counted >>> 0
   }
+}
+
+/** The disks that count as in, or are about to, and do not have their shard of these. */
+export function lackingDisks(staged: readonly StagedExtent[], view: PoolView, isArriving: (diskId: string) => boolean): DiskOut[] {
+  const lacking = new Map<string, DiskOut>()
+  for (const { place, durable } of staged) {
+    for (let shard = 0; shard < place.dataShards + place.parityShards; shard++) {
+      if ((durable & (2 ** shard)) !== 0) continue
+      const position = shardPosition(place, shard)
+      const slot = view.sets[place.set]?.disks[position]
+      if (slot === undefined || (slot.state !== 'in' && !isArriving(slot.diskId))) continue
+      lacking.set(`${place.set}/${position}`, { set: place.set, position, reason: 'it lacks a part of what was written meanwhile' })
+    }
+  }
+  return [...lacking.values()]
 }

@@ -5,7 +5,7 @@
 
 import type { Disk, DiskFault } from '../../disks/disk.ts'
 import type { ExtentStore, SetDisks } from '../../disks/extents.ts'
-import { type ExtentPlace, shardPosition } from '../../disks/geometry.ts'
+import type { ExtentPlace } from '../../disks/geometry.ts'
 import type { Pool } from '../../disks/pool.ts'
 import { describeFault, STARTING } from '../../disks/pool-words.ts'
 import { ShardedExtents } from '../../disks/sharded-extents.ts'
@@ -17,7 +17,8 @@ import { Board } from './board.ts'
 import { ComingBack } from './coming-back.ts'
 import type { Commits } from './commits.ts'
 import { Committer } from './committer.ts'
-import { DiskStays, type StagedExtent } from './disk-stays.ts'
+import { DiskStays, lackingDisks, type StagedExtent } from './disk-stays.ts'
+import { expireUploads } from './expiry.ts'
 import { Freeing } from './freeing.ts'
 import { type GoOnFault, goOn, readIndex, seenBy, type Word } from './going-on.ts'
 import { Healing } from './healing.ts'
@@ -69,8 +70,6 @@ export type EngineFault =
 
 /** Where the numbers of threads' lanes and extents begin: the engine's own store is thread 0. */
 const ENGINE_THREAD = 0
-const EXPIRY_PERIOD_MS = 60 * 60 * 1000
-const COMPLETED_KEPT_US = 24 * 60 * 60 * 1_000_000
 
 /**
  * Read-only (`pool.view.readOnly`) where the disks hold less than was seen, or too few are there: then it serves what the index and those disks have, and goes
@@ -251,7 +250,7 @@ export class Engine {
     this.#freeing.add(replayed.freed, doomed)
     this.healing.begin()
     this.#sweeping = this.#sweep()
-    this.#expire()
+    this.#stops.push(expireUploads(this.#commits, this.#input.clock))
   }
 
   /** A way to the committer for one more thread. */
@@ -305,17 +304,8 @@ export class Engine {
 
   /** A disk that counts as in must hold its shard of everything that is acknowledged. */
   async #excludeLacking(staged: readonly StagedExtent[]): Promise<Result<unknown, unknown>> {
-    const lacking = new Map<string, { set: number; position: number; reason: string }>()
-    for (const { place, durable } of staged) {
-      for (let shard = 0; shard < place.dataShards + place.parityShards; shard++) {
-        if ((durable & (2 ** shard)) !== 0) continue
-        const position = shardPosition(place, shard)
-        const slot = this.pool.view.sets[place.set]?.disks[position]
-        if (slot === undefined || (slot.state !== 'in' && !this.healing.isArriving(slot.diskId))) continue
-        lacking.set(`${place.set}/${position}`, { set: place.set, position, reason: 'it lacks a part of what was written meanwhile' })
-      }
-    }
-    return lacking.size === 0 ? ok(undefined) : this.pool.putOut([...lacking.values()])
+    const lacking = lackingDisks(staged, this.pool.view, (diskId) => this.healing.isArriving(diskId))
+    return lacking.length === 0 ? ok(undefined) : this.pool.putOut(lacking)
   }
 
   async #catchUp(): Promise<Result<unknown, ReplayFault>> {
@@ -339,20 +329,5 @@ export class Engine {
       const swept = await sweepLeftovers({ pool, index, start, stopped: () => this.#closed || pool.view.readOnly !== undefined })
       if (swept === 'done') await onSwept?.(start)
     }
-  }
-
-  /** Completed uploads are remembered for a day, for clients that ask again. */
-  #expire(): void {
-    const { clock } = this.#input
-    const run = async (): Promise<void> => {
-      for (;;) {
-        const reply = await this.#commits.submit({ kind: 'expire-uploads', before: clock.nowMs() * 1000 - COMPLETED_KEPT_US })
-        const expired = reply.ok && reply.value !== undefined && 'expired' in reply.value ? reply.value.expired : 0
-        if (expired === 0 || this.#closed) break
-      }
-      if (!this.#closed) cancel = clock.timer(EXPIRY_PERIOD_MS, () => void run())
-    }
-    let cancel = clock.timer(EXPIRY_PERIOD_MS, () => void run())
-    this.#stops.push(() => cancel())
   }
 }
