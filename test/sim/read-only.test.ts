@@ -211,6 +211,21 @@ describe('disks that are lost for good', () => {
   })
 })
 
+test('a site whose own folder cannot be written starts to be read, and is written when it can', async () => {
+  const site = await Case.of(14, 4, 2)
+  await site.work()
+  site.enclave.die('kill')
+  site.model.release()
+  site.enclave.siteFolder.fill()
+  await site.enclave.restart()
+  expect(site.readOnly).toContain('The site directory cannot be written')
+  await site.checkServed('its folder is full')
+  await site.expectRefused()
+  site.enclave.siteFolder.setCapacity(1e9)
+  await site.enclave.until(() => site.readOnly === undefined, 'written again')
+  await site.check('written again')
+})
+
 test('an upload whose bytes lay on the disks before too many were lost ends well when they are back, and is whole', async () => {
   for (let seed = 20; seed < 26; seed++) {
     const site = await Case.of(seed, 4, 2)

@@ -17,6 +17,8 @@ import type { Clock } from '../../environment.ts'
 import type { Journal } from './journal/journal.ts'
 
 const LOOK_PERIOD_MS = 1000
+/** Where no disk has come, only what else was in the way may have gone: to try costs reading the journal's end. */
+const LOOKS_PER_TRY = 10
 
 export type ComingBackInput = {
   readonly pool: Pool
@@ -32,6 +34,7 @@ export class ComingBack {
   #cancelTimer: (() => void) | undefined
   #looking: Promise<void> | undefined
   #closed = false
+  #looks = 0
   readonly #closedOnes = new WeakSet<Disk>()
 
   constructor(input: ComingBackInput) {
@@ -81,7 +84,8 @@ export class ComingBack {
     }
     if (found.length > 0) await pool.lookAgain([...here, ...found])
     for (const disk of found) if (!all().some(({ diskId }) => pool.opened(diskId) === disk)) disk.close()
-    if (!this.#closed && pool.mayBegin) await goOn()
+    const tries = found.length > 0 || ++this.#looks % LOOKS_PER_TRY === 0
+    if (!this.#closed && tries && pool.mayBegin) await goOn()
   }
 
   /** What is at the place of a disk that failed or was not there. Its earlier opening is of no use any more. */
