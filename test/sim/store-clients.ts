@@ -231,7 +231,8 @@ export class StoreClients {
     const writer = this.#store.stage(this.#chance.oneIn(2) ? content.bytes : undefined)
     const bytes = contentBytes(content)
     const step = 1 + this.#chance.below(200_000)
-    const isSlow = this.#chance.oneIn(12)
+    // Not over hours, byte by byte.
+    const isSlow = this.#chance.oneIn(12) && bytes.length / step < 50
     for (let at = 0; at < bytes.length; at += step) {
       await writer.write(bytes.slice(at, at + step))
       if (isSlow) await this.#wait()
