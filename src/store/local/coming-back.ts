@@ -105,11 +105,11 @@ export class ComingBack {
     const { pool, journal } = this.#input
     // They are in, and only then the site's folder could be written.
     if (pool.mayWrite) return this.#goOnWriting()
-    const back: (DiskPlace & { readonly disk: Disk; readonly earlier: Disk })[] = []
+    const back: (DiskPlace & { readonly diskId: string; readonly disk: Disk; readonly earlier: Disk })[] = []
     for (const { set, position } of pool.lostSince()) {
       const slot = pool.view.sets[set]!.disks[position]!
       const found = await this.#unchanged(slot)
-      if (found !== undefined) back.push({ set, position, ...found })
+      if (found !== undefined) back.push({ set, position, diskId: slot.diskId, ...found })
     }
     // Else, looking at what they hold each second would be in vain.
     const enough = pool.view.sets.every(
@@ -117,7 +117,8 @@ export class ComingBack {
         disks.filter(({ state }) => state === 'in').length + back.filter((place) => place.set === set).length >= dataShards,
     )
     const whole: typeof back = []
-    for (const place of enough && !this.#closed ? back : []) if (await journal.readmit(place.earlier, place.disk)) whole.push(place)
+    for (const place of enough && !this.#closed ? back : [])
+      if (await journal.readmit(place.diskId, place.earlier, place.disk)) whole.push(place)
     if (whole.length > 0 && (await pool.takeBack(whole)).ok) await this.#goOnWriting()
     for (const { disk, earlier, set, position } of back) {
       if (disk !== earlier && pool.disk(set, position)?.disk !== disk && !whole.some((place) => place.disk === disk)) disk.close()

@@ -38,6 +38,7 @@ import { JournalReader } from './reader.ts'
 import { lookAtChain, type Recovered, recoverJournal, type Seen } from './recover.ts'
 import { Arena, Reservation } from './reservation.ts'
 import { type CopyProgress, removeLeftovers, restoreCopiesOn } from './restore-copies.ts'
+import type { Segment } from './segment.ts'
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts'
 import { SegmentWriter } from './segment-writer.ts'
 import { BATCH_BYTES_MAX, type JournalEntry, type JournalFault, type JournalRoom, type SegmentInfo } from './terms.ts'
@@ -279,20 +280,25 @@ export class Journal {
    * has beside them is removed: files that were being prepared. A batch that was being written when it went may be on it in part, and stays dead, for the next
    * one begins a segment whose header says where the one before ended. False if it is to be healed as any other.
    */
-  async readmit(from: Disk, to: Disk): Promise<boolean> {
+  async readmit(diskId: string, from: Disk, to: Disk): Promise<boolean> {
     if (!this.#isRecovered) return false
-    const held = this.#writer.segments.filter(({ holders }) => holders.has(from))
-    const newest = held.findLast((segment) => segment.end > SEGMENT_HEADER_BYTES)
-    if (newest !== undefined && !(await isWholeCopy(newest, to, this.#xxh64))) return false
     const release = await this.#lock.take()
-    for (const { holders, suspects } of held) {
-      holders.delete(from)
-      holders.add(to)
-      if (suspects.delete(from)) suspects.add(to)
+    try {
+      const held = heldBy(from, this.#writer.segments)
+      // It had copies by another opening than this: nothing is known of what it has.
+      if (held.length === 0 && this.#writer.segments.some(({ header }) => header.disks.includes(diskId))) return false
+      const newest = held.findLast((segment) => segment.end > SEGMENT_HEADER_BYTES)
+      if (newest !== undefined && !(await isWholeCopy(newest, to, this.#xxh64))) return false
+      if (!(await removeLeftovers(to, held, this.#writer.next)).ok) return false
+      for (const { holders, suspects } of held) {
+        holders.delete(from)
+        holders.add(to)
+        if (suspects.delete(from)) suspects.add(to)
+      }
+      return true
+    } finally {
+      release()
     }
-    const cleaned = await removeLeftovers(to, this.#writer.segments, this.#writer.next)
-    release()
-    return cleaned.ok
   }
 
   /**
@@ -327,7 +333,7 @@ export class Journal {
 
   /** Cleans the disk, and lets the open segment have a copy there if it has too few: then another begins. */
   async #admit(to: JournalDisk): Promise<Result<unknown, 'unavailable' | 'full'>> {
-    const cleaned = await removeLeftovers(to.disk, this.#writer.segments, this.#writer.next)
+    const cleaned = await removeLeftovers(to.disk, heldBy(to.disk, this.#writer.segments), this.#writer.next)
     if (!cleaned.ok || this.nextSequence === 1 || this.#writer.writesTo(to.disk)) return cleaned
     this.#writer.growAgain()
     const ready = await this.#ready()
@@ -341,3 +347,5 @@ export class Journal {
     return this.#writer.ready(wantedBytes, this.#batchBytesMax)
   }
 }
+
+const heldBy = (disk: Disk, segments: readonly Segment[]): Segment[] => segments.filter(({ holders }) => holders.has(disk))
