@@ -191,6 +191,8 @@ export class SegmentWriter {
     const failed = disks.filter((_, index) => !checks[index]!.ok)
     if (failed.length > 0 && !(await this.putOut(failed.map(({ disk }) => ({ disk, reason: 'it is not there any more' })))))
       return undefined
+    // Meanwhile too many may have been lost: those that are left are too few for a segment.
+    if (this.#disks.readOnly) return undefined
     return this.#disks.disks().filter(({ disk }) => disks.some((other, index) => other.disk === disk && checks[index]!.ok))
   }
 
