@@ -53,7 +53,7 @@ export function describeTooFew(set: number, { dataShards, disks }: GenerationSet
   const lost = disks.filter((member) => member.state !== 'in')
   const left = disks.length - lost.length
   const each = lost.map((member) => (member.reason === undefined ? named(member) : `${named(member)} (${member.reason})`))
-  return `Set ${set} needs ${dataShards} disks and has ${left}, so nothing can be written: bring back ${joinWords(each)}. It goes on by itself then.`
+  return `Set ${set} needs ${dataShards} disks and has ${left}, so nothing can be written: bring back ${joinWords(each)}. It goes on by itself then, at the latest after a restart.`
 }
 
 export function describeFault(fault: DiskFault): string {
