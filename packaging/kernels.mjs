@@ -7,6 +7,7 @@ import { root } from './install.mjs'
 
 export const kernels = [
   { source: 'src/s3/kernel/crc.ts', module: 'src/s3/crc-kernel.ts', constant: 'CRC_KERNEL' },
+  { source: 'src/s3/kernel/md5.ts', module: 'src/s3/md5-kernel.ts', constant: 'MD5_KERNEL' },
   { source: 'src/s3/kernel/xxhash.ts', module: 'src/s3/xxhash-kernel.ts', constant: 'XXHASH_KERNEL' },
   { source: 'src/erasure/kernel/erasure.ts', module: 'src/erasure/erasure-kernel.ts', constant: 'ERASURE_KERNEL' },
 ]

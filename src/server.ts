@@ -10,6 +10,7 @@ import { canonicalId, type RootKeys, readRootKeys, saveRootKeys } from './admin/
 import { lockSite, type SiteLock } from './admin/site-lock.ts'
 import { createIdentity, fingerprint, type PrivateIdentity } from './bundles/identity.ts'
 import type { Clock, Random } from './environment.ts'
+import type { ServingAdapter, WantedAdapter } from './http/choose-adapter.ts'
 import type { TlsFiles } from './http/node-server.ts'
 import { fail, ok, type Result } from './result.ts'
 import { SITE_FILE } from './store/local/site-file.ts'
@@ -63,14 +64,14 @@ export type ServeRequest = {
   readonly site: string
   readonly host: string
   readonly port: number
-  readonly http: 'uws' | 'node'
+  readonly http: WantedAdapter
   readonly threads: number
   readonly region: string
   readonly domains: readonly string[]
   readonly tls?: TlsFiles
   readonly acceptOlder: boolean
   /** Called once requests are answered. */
-  readonly announce: (endpoint: string) => void
+  readonly announce: (endpoint: string, adapter: ServingAdapter) => void
   readonly log: (line: string) => void
 }
 
@@ -99,7 +100,7 @@ export async function serve(request: ServeRequest, environment: ProcessEnvironme
       gatewayCount: request.threads,
     })
     if (!started.ok) return fail({ exit: 5, sentence: describeServingFault(started.error, request) })
-    const { port, control, name, view } = started.value
+    const { port, adapter, control, name, view } = started.value
     if (view.readOnly !== undefined) request.log(view.readOnly)
     const site = threads
       .openStore()
@@ -107,7 +108,7 @@ export async function serve(request: ServeRequest, environment: ProcessEnvironme
     const { serveAdminSocket } = await import('./admin/socket-server.ts')
     const admin = await serveAdminSocket(request.site, site, await adminCommands())
     const host = request.host.includes(':') ? `[${request.host}]` : request.host
-    request.announce(`${request.tls === undefined ? 'http' : 'https'}://${host}:${port}`)
+    request.announce(`${request.tls === undefined ? 'http' : 'https'}://${host}:${port}`, adapter)
     await site
     const reason = await stopping
     await admin.stop()

@@ -89,6 +89,11 @@ export class Fields {
     return undefined
   }
 
+  /** Undefined if the field is missing: earlier documents did not have it. */
+  ifThere<T>(name: string, read: (name: string) => T): T | undefined {
+    return this.#values.get(name) === undefined ? undefined : read(name)
+  }
+
   object<T>(name: string, read: (fields: Fields) => T): T {
     return readObject(this.#take(name), read)
   }

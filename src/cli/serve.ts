@@ -19,7 +19,10 @@ export function addServeCommand(program: Command, makeCli: MakeCli): void {
     .argument('<SITE>', 'the directory of the site')
     .description('Serve the S3 API until SIGTERM or SIGINT.')
     .option('--listen <HOST:PORT>', 'where to listen', '127.0.0.1:9000')
-    .option('--http <ADAPTER>', '"uws" (the fast one; without TLS) or "node" (default: uws, or node with TLS)')
+    .option(
+      '--http <ADAPTER>',
+      '"uws" (the fast one; without TLS, for Linux x64) or "node" (default: uws where it can be corrected, else node)',
+    )
     .option('--threads <N>', 'gateway threads (default: one per core)')
     .option('--region <REGION>', 'the region that clients sign for', 'us-east-1')
     .option(
@@ -38,8 +41,9 @@ export function addServeCommand(program: Command, makeCli: MakeCli): void {
       if (listen === undefined) return end(2, `--listen takes HOST:PORT, as in 127.0.0.1:9000; "${flags.listen}" is none.`)
       const tls = flags.tlsCert !== undefined || flags.tlsKey !== undefined
       if (tls && (flags.tlsCert === undefined || flags.tlsKey === undefined)) return end(2, 'TLS needs both --tls-cert and --tls-key.')
-      const http = flags.http ?? (tls ? 'node' : 'uws')
-      if (http !== 'uws' && http !== 'node') return end(2, `--http is "uws" or "node", not "${http}".`)
+      const asked = flags.http
+      if (asked !== undefined && asked !== 'uws' && asked !== 'node') return end(2, `--http is "uws" or "node", not "${asked}".`)
+      const http = asked ?? (tls ? 'node' : 'fastest')
       if (tls && http === 'uws') return end(2, 'With TLS the node adapter serves: leave out --http, or say --http node.')
       const threads = flags.threads === undefined ? availableParallelism() : Number(flags.threads)
       if (!Number.isInteger(threads) || threads < 1 || threads > 64) return end(2, '--threads is a whole number from 1 to 64.')
@@ -55,7 +59,8 @@ export function addServeCommand(program: Command, makeCli: MakeCli): void {
           ? { tls: { certFile: absolute(cli, flags.tlsCert), keyFile: absolute(cli, flags.tlsKey) } }
           : {}),
         acceptOlder: flags.acceptOlder === true,
-        announce: (text) => cli.output.result({ serving: text }, text),
+        announce: (endpoint, adapter) =>
+          cli.output.result({ serving: endpoint, http: adapter.kind }, `${endpoint}\nHTTP is served by ${adapter.name}.`),
       })
       if (!served.ok) throw new CommandEnd(served.error)
     })

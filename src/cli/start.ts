@@ -31,12 +31,16 @@ export function addStartCommand(program: Command, makeCli: MakeCli): void {
       const served = await cli.serve({
         site,
         ...listen,
-        http: 'uws',
+        http: 'fastest',
         threads: availableParallelism(),
         region: 'us-east-1',
         domains: [],
         acceptOlder: false,
-        announce: (endpoint) => cli.output.result({ serving: endpoint }, welcome(endpoint, site, keys.value.accessKeyId, secret)),
+        announce: (endpoint, adapter) =>
+          cli.output.result(
+            { serving: endpoint, http: adapter.kind },
+            welcome(endpoint, adapter.name, site, keys.value.accessKeyId, secret),
+          ),
       })
       if (!served.ok) throw new CommandEnd(served.error)
     })
@@ -66,7 +70,7 @@ async function makeIfMissing(site: string, cli: Cli): Promise<boolean> {
   return made.ok ? true : end(5, made.error)
 }
 
-function welcome(endpoint: string, site: string, accessKeyId: string, secret: string | undefined): string {
+function welcome(endpoint: string, adapter: string, site: string, accessKeyId: string, secret: string | undefined): string {
   const shownSecret = secret ?? '<secret key>'
   const keys =
     secret === undefined
@@ -88,6 +92,6 @@ function welcome(endpoint: string, site: string, accessKeyId: string, secret: st
     'boto3',
     `  python3 -c "import boto3; print(boto3.client('s3', endpoint_url='${endpoint}', region_name='us-east-1', aws_access_key_id='${accessKeyId}', aws_secret_access_key='${shownSecret}').list_buckets()['Buckets'])"`,
     '',
-    `Health: npx holdfast status ${site}      Stop: Ctrl-C`,
+    `HTTP is served by ${adapter}.      Health: npx holdfast status ${site}      Stop: Ctrl-C`,
   ].join('\n')
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { DiskStatus, SiteStatus } from '../admin/commands/status.ts'
 import { type MakeCli, onSite } from './cli.ts'
 import { formatBytes, table } from './output.ts'
+import { hiddenText } from './peer.ts'
 
 export function addStatusCommand(program: Command, makeCli: MakeCli): void {
   program
@@ -16,6 +17,9 @@ export function addStatusCommand(program: Command, makeCli: MakeCli): void {
         `${status.name}: ${status.state}. ${status.sentence}`,
         `Coding ${status.dataShards} + ${status.parityShards}; ${status.survives} more ${status.survives === 1 ? 'disk' : 'disks'} may be lost without losing anything.`,
         `Change ${status.sequence}, generation ${status.generation}, ${status.buckets} buckets.`,
+        ...(status.hidden.versions === 0
+          ? []
+          : [`Removed by peers, and kept for "holdfast peer undo": ${hiddenText(status.hidden)}; "holdfast peer list" says of whom.`]),
         '',
         diskTable(status.disks),
       ]

@@ -60,6 +60,10 @@ export class ShardedExtentWriter implements ExtentWriter {
     this.#checkEnough()
   }
 
+  get fault(): ExtentFault | undefined {
+    return this.#fault
+  }
+
   write(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#fault !== undefined || chunk.length === 0) return undefined
     this.#opening ??= this.#open()

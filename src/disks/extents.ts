@@ -31,6 +31,8 @@ export type WrittenExtent = {
 }
 
 export interface ExtentWriter {
+  /** What finish() will answer, as soon as it is known: writing on is of no use. */
+  readonly fault: ExtentFault | undefined
   /**
    * Takes bytes; wait for the promise, if any. They are copied, so after that the caller's memory is his again.
    * Memory: two runs (RUN_BYTES, or a stripe where that is more) with their parity. Never rejects.

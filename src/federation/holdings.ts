@@ -2,6 +2,7 @@
  * What a peer holds of our operations, by its own signature only: a receipt, or what it says in a bundle of its own. That a bundle was made moves nothing, since media get
  * lost in the post. And which buckets it was sent, so that it may send changes of them.
  */
+import { shortReceiptDigest } from '../bundles/receipt.ts'
 import type { FederationStore, Origin, Ranges } from '../store/store.ts'
 import { type DocumentChange, getJson, jsonDocument, RANGES_MAX, rangesField } from './documents.ts'
 import type { Peer } from './peers.ts'
@@ -55,7 +56,8 @@ export type Exported = {
   readonly createdMs: number
   readonly origin: Origin
   readonly manifest: string
-  readonly receiptKey: string
+  /** Digest of the short receipt's code. */
+  readonly receiptCode: string
   readonly buckets: readonly Said[]
   readonly acknowledgedMs: number | undefined
 }
@@ -64,16 +66,22 @@ export const exportedDocument = (bundleId: string, exported: Exported): Document
   jsonDocument('exports', bundleId, { ...exported, acknowledgedMs: exported.acknowledgedMs ?? null })
 
 export function findExported(store: FederationStore, bundleId: string): Promise<Exported | undefined> {
-  return getJson(store, 'exports', bundleId, (fields) => ({
-    peer: fields.hex('peer', 16),
-    createdMs: fields.integer('createdMs', 0, Number.MAX_SAFE_INTEGER),
-    origin: fields.text('origin', 64) as Origin,
-    manifest: fields.hex('manifest', 48),
-    receiptKey: fields.hex('receiptKey', 32),
-    buckets: fields.list('buckets', 0, RANGES_MAX, (bucket) => ({
-      bucket: bucket.text('bucket', 80) as BucketOrigin,
-      ranges: rangesField(bucket, 'ranges'),
-    })),
-    acknowledgedMs: fields.optional('acknowledgedMs', (name) => fields.integer(name, 0, Number.MAX_SAFE_INTEGER)),
-  }))
+  return getJson(store, 'exports', bundleId, (fields) => {
+    const manifest = fields.hex('manifest', 48)
+    // Earlier ones kept the secret itself.
+    const receiptKey = fields.ifThere('receiptKey', (name) => fields.hex(name, 32))
+    return {
+      peer: fields.hex('peer', 16),
+      createdMs: fields.integer('createdMs', 0, Number.MAX_SAFE_INTEGER),
+      origin: fields.text('origin', 64) as Origin,
+      manifest,
+      receiptCode:
+        receiptKey === undefined ? fields.hex('receiptCode', 48) : shortReceiptDigest(Buffer.from(receiptKey, 'hex'), bundleId, manifest),
+      buckets: fields.list('buckets', 0, RANGES_MAX, (bucket) => ({
+        bucket: bucket.text('bucket', 80) as BucketOrigin,
+        ranges: rangesField(bucket, 'ranges'),
+      })),
+      acknowledgedMs: fields.optional('acknowledgedMs', (name) => fields.integer(name, 0, Number.MAX_SAFE_INTEGER)),
+    }
+  })
 }

@@ -4,6 +4,7 @@ import { shortReceipt } from '../bundles/receipt.ts'
 import { type Destination, type Destinations, nameOf } from './import-policy.ts'
 import { neverCompared, type Peer } from './peers.ts'
 import { count } from './ranges.ts'
+import { type KindCount, kindText } from './rule-check.ts'
 import { counted } from './words.ts'
 
 export type ImportedBucket = {
@@ -27,6 +28,10 @@ export type ImportReport = {
   readonly already: number
   /** Of those applied. */
   readonly contentBytes: number
+  /** Their kinds; a change may be of two. */
+  readonly kinds: readonly KindCount[]
+  /** How long what they remove can be brought back. */
+  readonly undoDays: number
   /** Versions of which neither site had seen the other: both are kept. At most CONCURRENT_LISTED_MAX of them. */
   readonly concurrent: readonly { readonly bucket: string; readonly key: string }[]
   readonly concurrentCount: number
@@ -45,7 +50,16 @@ const STALE_DAYS = 30
 export type Found = Partial<
   Pick<
     ImportReport,
-    'applied' | 'already' | 'contentBytes' | 'concurrent' | 'concurrentCount' | 'firstAppliedMs' | 'receiptFile' | 'repairedRows'
+    | 'applied'
+    | 'already'
+    | 'contentBytes'
+    | 'kinds'
+    | 'undoDays'
+    | 'concurrent'
+    | 'concurrentCount'
+    | 'firstAppliedMs'
+    | 'receiptFile'
+    | 'repairedRows'
   >
 >
 
@@ -58,7 +72,7 @@ export function importReport(
 ): ImportReport {
   const report = {
     ...{ bundle: bundle.bundleId, from: peer.name, dryRun: mode.dryRun, firstAppliedMs: null, applied: 0, already: 0, contentBytes: 0 },
-    ...{ concurrent: [], concurrentCount: 0, repairedRows: bundle.repairedRows(), receiptFile: null, ...found },
+    ...{ kinds: [], undoDays: 0, concurrent: [], concurrentCount: 0, repairedRows: bundle.repairedRows(), receiptFile: null, ...found },
     buckets: [...destinations].map(([stated, destination]) => ({
       ...{ name: stated.name, here: nameOf(destination), how: destination.kind, operations: count(stated.brings) },
     })),
@@ -76,20 +90,31 @@ function warningsOf(bundle: OpenBundle, peer: Peer, nowMs: number): string[] {
 }
 
 function sentencesOf(report: Omit<ImportReport, 'sentence'>): string[] {
+  const short =
+    report.shortReceipt === null
+      ? []
+      : [`Short receipt, for paper or telephone, to be typed at ${report.from} after "bundle acknowledge SITE": ${report.shortReceipt}`]
   const { bundle, from, dryRun, firstAppliedMs, buckets, applied, already, concurrent, concurrentCount, repairedRows } = report
   if (firstAppliedMs !== null)
-    return [`Bundle ${bundle} was applied here already, first at ${new Date(firstAppliedMs).toISOString()}: nothing was changed.`]
+    return [`Bundle ${bundle} was applied here already, first at ${new Date(firstAppliedMs).toISOString()}: nothing was changed.`, ...short]
   const held = already === 0 ? '' : ` ${counted(already, 'change')} ${already === 1 ? 'is' : 'are'} here already.`
   const changes = `${counted(applied, 'change')} of ${counted(buckets.length, 'bucket')} from ${from}`
   const told = dryRun ? `Would apply ${changes}; nothing was changed.${held}` : `Applied bundle ${bundle}: ${changes}.${held}`
   const moves = buckets.filter(({ how, name, here }) => how !== 'known' && (how === 'merged' || name !== here))
+  const deletes = report.kinds.find(({ kind }) => kind === 'deletes')
+  const undo =
+    report.undoDays === 0
+      ? 'what they remove is gone at once'
+      : `"holdfast peer undo" brings back what they remove, for ${counted(report.undoDays, 'day')}`
   const repaired = `${counted(repairedRows, 'damaged row')} of the media ${repairedRows === 1 ? 'was' : 'were'} rebuilt from parity.`
   const keys = concurrent.slice(0, 5).map(({ bucket: name, key }) => `${name}/${key}`)
   const both = `${counted(concurrentCount, 'version')} met another of which neither site had known; both are kept: ${keys.join(', ')}${concurrentCount > keys.length ? ', …' : ''}.`
   return [
     told,
+    ...(deletes === undefined ? [] : [`Among them: ${kindText(deletes)}; ${undo}.`]),
     ...moves.map(({ name, here, how }) => `Bucket ${name} ${how === 'merged' ? 'is merged with' : 'goes into'} ${here} here.`),
     ...(repairedRows === 0 ? [] : [repaired]),
     ...(concurrentCount === 0 ? [] : [both]),
+    ...short,
   ]
 }

@@ -1,6 +1,6 @@
 import { type ChunkPool, LENT_CHUNK_BYTES } from './chunk-pool.ts'
 import { RequestAborted, type RequestBody } from './exchange.ts'
-import { BODY_AHEAD_BYTES, SMALL_BODY_BYTES } from './limits.ts'
+import { BODY_AHEAD_BYTES, BODY_BYTES_MIN, SMALL_BODY_BYTES } from './limits.ts'
 
 /** What a body asks of the connection that it comes from. */
 export interface BodySource {
@@ -36,6 +36,9 @@ export class BodyQueue implements RequestBody {
   /** The pool's memory that the reader has. */
   private lent: Uint8Array | undefined
   private receivedBytes = 0
+  /** How long the client was watched, and what had come before. */
+  private watchedMs = 0
+  private watchedFrom = 0
   private state: 'open' | 'ended' | 'aborted' = 'open'
   private begun = false
   private paused = false
@@ -66,6 +69,16 @@ export class BodyQueue implements RequestBody {
   /** Undefined with chunked transfer encoding. */
   get remainingBytes(): number | undefined {
     return this.declaredBytes === undefined ? undefined : this.declaredBytes - this.receivedBytes
+  }
+
+  /** After `elapsedMs` more: the client has sent next to nothing for `slowMs`, while it was expected to send. */
+  isTooSlow(elapsedMs: number, slowMs: number): boolean {
+    this.watchedMs = this.expecting ? this.watchedMs + elapsedMs : 0
+    if (this.watchedMs > 0 && this.watchedMs < slowMs) return false
+    const tooSlow = this.watchedMs > 0 && this.receivedBytes - this.watchedFrom < BODY_BYTES_MIN
+    this.watchedMs = 0
+    this.watchedFrom = this.receivedBytes
+    return tooSlow
   }
 
   lend(): void {

@@ -25,6 +25,12 @@ export const LINGER_BYTES_MAX = 16 * 1024 * 1024
 /** A whole reply longer than this is sent piece by piece as the client takes it, not copied to the socket's queue. */
 export const WHOLE_AT_ONCE_BYTES = 64 * 1024
 
+/** node:http: with this many pipelined requests behind the one in hand the connection is not read on. uWebSockets.js leaves them all in the kernel. */
+export const PIPELINED_PAUSE = 16
+
+/** node:http hands out all requests of a piece of 64 KiB. Signed ones are so long that they are never as many; who sends more is cut off. */
+export const PIPELINED_MAX = 512
+
 export type HttpLimits = {
   /** A client that has sent nothing of its body for so long, while it was expected to, is cut off. */
   readonly bodyIdleMs: number
@@ -36,7 +42,14 @@ export type HttpLimits = {
   readonly headersMs: number
   /** Between two requests on a connection. uWebSockets.js: at least 8 s, and up to 4 s later. */
   readonly keepAliveMs: number
+  /** A client that sends less than BODY_BYTES_MIN in so long, while it was expected to, is cut off. */
+  readonly bodySlowMs: number
+  /** One more is closed as soon as it is opened. */
+  readonly connectionsMax: number
 }
+
+/** In DEFAULT_LIMITS.bodySlowMs: 512 bytes a second, less than any link that carries objects. */
+export const BODY_BYTES_MIN = 32 * 1024
 
 export const DEFAULT_LIMITS: HttpLimits = {
   bodyIdleMs: 60_000,
@@ -44,4 +57,6 @@ export const DEFAULT_LIMITS: HttpLimits = {
   lingerMs: 8_000,
   headersMs: 10_000,
   keepAliveMs: 20_000,
+  bodySlowMs: 64_000,
+  connectionsMax: 10_000,
 }

@@ -11,8 +11,12 @@ export interface NodeHost {
   readonly secure: boolean
   /** Replies now ask the client to close. */
   readonly stopping: boolean
-  finished(exchange: NodeExchange): void
+  /** Exchanges whose body is to come: each gets a tick() about every TICK_MS. */
+  readonly receiving: Set<NodeExchange>
 }
+
+/** How often the pace of bodies is looked at. */
+export const TICK_MS = 3_000
 
 /** One request and its reply on node:http or node:https. */
 export class NodeExchange implements HttpRequest, BodySource {
@@ -62,13 +66,21 @@ export class NodeExchange implements HttpRequest, BodySource {
 
   private receive(queue: BodyQueue): void {
     const { request } = this
+    this.host.receiving.add(this)
     request.on('data', (chunk: Buffer) => queue.push(chunk))
     request.once('end', () => {
       request.socket.setTimeout(0)
+      this.host.receiving.delete(this)
       queue.end()
     })
     request.once('error', () => queue.abort('the client has gone away'))
     if (!this.waitsForContinue) this.limitSilence(this.host.limits.bodyIdleMs)
+  }
+
+  tick(): void {
+    const invited = !this.waitsForContinue || this.continued || this.queue?.started === true
+    if (invited && this.queue?.isTooSlow(TICK_MS, this.host.limits.bodySlowMs)) this.cutOff()
+    if (this.gone) this.host.receiving.delete(this)
   }
 
   /** Closes the connection when nothing moved on it for so long; 0: never. */
@@ -117,8 +129,6 @@ export class NodeExchange implements HttpRequest, BodySource {
       // node:http refuses what checkHeaders() lets pass: a bug of ours; the client sees the connection end.
       closeSource(reply.body)
       this.cutOff()
-    } finally {
-      this.host.finished(this)
     }
   }
 
@@ -134,6 +144,7 @@ export class NodeExchange implements HttpRequest, BodySource {
     } else if (!waits && remaining !== undefined && remaining <= DISCARD_BYTES_MAX) {
       queue.discard(DISCARD_BYTES_MAX, () => undefined)
       await this.send(reply)
+      this.limitRest()
     } else {
       this.response.shouldKeepAlive = false
       this.writeHead(reply)
@@ -145,6 +156,15 @@ export class NodeExchange implements HttpRequest, BodySource {
       clearTimeout(timer)
       if (!this.gone) this.response.end()
     }
+  }
+
+  /** What is left of a body whose reply has been sent keeps the connection only so long. */
+  private limitRest(): void {
+    const { request } = this
+    if (request.complete || request.destroyed) return
+    const timer = setTimeout(() => this.cutOff(), this.host.limits.bodySlowMs)
+    const stop = (): void => clearTimeout(timer)
+    request.once('end', stop).once('close', stop)
   }
 
   private discarded(queue: BodyQueue, boundBytes: number): Promise<boolean> {

@@ -6,9 +6,11 @@ import { createSecureContext } from 'node:tls'
 import { fail, ok, type Result } from '../result.ts'
 import type { HttpHandler, HttpServer } from './exchange.ts'
 import { readFraming } from './framing.ts'
+import { InFlight } from './in-flight.ts'
 import { DEFAULT_LIMITS, HEADER_BYTES_MAX, type HttpLimits } from './limits.ts'
 import { type HttpServerFault, listenFaultOf, probePort } from './listen.ts'
-import { NodeExchange, type NodeHost } from './node-exchange.ts'
+import { NodeExchange, type NodeHost, TICK_MS } from './node-exchange.ts'
+import { NodeTurns } from './node-turns.ts'
 import { BROKEN_REPLY, statusLine } from './reply-head.ts'
 
 /** PEM files: the certificate with its chain, and its key. */
@@ -70,8 +72,10 @@ class NodeServer implements NodeHttpServer, NodeHost {
   private readonly server: Server | SecureServer
   private readonly handler: HttpHandler
   private readonly tls: TlsFiles | undefined
-  private readonly open = new Set<NodeExchange>()
-  private whenIdle = (): void => undefined
+  private readonly turns = new NodeTurns()
+  private readonly inFlight = new InFlight()
+  readonly receiving = new Set<NodeExchange>()
+  private readonly ticker: NodeJS.Timeout
   private stopped: Promise<void> | undefined
 
   constructor(options: NodeServerOptions, pair: Pair | undefined) {
@@ -99,11 +103,20 @@ class NodeServer implements NodeHttpServer, NodeHost {
             ecdhCurve: TLS_GROUPS,
             handshakeTimeout: this.limits.headersMs,
           })
-    const receive = (request: IncomingMessage, response: ServerResponse): void => this.receive(request, response)
+    const receive = (request: IncomingMessage, response: ServerResponse): void => {
+      this.turns.take(request, () => this.serve(request, response))
+    }
+    this.server.maxConnections = this.limits.connectionsMax
     this.server.on('request', receive)
     this.server.on('checkContinue', receive)
     this.server.on('checkExpectation', receive)
-    this.server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuseUnparsed(error, socket))
+    this.server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+      this.turns.breakOff(socket, () => refuseUnparsed(error, socket))
+    })
+    this.ticker = setInterval(() => {
+      for (const exchange of [...this.receiving]) exchange.tick()
+    }, TICK_MS)
+    this.ticker.unref()
     this.server.on('timeout', (socket: Socket) => socket.destroy())
   }
 
@@ -126,7 +139,8 @@ class NodeServer implements NodeHttpServer, NodeHost {
     return ok(undefined)
   }
 
-  private receive(request: IncomingMessage, response: ServerResponse): void {
+  /** True if another request may follow on the connection. */
+  private async serve(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     const headers = joinHeaders(request.rawHeaders)
     const framing = readFraming(headers)
     const target = request.url ?? ''
@@ -134,19 +148,14 @@ class NodeServer implements NodeHttpServer, NodeHost {
       response.shouldKeepAlive = false
       response.writeHead(framing.ok ? 400 : framing.error, ['Server', 'Holdfast', 'Content-Length', '0'])
       response.end()
-      return
+      return false
     }
+    this.inFlight.begin()
     const exchange = new NodeExchange(this, request, response, headers, framing.value)
-    this.open.add(exchange)
-    this.handler(exchange).then(
-      (reply) => void exchange.answer(reply),
-      () => void exchange.answer(BROKEN_REPLY),
-    )
-  }
-
-  finished(exchange: NodeExchange): void {
-    this.open.delete(exchange)
-    if (this.stopping && this.open.size === 0) this.whenIdle()
+    const reply = await this.handler(exchange).catch(() => BROKEN_REPLY)
+    await exchange.answer(reply)
+    this.inFlight.end()
+    return response.shouldKeepAlive
   }
 
   stop(graceMs: number): Promise<void> {
@@ -159,15 +168,8 @@ class NodeServer implements NodeHttpServer, NodeHost {
     const closed = new Promise<void>((resolve) => {
       this.server.close(() => resolve())
     })
-    if (this.open.size > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, graceMs)
-        this.whenIdle = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-      })
-    }
+    await this.inFlight.settle(graceMs)
+    clearInterval(this.ticker)
     this.server.closeAllConnections()
     await closed
   }

@@ -14,12 +14,13 @@ export interface UwsHost {
   readonly limits: HttpLimits
   /** Replies now ask the client to close. */
   readonly stopping: boolean
-  /** The library answers "Expect: 100-continue" by itself, since it could not be corrected (uws-corrections.ts). */
-  readonly continuesByItself: boolean
+  /** The library is (uws-corrections.ts). If not, it answers "Expect: 100-continue" by itself. */
+  readonly corrected: boolean
   /** Exchanges that wait for their client: each gets a tick() about every TICK_MS. */
   readonly waiting: Set<UwsExchange>
   readonly chunks: ChunkPool
-  finished(exchange: UwsExchange): void
+  /** Once per exchange. */
+  finished(): void
 }
 
 /** Below the library's own limits, of 8 s or more, which each tick restarts. */
@@ -59,7 +60,7 @@ export class UwsExchange implements HttpRequest, BodySource {
     this.rawQuery = line.rawQuery
     this.headers = headers
     this.remoteAddress = addressText(new Uint8Array(res.getRemoteAddress()))
-    this.waitsForContinue = framing.expectsContinue && !host.continuesByItself
+    this.waitsForContinue = framing.expectsContinue && host.corrected
     this.queue = framing.bodyBytes === 0 ? undefined : new BodyQueue(framing.bodyBytes, this, host.chunks)
     this.body = this.queue ?? NO_BODY
     res.onAborted(() => this.abort())
@@ -113,6 +114,10 @@ export class UwsExchange implements HttpRequest, BodySource {
     // Who waits for "100 Continue" may be silent for as long as we are.
     if (!this.invitationDue) this.idleMs += TICK_MS
     const { limits } = this.host
+    if (!this.invitationDue && this.queue?.isTooSlow(TICK_MS, limits.bodySlowMs)) {
+      this.cutOff()
+      return
+    }
     if (this.lingering) {
       if (this.idleMs > limits.lingerMs) this.cutOff()
       return
@@ -134,7 +139,7 @@ export class UwsExchange implements HttpRequest, BodySource {
     this.queue?.abort('the client has gone away or silent')
     this.stream?.abort()
     this.controller?.abort()
-    if (this.lingering) this.host.finished(this)
+    if (this.lingering) this.host.finished()
   }
 
   /** Closes the connection short of whatever was promised. */
@@ -152,7 +157,7 @@ export class UwsExchange implements HttpRequest, BodySource {
   private answerChecked(reply: HttpReply): void {
     if (this.gone) {
       closeSource(reply.body)
-      this.host.finished(this)
+      this.host.finished()
     } else if (this.queue === undefined || this.queue.complete) this.send(reply)
     else this.answerEarly(reply, this.queue)
   }
@@ -168,7 +173,7 @@ export class UwsExchange implements HttpRequest, BodySource {
         else {
           closeSource(reply.body)
           this.cutOff()
-          this.host.finished(this)
+          this.host.finished()
         }
       })
     } else if (!waits && remaining !== undefined && remaining <= DISCARD_BYTES_MAX) {
@@ -234,7 +239,7 @@ export class UwsExchange implements HttpRequest, BodySource {
   private done(): void {
     this.gone = true
     this.host.waiting.delete(this)
-    this.host.finished(this)
+    this.host.finished()
   }
 }
 

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path'
 import { fail, ok, type Result } from '../result.ts'
 import { rewriteForOlderGlibc } from './glibc-compatible.ts'
 import type { HttpServerFault } from './listen.ts'
-import { type Correction, correct } from './uws-corrections.ts'
+import { correct } from './uws-corrections.ts'
 
 export interface UwsApp {
   any(pattern: string, handler: (res: HttpResponse, req: HttpRequest) => void): UwsApp
@@ -16,6 +16,8 @@ export interface UwsApp {
   setIdleTimeout(seconds: number): UwsApp
   /** From the end of a reply to the next request, and while a reply waits for the client. Checked every 4 s. */
   setResponseTimeout(seconds: number): UwsApp
+  /** Calls when a connection is opened (1) or closed (-1). */
+  filter(handler: (res: HttpResponse, count: number) => void): UwsApp
   /** Closes every connection at once. */
   close(): UwsApp
 }
@@ -29,50 +31,65 @@ export interface Uws {
   _cfg(key: 'silent'): void
 }
 
-/** A copy that was checked and loaded in this process: another thread may load it as it is. */
-export type CheckedUws = { readonly path: string; readonly corrections: ReadonlySet<Correction> }
+/** A library that was checked and loaded in this process: another thread may load it as it is. */
+export type CheckedUws = {
+  readonly path: string
+  /** With the corrections of uws-corrections.ts. */
+  readonly corrected: boolean
+}
 export type LoadedUws = CheckedUws & { readonly native: Uws }
+
+export type UwsLoadOptions = {
+  /** Where a copy may be kept. */
+  readonly cacheFolder?: string
+  /** Instead of the pinned package's for this platform. */
+  readonly library?: string
+}
 
 const require = createRequire(import.meta.url)
 
+function pinnedLibrary(): string {
+  const folder = dirname(require.resolve('uWebSockets.js'))
+  return join(folder, `uws_${process.platform}_${process.arch}_${process.versions.modules}.node`)
+}
+
 /**
  * Loads the native module: on Linux a copy that is corrected (uws-corrections.ts) and, for an older glibc, rewritten (glibc-compatible.ts); where neither
- * can be, or no copy can be kept, the original. The copy is kept, named by the digests of its origin and of itself, in the first of these
+ * can be, or no copy can be kept, the original. Whether that should serve is for others to say (choose-adapter.ts). The copy is kept, named by the digests of its origin and of itself, in the first of these
  * folders that can be written and that nobody else can write: the package's, `cacheFolder`, ~/.cache/holdfast, one in the system's
  * folder for temporary files. A copy found there is compared with what it should be before it is loaded.
  *
  * The module reads the limit of headers (HEADER_BYTES_MAX) from UWS_HTTP_MAX_HEADERS_SIZE in the process's environment when it is first loaded in any
  * thread: the entry of the program sets that.
  */
-export function loadUws(options: { readonly cacheFolder?: string } = {}): Result<LoadedUws, HttpServerFault> {
+export function loadUws(options: UwsLoadOptions = {}): Result<LoadedUws, HttpServerFault> {
   let original: string
   let bytes: Buffer
   try {
-    const folder = dirname(require.resolve('uWebSockets.js'))
-    original = join(folder, `uws_${process.platform}_${process.arch}_${process.versions.modules}.node`)
+    original = options.library ?? pinnedLibrary()
     bytes = readFileSync(original)
   } catch (error) {
     return unavailable(error)
   }
   const reasons: string[] = []
-  for (const { content, corrections } of process.platform === 'linux' ? betterCopies(bytes) : []) {
+  for (const { content, corrected } of process.platform === 'linux' ? betterCopies(bytes) : []) {
     const path = keep(original, bytes, content, options.cacheFolder)
-    const loaded = path === undefined ? unavailable('no folder can hold its copy') : loadChecked({ path, corrections })
+    const loaded = path === undefined ? unavailable('no folder can hold its copy') : loadChecked({ path, corrected })
     if (loaded.ok) return loaded
     reasons.push(loaded.error.reason)
   }
-  const plain = loadChecked({ path: original, corrections: new Set() })
+  const plain = loadChecked({ path: original, corrected: false })
   if (plain.ok) return plain
   return unavailable([...reasons, plain.error.reason].join('; '))
 }
 
 /** Most wanted first: as little changed as this glibc allows. */
-function betterCopies(original: Buffer): { content: Buffer; corrections: Set<Correction> }[] {
-  const corrected = Buffer.from(original)
-  const corrections = correct(corrected)
-  const rewritten = rewriteForOlderGlibc(corrected)
-  const copies = rewritten.ok && glibcIsOlder() ? [{ content: rewritten.value, corrections }] : []
-  return corrections.size > 0 ? [...copies, { content: corrected, corrections }] : copies
+function betterCopies(original: Buffer): { content: Buffer; corrected: boolean }[] {
+  const content = Buffer.from(original)
+  const corrected = correct(content) === 'corrected'
+  const rewritten = rewriteForOlderGlibc(content)
+  const copies = rewritten.ok && glibcIsOlder() ? [{ content: rewritten.value, corrected }] : []
+  return corrected ? [...copies, { content, corrected }] : copies
 }
 
 /** Older than 2.38, or not known. */
@@ -83,11 +100,11 @@ function glibcIsOlder(): boolean {
 }
 
 /** Loads what `loadUws` found in another thread of this process, without checking it again. */
-export function loadChecked({ path, corrections }: CheckedUws): Result<LoadedUws, HttpServerFault> {
+export function loadChecked({ path, corrected }: CheckedUws): Result<LoadedUws, HttpServerFault> {
   try {
     const native = require(path) as Uws
     native._cfg('silent')
-    return ok({ native, path, corrections })
+    return ok({ native, path, corrected })
   } catch (error) {
     return unavailable(error)
   }

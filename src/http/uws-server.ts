@@ -3,6 +3,7 @@ import { fail, ok, type Result } from '../result.ts'
 import { ChunkPool } from './chunk-pool.ts'
 import type { HttpHandler, HttpServer } from './exchange.ts'
 import { readFraming } from './framing.ts'
+import { InFlight } from './in-flight.ts'
 import { DEFAULT_LIMITS, type HttpLimits } from './limits.ts'
 import { type HttpServerFault, listenFaultOf, probePort } from './listen.ts'
 import { BROKEN_REPLY, statusLine } from './reply-head.ts'
@@ -34,9 +35,8 @@ const NOT_ASCII = /[^ -~\t]/
 
 /**
  * HTTP/1.1 on uWebSockets.js, without TLS. What differs from the node:http adapter, because the library's parser decides it: HTTP/1.0 is refused; a client that
- * closes its sending side is taken to have gone; at most 98 headers; chunk
- * extensions are refused; a pipelined request is answered if the one before it was answered without
- * waiting for a disk or a timer, otherwise it is dropped and the connection closed after the reply to the first (RFC 9112, section 9.3.2).
+ * closes its sending side is taken to have gone; at most 98 headers; chunk extensions are refused; that a client has gone is seen only when its reply is
+ * sent, if it had pipelined more. Uncorrected (uws-corrections.ts), a pipelined request behind one that waits for a disk closes the connection unanswered.
  */
 export async function startUwsServer(options: UwsServerOptions): Promise<Result<HttpServer, HttpServerFault>> {
   const { cacheFolder, checked } = options
@@ -59,7 +59,7 @@ function timeoutSeconds(limitMs: number): number {
 
 class UwsServer implements HttpServer, UwsHost {
   readonly limits: HttpLimits
-  readonly continuesByItself: boolean
+  readonly corrected: boolean
   readonly waiting = new Set<UwsExchange>()
   readonly chunks = new ChunkPool()
   port = 0
@@ -67,19 +67,20 @@ class UwsServer implements HttpServer, UwsHost {
   private readonly uws: LoadedUws['native']
   private readonly app: UwsApp
   private readonly handler: HttpHandler
-  private readonly open = new Set<UwsExchange>()
+  private readonly inFlight = new InFlight()
+  private connections = 0
   private readonly ticker: NodeJS.Timeout
   private closeListener = (): void => undefined
-  private whenIdle = (): void => undefined
   private stopped: Promise<void> | undefined
 
   constructor(loaded: LoadedUws, options: UwsServerOptions) {
     this.uws = loaded.native
-    this.continuesByItself = !loaded.corrections.has('continue-when-asked')
+    this.corrected = loaded.corrected
     this.limits = { ...DEFAULT_LIMITS, ...options.limits }
     this.handler = options.handler
     this.app = this.uws.App()
     this.app.setIdleTimeout(timeoutSeconds(this.limits.headersMs)).setResponseTimeout(timeoutSeconds(this.limits.keepAliveMs))
+    this.app.filter((res, count) => this.countConnection(res, count))
     this.app.any('/*', (res, req) => this.receive(res, req))
     this.ticker = setInterval(() => {
       for (const exchange of [...this.waiting]) exchange.tick()
@@ -98,6 +99,11 @@ class UwsServer implements HttpServer, UwsHost {
     if (listening) return ok(this)
     clearInterval(this.ticker)
     return fail(listenFaultOf({ code: 'EADDRINUSE', message: `cannot listen on ${host}:${port}` }))
+  }
+
+  private countConnection(res: UwsResponse, count: number): void {
+    this.connections += count
+    if (count > 0 && this.connections > this.limits.connectionsMax) res.close()
   }
 
   private receive(res: UwsResponse, req: UwsRequest): void {
@@ -120,30 +126,34 @@ class UwsServer implements HttpServer, UwsHost {
       return
     }
     const exchange = new UwsExchange(this, res, line, headers, framing.value)
-    this.open.add(exchange)
+    this.inFlight.begin()
     this.handler(exchange).then(
       (reply) => exchange.answer(reply),
       () => exchange.answer(BROKEN_REPLY),
     )
   }
 
-  /**
-   * The body's length is in doubt, so nothing that follows may be read as a request. While this one is unanswered the library takes no other; the answer
-   * closes the connection.
-   */
+  /** The body's length is in doubt, so nothing that follows may be read as a request: the answer closes the connection. */
   private refuse(res: UwsResponse, status: number): void {
+    const answer = (): void => {
+      res.cork(() => res.writeStatus(`${statusLine(status)}\r\nServer: Holdfast`).end(undefined, true))
+    }
+    // Not corrected the library goes on parsing after an answer that closes; while a request is unanswered it takes no other.
+    if (this.corrected) {
+      answer()
+      return
+    }
     let gone = false
     res.onAborted(() => {
       gone = true
     })
     setImmediate(() => {
-      if (!gone) res.cork(() => res.writeStatus(`${statusLine(status)}\r\nServer: Holdfast`).end(undefined, true))
+      if (!gone) answer()
     })
   }
 
-  finished(exchange: UwsExchange): void {
-    this.open.delete(exchange)
-    if (this.stopping && this.open.size === 0) this.whenIdle()
+  finished(): void {
+    this.inFlight.end()
   }
 
   stop(graceMs: number): Promise<void> {
@@ -154,15 +164,7 @@ class UwsServer implements HttpServer, UwsHost {
   private async drain(graceMs: number): Promise<void> {
     this.stopping = true
     this.closeListener()
-    if (this.open.size > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, graceMs)
-        this.whenIdle = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-      })
-    }
+    await this.inFlight.settle(graceMs)
     clearInterval(this.ticker)
     // The last reply may have been written inside a call from the library, which sends it when that returns.
     await new Promise<void>((resolve) => setImmediate(resolve))

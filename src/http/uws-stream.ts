@@ -108,7 +108,13 @@ export class UwsStream {
     if (rest !== undefined) {
       // An empty piece would tell the library that the reply is complete.
       const left = totalBytes === undefined ? rest : rest.subarray(offset - this.restFrom)
-      if (left.length > 0 && totalBytes !== undefined && !this.tryEnd(left, totalBytes)) return false
+      let taken = true
+      if (left.length > 0 && totalBytes !== undefined) {
+        this.res.cork(() => {
+          taken = this.tryEnd(left, totalBytes)
+        })
+      }
+      if (!taken) return false
       this.rest = undefined
     }
     this.wake()

@@ -6,6 +6,7 @@ import { createHash, type Hash, hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import type { ChecksumAlgorithm } from '../store/terms.ts'
 import { Crc } from './crc.ts'
+import { LANE_BODY_BYTES_MIN, type Md5Lane, threadMd5Lanes } from './md5-lanes.ts'
 import { XxHash } from './xxhash.ts'
 
 /** Everything that S3 hashes a body with is one of its checksum algorithms. */
@@ -14,6 +15,13 @@ export class ContentDigests {
   readonly #values = new Map<ChecksumAlgorithm, Buffer>()
   #running: readonly (readonly [ChecksumAlgorithm, Hasher])[] | undefined
   #only: Uint8Array | undefined
+  readonly #bytes: number | undefined
+  #lane: Md5Lane | undefined
+
+  /** `bytes`: how long the body is said to be. To be closed in the end. */
+  constructor(bytes: number | undefined) {
+    this.#bytes = bytes
+  }
 
   /** Before the first update. */
   want(algorithm: ChecksumAlgorithm): void {
@@ -27,7 +35,7 @@ export class ContentDigests {
         this.#only = bytes
         return
       }
-      this.#running = [...this.#wanted].map((algorithm) => [algorithm, makeHasher(algorithm)] as const)
+      this.#running = [...this.#wanted].map((algorithm) => [algorithm, this.#hasher(algorithm)] as const)
       if (this.#only !== undefined) for (const [, hasher] of this.#running) hasher.update(this.#only)
     }
     for (const [, hasher] of this.#running) hasher.update(bytes)
@@ -42,6 +50,17 @@ export class ContentDigests {
       this.#values.set(algorithm, value)
     }
     return value
+  }
+
+  /** When no value will be asked for that was not yet. */
+  close(): void {
+    this.#lane?.close()
+  }
+
+  #hasher(algorithm: ChecksumAlgorithm): Hasher {
+    if (algorithm !== 'MD5' || (this.#bytes ?? 0) < LANE_BODY_BYTES_MIN) return makeHasher(algorithm)
+    this.#lane = threadMd5Lanes().take()
+    return this.#lane ?? makeHasher(algorithm)
   }
 }
 

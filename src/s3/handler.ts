@@ -77,6 +77,7 @@ class Road {
   async answer(request: HttpRequest): Promise<HttpReply> {
     const id = this.#nextId()
     let lease = NO_LEASE
+    let payload: Payload = NO_PAYLOAD
     let operation = 'unknown'
     try {
       if (request.method === 'OPTIONS') return await this.#preflight(id, request)
@@ -85,6 +86,7 @@ class Road {
       operation = named.value.entry.name
       const admitted = this.#admit(request, named.value)
       if (!admitted.ok) return this.#fail(id, admitted.error, request)
+      payload = admitted.value.payload
       lease = this.#parts.store.lease()
       const reply = await this.#run(id, admitted.value)
       if (reply.ok) return this.#sender.reply(id, reply.value, lease)
@@ -94,6 +96,8 @@ class Road {
       lease.release()
       this.#parts.log?.({ requestId: id, operation, error })
       return this.#fail(id, s3Failure('InternalError'), request)
+    } finally {
+      payload.close()
     }
   }
 
@@ -203,5 +207,6 @@ function payloadOf(http: HttpRequest, operation: AnyOperation, signed: Authentic
   if (http.method !== 'PUT' && http.method !== 'POST') return ok(NO_PAYLOAD)
   // The x-amz-checksum-* headers of CompleteMultipartUpload are of the object that the parts make; its body is a list of them.
   const checksumOf = operation.name === 'CompleteMultipartUpload' ? 'object' : 'body'
-  return createPayload(http, { contentSha256: signed.contentSha256, seed: signed.seed, checksumOf })
+  const md5Shown = operation.name === 'PutObject' ? 'hex' : 'base64'
+  return createPayload(http, { contentSha256: signed.contentSha256, seed: signed.seed, checksumOf, md5Shown })
 }

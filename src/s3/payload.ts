@@ -30,8 +30,12 @@ export interface Payload {
    * After a failure nothing more comes. Never rejects.
    */
   read(): Promise<Result<Uint8Array | undefined, S3Failure>>
+  /** After the end: the checksum that the client stated, in a header or trailer. It was verified. */
+  readonly verifiedChecksum: { readonly algorithm: ChecksumAlgorithm; readonly value: string } | undefined
   /** After the end: what was wanted. */
   readonly digests: { readonly md5Hex: string | undefined; readonly checksum: Checksum | undefined }
+  /** When nobody will read on, nor ask for digests that he did not ask for before. */
+  close(): void
 }
 
 /** What the signature said of the body. */
@@ -41,6 +45,8 @@ export type PayloadPromise = {
   readonly seed: SigningSeed
   /** Whether x-amz-checksum-* is of this body: CompleteMultipartUpload sends that of the object. */
   readonly checksumOf: 'body' | 'object'
+  /** PutObject tells the Content-MD5 that did not match in hexadecimal, other operations as it was sent. */
+  readonly md5Shown: 'hex' | 'base64'
 }
 
 /** A failure if what is stated of the body cannot be right whatever it holds: InvalidDigest, InvalidRequest, MissingContentLength. */
@@ -81,10 +87,10 @@ function parseStatedChecksum(headers: ReadonlyMap<string, string>): Result<State
       return s3Fail('InvalidRequest', { message: 'The algorithm type you specified in x-amz-checksum- header is invalid.' })
     }
     if (stated !== undefined) return severalChecksums()
-    if (decodeExactly(value, CHECKSUM_BYTES[algorithm]) === undefined) {
-      return s3Fail('InvalidRequest', { message: `Value for ${name} header is invalid.` })
-    }
     stated = { algorithm, value }
+  }
+  if (stated?.value !== undefined && decodeExactly(stated.value, CHECKSUM_BYTES[stated.algorithm]) === undefined) {
+    return s3Fail('InvalidRequest', { message: `Value for ${checksumHeader(stated.algorithm)} header is invalid.` })
   }
   for (const name of headers.has('x-amz-trailer') ? trailerNames(headers) : []) {
     const algorithm = algorithmOfHeader(name)
@@ -137,7 +143,8 @@ class RequestPayload implements Payload {
   readonly #stated: Stated
   /** Undefined unless x-amz-content-sha256 holds one. */
   readonly #sha256: string | undefined
-  readonly #digests = new ContentDigests()
+  readonly #md5Shown: PayloadPromise['md5Shown']
+  readonly #digests: ContentDigests
   #wanted: { readonly md5?: true; readonly checksum?: ChecksumAlgorithm } = {}
   #lent = false
   #decoded: Uint8Array[] = []
@@ -149,8 +156,10 @@ class RequestPayload implements Payload {
     this.#request = request
     this.#chunks = chunks
     this.#stated = stated
+    this.#md5Shown = promise.md5Shown
     this.bytes = stated.bytes
     this.statedChecksum = stated.checksum
+    this.#digests = new ContentDigests(stated.bytes)
     this.#sha256 = promise.contentSha256.length === 64 ? promise.contentSha256.toLowerCase() : undefined
     if (this.#sha256 !== undefined) this.#digests.want('SHA256')
     if (stated.md5 !== undefined) this.#digests.want('MD5')
@@ -194,6 +203,11 @@ class RequestPayload implements Payload {
     }
   }
 
+  get verifiedChecksum(): { readonly algorithm: ChecksumAlgorithm; readonly value: string } | undefined {
+    const { checksum } = this.#stated
+    return checksum && { algorithm: checksum.algorithm, value: this.#digests.value(checksum.algorithm).toString('base64') }
+  }
+
   get digests(): { readonly md5Hex: string | undefined; readonly checksum: Checksum | undefined } {
     const { md5, checksum } = this.#wanted
     return {
@@ -203,6 +217,10 @@ class RequestPayload implements Payload {
           ? undefined
           : { algorithm: checksum, type: 'FULL_OBJECT', value: this.#digests.value(checksum).toString('base64') },
     }
+  }
+
+  close(): void {
+    this.#digests.close()
   }
 
   #give(bytes: Uint8Array): Result<Uint8Array, S3Failure> {
@@ -237,7 +255,9 @@ class RequestPayload implements Payload {
     const { md5 } = this.#stated
     if (md5 === undefined) return undefined
     const computed = this.#digests.value('MD5').toString('base64')
-    return computed === md5 ? undefined : s3Fail('BadDigest', { elements: { ExpectedDigest: md5, CalculatedDigest: computed } })
+    if (computed === md5) return undefined
+    const expected = this.#md5Shown === 'hex' ? Buffer.from(md5, 'base64').toString('hex') : md5
+    return s3Fail('BadDigest', { elements: { ExpectedDigest: expected, CalculatedDigest: computed } })
   }
 
   #verifyChecksum(value: string | undefined): Result<never, S3Failure> | undefined {
@@ -258,5 +278,7 @@ export const NO_PAYLOAD: Payload = {
   want: () => undefined,
   lend: () => undefined,
   read: () => Promise.resolve(ok(undefined)),
+  verifiedChecksum: undefined,
   digests: { md5Hex: undefined, checksum: undefined },
+  close: () => undefined,
 }

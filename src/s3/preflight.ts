@@ -15,8 +15,8 @@ export async function refusePreflight(request: HttpRequest, target: Target, stor
     return s3Failure('BadRequest', { message: 'Insufficient information. Origin request header needed.' })
   }
   const method = request.headers.get('access-control-request-method')
-  if (method === undefined || !METHODS.has(method)) {
-    return s3Failure('BadRequest', { message: `Invalid Access-Control-Request-Method: ${method ?? 'null'}` })
+  if (method !== undefined && !METHODS.has(method)) {
+    return s3Failure('BadRequest', { message: `Invalid Access-Control-Request-Method: ${method}` })
   }
   const wanted = request.headers.get('access-control-request-headers') ?? ''
   const odd = wanted.split(',').find((name) => !HEADER_NAME.test(name.trim()))
@@ -24,7 +24,8 @@ export async function refusePreflight(request: HttpRequest, target: Target, stor
     return s3Failure('BadRequest', { message: `Access-Control-Request-Headers "${odd}" contains invalid character.` })
   }
   if (target.bucket !== undefined && (await store.findBucket(target.bucket)) === undefined) {
-    return s3Failure('NoSuchBucket', { elements: { BucketName: target.bucket } })
+    const message = 'CORSResponse: Bucket not found'
+    return s3Failure('AccessForbidden', { message, elements: { Method: method ?? 'OPTIONS', ResourceType: 'BUCKET' } })
   }
-  return s3Failure('AccessForbidden', { elements: { Method: method, ResourceType: target.resource.toUpperCase() } })
+  return s3Failure('AccessForbidden', { elements: { Method: method ?? 'OPTIONS', ResourceType: target.resource.toUpperCase() } })
 }

@@ -17,6 +17,7 @@ export type Received = {
 /**
  * Streams the payload into the store. `algorithm` is the checksum to keep: if undefined, the client's own if it stated one, else CRC64NVME. Another
  * one that the client states is verified all the same.
+ * What can be known before the body is answered without asking for it.
  * Errors: MissingContentLength, EntityTooLarge, IncompleteBody, BadDigest and the like (payload.ts), and the store's faults. After a failure nothing
  * stays staged.
  */
@@ -30,6 +31,8 @@ export async function receiveContent(
   if (bytes > options.bytesMax) {
     return s3Fail('EntityTooLarge', { elements: { ProposedSize: bytes, MaxSizeAllowed: options.bytesMax } })
   }
+  const foreseen = store.foreseenFault()
+  if (foreseen !== undefined) return { ok: false, error: storeFailure(foreseen) }
   const algorithm = options.algorithm ?? payload.statedChecksum?.algorithm ?? 'CRC64NVME'
   payload.want({ md5: true, checksum: algorithm })
   const writer = store.stage(bytes)
@@ -37,6 +40,8 @@ export async function receiveContent(
   let isFinished = false
   try {
     for (;;) {
+      // Before the first byte is asked for, too.
+      if (writer.fault !== undefined) return { ok: false, error: storeFailure(writer.fault) }
       const next = await payload.read()
       if (!next.ok) return next
       if (next.value === undefined) break

@@ -186,9 +186,18 @@ function claimOfQuery(request: HttpRequest, query: Query, verifier: Verifier): R
       elements: { 'X-Amz-Expires': expires, Expires: errorTime(endMs), ServerTime: errorTime(verifier.nowMs) },
     })
   }
-  const contentSha256 = request.headers.get('x-amz-content-sha256') ?? query.values.get('X-Amz-Content-Sha256') ?? UNSIGNED
+  const stated = isUnsignedDigest(request, signedHeaders.split(';')) ? undefined : request.headers.get(CONTENT_SHA256)
+  const contentSha256 = stated ?? query.values.get('X-Amz-Content-Sha256') ?? UNSIGNED
   if (!isContentSha256(contentSha256)) return badContentSha256(contentSha256)
   return ok({ place: 'query', scope: scope.value, signedHeaders, signature, dateTime, contentSha256 })
+}
+
+const CONTENT_SHA256 = 'x-amz-content-sha256'
+
+/** What a presigned request says of its body in a header beyond those signed counts for nothing, unless the body came in chunks. */
+function isUnsignedDigest(request: HttpRequest, names: readonly string[]): boolean {
+  const stated = request.headers.get(CONTENT_SHA256)
+  return stated !== undefined && !stated.startsWith('STREAMING-') && !names.includes(CONTENT_SHA256)
 }
 
 // ---- Both ----
@@ -200,7 +209,8 @@ function verify(request: HttpRequest, query: Query, claim: Claim, verifier: Veri
   if (token !== undefined) return s3Fail('InvalidToken', { elements: { 'Token-0': token } })
 
   const names = claim.signedHeaders.split(';')
-  const unsigned = unsignedHeaders(request, names)
+  const ignored = claim.place === 'query' && isUnsignedDigest(request, names) ? CONTENT_SHA256 : undefined
+  const unsigned = unsignedHeaders(request, names, ignored)
   if (unsigned !== undefined) {
     return s3Fail('AccessDenied', {
       message: 'There were headers present in the request which were not signed',
@@ -232,10 +242,10 @@ const stringToSign = (claim: Claim, canonical: string): string =>
   `${ALGORITHM}\n${claim.dateTime}\n${claim.scope.text}\n${hash('sha256', Buffer.from(canonical, 'latin1'), 'hex')}`
 
 /** The x-amz-* headers that are there and not signed, and host if it is not; undefined if all are. */
-function unsignedHeaders(request: HttpRequest, names: readonly string[]): string | undefined {
+function unsignedHeaders(request: HttpRequest, names: readonly string[], ignored: string | undefined): string | undefined {
   let unsigned = names.includes('host') ? '' : 'host'
   for (const name of request.headers.keys()) {
-    if (name.startsWith('x-amz-') && !names.includes(name)) unsigned += unsigned === '' ? name : `, ${name}`
+    if (name.startsWith('x-amz-') && !names.includes(name) && name !== ignored) unsigned += unsigned === '' ? name : `, ${name}`
   }
   return unsigned === '' ? undefined : unsigned
 }

@@ -95,7 +95,7 @@ export function checkParameters(
         elements: { ArgumentName: 'ResourceType', ArgumentValue: name },
       })
     }
-    if (S3_PARAMETERS.has(name)) {
+    if (S3_PARAMETERS.has(name) || table.isSubresource('object', name) || table.isSubresource('bucket', name)) {
       return s3Failure('NotImplemented', {
         message: 'A parameter you provided implies functionality that is not implemented',
         elements: { Parameter: name },
@@ -105,10 +105,15 @@ export function checkParameters(
   return undefined
 }
 
+export const notAnAccount = (owner: string): S3Failure =>
+  s3Failure('InvalidBucketOwnerAWSAccountID', {
+    message: `The value of the expected bucket owner parameter must be an AWS Account ID... [${owner}]`,
+  })
+
 /** Honours x-amz-expected-bucket-owner: AccessDenied if the bucket is somebody else's. */
 export function checkExpectedOwner(bucket: Bucket, headers: ReadonlyMap<string, string>): S3Failure | undefined {
   const expected = headers.get('x-amz-expected-bucket-owner')
   if (expected === undefined) return undefined
-  if (!/^\d{12}$/.test(expected)) return s3Failure('InvalidBucketOwnerAWSAccountID')
+  if (!/^\d{12}$/.test(expected)) return notAnAccount(expected)
   return expected === accountIdOf(bucket.owner) ? undefined : s3Failure('AccessDenied')
 }

@@ -27,7 +27,7 @@ export function element(name: string, value: string | number | boolean | undefin
 
 /** A reply document: `content` is XML already (elements joined), `root` gets Amazon's namespace. */
 export const xmlDocument = (root: string, content: string): string =>
-  `${XML_DECLARATION}<${root} xmlns="${S3_NAMESPACE}">${content}</${root}>`
+  `${XML_DECLARATION}<${root} xmlns="${S3_NAMESPACE}"${content === '' ? '/>' : `>${content}</${root}>`}`
 
 const twoDigits = (value: number): string => (value < 10 ? `0${value}` : `${value}`)
 

@@ -54,6 +54,8 @@ export type StagedContent = { readonly bytes: number; readonly place: unknown }
 export interface ContentWriter {
   /** Bytes given to `write` are copied: once it is done with them they may change. */
   readonly copies: boolean
+  /** What finish() will answer, as soon as it is known: writing on is of no use. */
+  readonly fault: StoreFault | undefined
   /** Takes the bytes (they must not change afterwards, unless copied). Wait for the promise, if there is one, before the next call. Never rejects: faults show at finish. */
   write(chunk: Uint8Array): Promise<void> | undefined
   /** Resolves when the bytes are durable on every disk that is in. */
@@ -139,6 +141,8 @@ export type ListedVersion =
 
 export interface Store {
   lease(): Lease
+  /** What a change that stores something would be refused with now, as far as is known here. Only advice: the change decides. */
+  foreseenFault(): StoreFault | undefined
 
   // Buckets
   listBuckets(): Promise<readonly Bucket[]>
@@ -221,7 +225,10 @@ export interface Store {
     after: number,
     max: number,
   ): Promise<{ readonly parts: readonly Part[]; readonly truncated: boolean }>
-  /** Makes the version of exactly these parts, in this order, if each is still as it was seen; moves no data. */
+  /**
+   * Makes the version of exactly these parts, in this order, if each is still as it was seen; moves no data. With a condition the key must not have
+   * changed since the upload was created ('changed-meanwhile'); the removal of an only version leaves no trace and does not count.
+   */
   completeUpload(input: {
     readonly bucketId: BucketId
     readonly key: string
@@ -230,10 +237,12 @@ export interface Store {
     readonly etag: string
     readonly checksum?: Checksum
     readonly condition?: WriteCondition
-  }): Promise<Result<Written, StoreFault | ConditionFault | 'no-such-upload' | 'invalid-part'>>
+  }): Promise<Result<Written, StoreFault | ConditionFault | 'no-such-upload' | 'invalid-part' | 'changed-meanwhile'>>
   abortUpload(bucketId: BucketId, key: string, uploadId: string): Promise<Result<void, StoreFault | 'no-such-upload'>>
-  /** By key, then by time of creation. Completed ones are not listed. */
-  listUploads(input: ListInput & { readonly afterUploadId?: string }): Promise<ListPage<Upload> & { readonly lastUploadId: string }>
+  /** By key, then by time of creation. Completed ones are not listed. Undefined if no upload can be called `afterUploadId`. */
+  listUploads(
+    input: ListInput & { readonly afterUploadId?: string },
+  ): Promise<(ListPage<Upload> & { readonly lastUploadId: string }) | undefined>
 
   readonly federation: FederationStore
 }
@@ -277,6 +286,24 @@ export type Change =
   | { readonly kind: 'put-marker'; readonly key: string; readonly versionId: string; readonly replaces: Position | null }
   | { readonly kind: 'delete-version'; readonly key: string; readonly versionId: string; readonly target: Position }
   | { readonly kind: 'put-tags'; readonly key: string; readonly target: Position; readonly tags: Tags }
+
+/** A version that a peer removed: out of sight, its bytes still there. */
+export type HiddenVersion = {
+  readonly bucketId: BucketId
+  readonly key: string
+  readonly position: Position
+  readonly kind: 'object' | 'delete-marker'
+  /** Whether it was written as the null version. */
+  readonly wasNull: boolean
+  readonly bytes: number
+  readonly removedBy: SiteId
+  /** When it came to be here, and when it was removed, by the order in which changes were applied here. */
+  readonly madeAt: number
+  readonly removedAt: number
+  /** When it was removed here, and when its bytes will be given up. */
+  readonly removedMs: number
+  readonly untilMs: number
+}
 
 export type ForeignFault =
   | StoreFault
@@ -327,7 +354,24 @@ export interface FederationStore {
     readonly digest: Uint8Array
     readonly evidence: Uint8Array
     readonly content?: StagedContent
+    /** How long versions that it removes can be brought back; 0: not at all. 30 days unless given. */
+    readonly keepRemovedMs?: number
   }): Promise<Result<{ readonly kind: 'applied' | 'already'; readonly concurrent: boolean }, ForeignFault>>
+  /** Versions that peers removed and that can still be brought back, by bucket, key and position; at most `max` behind `after`, the last one of the page before. */
+  listHidden(after: HiddenVersion | undefined, max: number): Promise<readonly HiddenVersion[]>
+  /** How many there are and what they hold, by the site that removed them. */
+  hiddenSums(): Promise<readonly { readonly site: SiteId; readonly versions: number; readonly bytes: number }[]>
+  /**
+   * Brings a hidden version back as a new one with the same bytes, in its old place among the versions of the key; `asNewest`: on top, if all that is above it was written
+   * by the site that removed it, when it did or later. A deleted bucket is back with it. False: it is not hidden (any more).
+   */
+  returnVersion(hidden: HiddenVersion, asNewest: boolean): Promise<Result<boolean, StoreFault | 'name-taken'>>
+  /** Deleted buckets that hold versions all the same, and the sites that deleted them. */
+  lostBuckets(): Promise<readonly { readonly bucket: Bucket; readonly deletedBy: readonly SiteId[] }[]>
+  /** Undoes the deletion of a bucket by an operation that it had not seen. False: it is there. */
+  returnBucket(id: BucketId): Promise<Result<boolean, StoreFault | 'name-taken'>>
+  /** Gives up the bytes of hidden versions, at most 500. Answers how many there were. */
+  dropHidden(hidden: readonly HiddenVersion[]): Promise<Result<number, StoreFault>>
   /** Small journaled documents of the federation (peers, receipts, what was imported when), by collection and name, at most 1 MiB each. */
   getDocument(collection: string, name: string): Promise<Uint8Array | undefined>
   listDocuments(collection: string, after: string, max: number): Promise<readonly { readonly name: string; readonly content: Uint8Array }[]>

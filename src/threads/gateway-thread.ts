@@ -4,10 +4,10 @@
  */
 import { type MessagePort, parentPort } from 'node:worker_threads'
 import type { Clock, Random } from '../environment.ts'
+import type { ChosenAdapter, WantedAdapter } from '../http/choose-adapter.ts'
 import type { HttpHandler, HttpServer } from '../http/exchange.ts'
 import type { HttpServerFault } from '../http/listen.ts'
 import type { NodeHttpServer, TlsFiles } from '../http/node-server.ts'
-import type { CheckedUws } from '../http/uws-load.ts'
 import { rootIdentities } from '../iam/identities.ts'
 import type { Result } from '../result.ts'
 import { createS3Handler } from '../s3/handler.ts'
@@ -17,7 +17,8 @@ import { openThreadStore, type ThreadStoreOptions } from './thread-store.ts'
 
 export type GatewayOptions = {
   readonly role: 'gateway'
-  readonly http: 'uws' | 'node'
+  /** What will probably be chosen: its code is loaded at once. */
+  readonly http: WantedAdapter
   readonly host: string
   readonly tls?: TlsFiles
   readonly region: string
@@ -27,7 +28,13 @@ export type GatewayOptions = {
 
 export type ToGateway =
   | { readonly kind: 'open'; readonly store: ThreadStoreOptions }
-  | { readonly kind: 'listen'; readonly port: number; readonly sharing: 'first' | 'joins'; readonly uws?: CheckedUws }
+  | {
+      readonly kind: 'listen'
+      readonly port: number
+      readonly sharing: 'first' | 'joins'
+      readonly adapter: ChosenAdapter
+      readonly connectionsMax: number
+    }
   | { readonly kind: 'stop'; readonly graceMs: number }
   | { readonly kind: 'reload-tls' }
 export type FromGateway =
@@ -46,7 +53,7 @@ export async function runGatewayThread(options: GatewayOptions, environment: Env
   const gateway = new Gateway(options, environment, main)
   main.on('message', (message: ToGateway) => void gateway.receive(message))
   // Loaded here rather than imported above: only the adapter that serves.
-  await (options.http === 'uws' ? import('../http/uws-server.ts') : import('../http/node-server.ts'))
+  await (options.http === 'node' ? import('../http/node-server.ts') : import('../http/uws-server.ts'))
 }
 
 class Gateway {
@@ -110,16 +117,22 @@ class Gateway {
     this.#send({ kind: 'listening', port: started.value.port })
   }
 
-  async #startServer({ port, sharing, uws }: Extract<ToGateway, { kind: 'listen' }>): Promise<Result<Server, HttpServerFault>> {
-    const { host, http, tls } = this.#options
+  async #startServer({
+    port,
+    sharing,
+    adapter,
+    connectionsMax,
+  }: Extract<ToGateway, { kind: 'listen' }>): Promise<Result<Server, HttpServerFault>> {
+    const { host, tls } = this.#options
     const handler = this.#handler
     if (handler === undefined) throw new Error('a gateway listens after it was opened')
-    if (http === 'uws') {
+    const limits = { connectionsMax }
+    if (adapter.kind === 'uws') {
       const { startUwsServer } = await import('../http/uws-server.ts')
-      return startUwsServer({ host, port, handler, sharing, ...(uws === undefined ? {} : { checked: uws }) })
+      return startUwsServer({ host, port, handler, sharing, limits, checked: adapter.library })
     }
     const { startNodeServer } = await import('../http/node-server.ts')
-    return startNodeServer({ host, port, handler, sharing, ...(tls === undefined ? {} : { tls }) })
+    return startNodeServer({ host, port, handler, sharing, limits, ...(tls === undefined ? {} : { tls }) })
   }
 
   #reloadTls(): void {

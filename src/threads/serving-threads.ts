@@ -3,8 +3,9 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import type { SiteControl } from '../admin/control.ts'
 import type { PoolView } from '../disks/pool-view.ts'
 import type { Clock } from '../environment.ts'
+import { type ChosenAdapter, chooseAdapter, namedAdapter, type ServingAdapter } from '../http/choose-adapter.ts'
+import { connectionsPerGateway } from '../http/connections.ts'
 import type { HttpServerFault } from '../http/listen.ts'
-import { type CheckedUws, loadUws } from '../http/uws-load.ts'
 import { fail, ok, type Result } from '../result.ts'
 import type { Store } from '../store/store.ts'
 import type { CommitOptions, FromCommit, OpenedSite, ToCommit } from './commit-thread.ts'
@@ -21,11 +22,15 @@ export type ServingRequest = {
 }
 export type ServedSite = {
   readonly port: number
+  readonly adapter: ServingAdapter
   readonly control: SiteControl
   readonly name: string
   readonly view: PoolView
 }
 export type ServingFault = { readonly kind: 'refused'; readonly sentence: string } | HttpServerFault
+
+/** What all gateways are told alike. */
+type Chosen = { readonly adapter: ChosenAdapter; readonly connectionsMax: number }
 
 /** The commit thread is 0, the main thread's store 1, gateways follow. */
 const MAIN_THREAD = 1
@@ -66,17 +71,26 @@ export class ServingThreads {
     )
     const first = this.#startGateway(gateways)
     // The library takes its limits from the environment of the process, which only this thread can change.
-    const uws = gateways.http === 'uws' ? loadUws() : undefined
+    const adapter = chooseAdapter(gateways.http)
     const opened = await opening
     if (!opened.ok) return fail({ kind: 'refused', sentence: opened.error })
-    if (uws?.ok === false) return uws
+    if (!adapter.ok) return adapter
     this.#opened = { siteDirectory, site: opened.value }
     await this.#open(first, FIRST_GATEWAY)
-    const listening = await this.#listen(first, { port, sharing: 'first' }, uws?.value)
+    const { warning } = adapter.value
+    if (warning !== undefined) this.#log(warning)
+    const chosen = { adapter: withoutNative(adapter.value), connectionsMax: connectionsPerGateway(gatewayCount) }
+    const listening = await this.#listen(first, { port, sharing: 'first' }, chosen)
     if (!listening.ok) return listening
-    for (let index = 1; index < gatewayCount; index++) void this.#join(gateways, index, listening.value, uws?.value)
+    for (let index = 1; index < gatewayCount; index++) void this.#join(gateways, index, listening.value, chosen)
     const { name, view } = opened.value
-    return ok({ port: listening.value, control: new ControlPort(this.#attach('control')), name, view })
+    return ok({
+      port: listening.value,
+      adapter: namedAdapter(adapter.value),
+      control: new ControlPort(this.#attach('control')),
+      name,
+      view,
+    })
   }
 
   /** A store of this thread, for commands. Call it once, after `start`. */
@@ -94,12 +108,12 @@ export class ServingThreads {
   }
 
   /** One more gateway on the port that is taken. Without it the server can't go on: half of the connections would find nobody. */
-  async #join(options: Omit<GatewayOptions, 'role'>, index: number, port: number, uws: CheckedUws | undefined): Promise<void> {
+  async #join(options: Omit<GatewayOptions, 'role'>, index: number, port: number, chosen: Chosen): Promise<void> {
     const gateway = this.#startGateway(options)
     try {
       await this.#open(gateway, FIRST_GATEWAY + index)
       if (this.#stopping) return
-      const joined = await this.#listen(gateway, { port, sharing: 'joins' }, uws)
+      const joined = await this.#listen(gateway, { port, sharing: 'joins' }, chosen)
       if (!joined.ok) this.#tellEnded(`A gateway thread could not share port ${port} (${joined.error.kind}). Start the server again.`)
     } catch {
       // A thread ended meanwhile, and `ended` tells of it.
@@ -109,14 +123,12 @@ export class ServingThreads {
   #listen(
     gateway: Worker,
     at: { readonly port: number; readonly sharing: 'first' | 'joins' },
-    uws: CheckedUws | undefined,
+    chosen: Chosen,
   ): Promise<Result<number, HttpServerFault>> {
-    // What is loaded here cannot travel to another thread, the knowledge where it lies can.
-    const checked = uws === undefined ? {} : { uws: { path: uws.path, corrections: uws.corrections } }
     const answer = this.#answer<FromGateway, Result<number, HttpServerFault>>(gateway, (message) =>
       message.kind === 'listening' ? ok(message.port) : message.kind === 'failed' ? fail(message.fault) : undefined,
     )
-    gateway.postMessage({ kind: 'listen', ...at, ...checked } satisfies ToGateway)
+    gateway.postMessage({ kind: 'listen', ...at, ...chosen } satisfies ToGateway)
     return answer
   }
 
@@ -192,4 +204,11 @@ export class ServingThreads {
       void this.ended.then((sentence) => reject(new Error(sentence)))
     })
   }
+}
+
+/** What is loaded here cannot travel to another thread, the knowledge where it lies can. */
+function withoutNative(adapter: ChosenAdapter): ChosenAdapter {
+  if (adapter.kind === 'node') return adapter
+  const { path, corrected } = adapter.library
+  return { ...adapter, library: { path, corrected } }
 }

@@ -15,7 +15,17 @@ import {
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { makeSite, removeTemporary, type ServedSite, serveSite, temporaryDirectory } from '../served-site.ts'
+import { sendRaw } from '../s3/suite/raw.ts'
+import {
+  ACCESS_KEY,
+  makeSite,
+  REGION,
+  removeTemporary,
+  SECRET_KEY,
+  type ServedSite,
+  serveSite,
+  temporaryDirectory,
+} from '../served-site.ts'
 import { clientOf, inParallel } from './site-contents.ts'
 
 const MIB = 1024 * 1024
@@ -81,6 +91,19 @@ describe.each(['uws', 'node'])('the %s adapter', (adapter) => {
     expect(listed.Contents?.map((entry) => entry.Key)).toEqual(
       expect.arrayContaining([...keys].sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)))),
     )
+  })
+
+  test('reads a URL of a key of which every byte is percent-encoded, with a query of four kibibytes', async () => {
+    const Key = 'é'.repeat(512)
+    await client.send(new PutObjectCommand({ Bucket: 'bucket', Key, Body: 'far' }))
+    const to = { endpoint: site.endpoint, region: REGION, credentials: { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY } }
+    const type = `text/${'x'.repeat(4096)}`
+    const got = await sendRaw(to, {
+      method: 'GET',
+      path: `/bucket/${'%C3%A9'.repeat(512)}`,
+      query: `response-content-type=${encodeURIComponent(type)}`,
+    })
+    expect([got.status, got.text, got.headers['content-type']]).toEqual([200, 'far', type])
   })
 
   test('lists keys with control characters when asked to encode them', async () => {

@@ -87,6 +87,7 @@ describe('npm start', () => {
 
     const second = await npmStart(site, new URL(endpoint).host)
     expect(second.text).toContain(`Holdfast serves S3 at ${endpoint}\n`)
+    expect(second.text).toContain('\nHTTP is served by uWebSockets.js.')
     expect(second.text).toContain(accessKeyId)
     expect(second.text + second.err).not.toContain(secretAccessKey)
     expect((await client.send(new ListBucketsCommand({}))).Buckets?.map((bucket) => bucket.Name)).toEqual(['first'])

@@ -106,6 +106,13 @@ export class TestSite {
     await this.#open()
   }
 
+  /** Starts again from the journal alone. */
+  async loseIndex(): Promise<void> {
+    await this.close()
+    rmSync(join(this.directory, 'index'), { recursive: true })
+    await this.#open()
+  }
+
   async #open(): Promise<void> {
     this.#local = value(await openLocalSite({ siteDirectory: this.directory, clock: this.#clock, random: realRandom }))
     this.#isOpen = true

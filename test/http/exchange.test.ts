@@ -138,20 +138,6 @@ for (const adapter of ADAPTERS) {
       expect((await client.until('<none>')).match(/<\w+>/g)).toEqual(['<5>', '<none>'])
     })
 
-    test('a pipelined request never costs the reply to the one before it', async () => {
-      const go = deferred<void>()
-      const server = await adapter.start(async (request) => {
-        if (request.rawPath === '/slow') await go.promise
-        return text(`<${request.rawPath}>`)
-      })
-      const client = new RawClient(server.port).send(
-        `GET /slow HTTP/1.1\r\n${HOST}\r\nGET /next HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`,
-      )
-      setImmediate(() => go.resolve())
-      // uWebSockets.js closes after the first, node:http answers both: the client that pipelines must expect either.
-      expect(await client.closed()).toMatch(/<\/slow>(.*<\/next>)?$/s)
-    })
-
     test('a stream of known length arrives whole', async () => {
       const chunks = Array.from({ length: 40 }, (_, index) => new Uint8Array(100_000).fill(97 + (index % 26)))
       let closed = 0

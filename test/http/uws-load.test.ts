@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { rewriteForOlderGlibc } from '../../src/http/glibc-compatible.ts'
 import { correct } from '../../src/http/uws-corrections.ts'
+import type { UwsLoadOptions } from '../../src/http/uws-load.ts'
 
 const library = join(dirname(createRequire(import.meta.url).resolve('uWebSockets.js')), `uws_linux_x64_${process.versions.modules}.node`)
 const original = readFileSync(library)
@@ -51,38 +52,75 @@ describe('the copy for an older glibc', () => {
 })
 
 describe('the corrections', () => {
-  test('are all found in the pinned library, change few bytes, and are not made twice', () => {
+  test('are made in the pinned library, change few bytes, and are not made twice', () => {
     const copy = Buffer.from(original)
-    expect(correct(copy).size).toBe(4)
-    expect(differences(original, copy)).toBeLessThan(40)
-    expect(correct(copy).size).toBe(0)
+    expect(correct(copy)).toBe('corrected')
+    expect(differences(original, copy)).toBeLessThan(640)
+    expect(correct(copy)).toBe('unknown')
   })
 
-  test('leave another library alone', () => {
-    const other = Buffer.alloc(100_000, 'another library')
-    const copy = Buffer.from(other)
-    expect(correct(copy).size).toBe(0)
-    expect(copy.equals(other)).toBe(true)
+  test('leave any other library alone', () => {
+    const other = Buffer.from(original)
+    other[other.length - 1] = 1
+    for (const library of [Buffer.alloc(100_000, 'another library'), other, original.subarray(0, 1000)]) {
+      const copy = Buffer.from(library)
+      expect(correct(copy)).toBe('unknown')
+      expect(copy.equals(library)).toBe(true)
+    }
   })
 })
 
-describe('loading', () => {
-  function load(): { status: number | null; corrections: string[] } {
-    const module = new URL('../../src/http/uws-load.ts', import.meta.url).href
+describe('choosing the adapter', () => {
+  type Chosen = { readonly kind: string; readonly warning?: string; readonly corrected?: boolean; readonly reason?: string }
+
+  /** In a process of its own, which loads at most one library. */
+  function choose(wanted: string, options: UwsLoadOptions): Chosen {
+    const module = new URL('../../src/http/choose-adapter.ts', import.meta.url).href
     const script = `
-      import { loadUws } from ${JSON.stringify(module)}
-      const loaded = loadUws({ cacheFolder: ${JSON.stringify(folder)} })
-      console.log(JSON.stringify(loaded.ok ? [...loaded.value.corrections] : loaded.error))`
+      import { chooseAdapter } from ${JSON.stringify(module)}
+      const chosen = chooseAdapter(${JSON.stringify(wanted)}, ${JSON.stringify(options)})
+      const { library, ...rest } = chosen.ok ? chosen.value : chosen.error
+      console.log(JSON.stringify({ ...rest, ...(library && { corrected: library.corrected }) }))`
     const ended = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
-    return { status: ended.status, corrections: JSON.parse(ended.stdout || '[]') as string[] }
+    expect(ended).toMatchObject({ status: 0, stderr: '' })
+    return JSON.parse(ended.stdout) as Chosen
   }
 
-  test.skipIf(process.arch !== 'x64')('gives a corrected module, again and again', () => {
-    for (const _ of [1, 2]) expect(load()).toMatchObject({ status: 0, corrections: expect.arrayContaining(['continue-when-asked']) })
+  /** Works as the pinned one does, and is not known. */
+  function otherLibrary(): string {
+    const path = join(folder, 'other.node')
+    writeFileSync(path, Buffer.concat([original, Buffer.from('another build')]), { mode: 0o755 })
+    return path
+  }
+
+  test('the corrected uWebSockets.js serves, again and again, and nothing is said', () => {
+    for (const wanted of ['fastest', 'uws', 'fastest'])
+      expect(choose(wanted, { cacheFolder: folder })).toEqual({ kind: 'uws', corrected: true })
   })
 
-  test('does without a folder that others may write', () => {
+  test('a folder that others may write is not used, and not needed', () => {
     chmodSync(folder, 0o777)
-    expect(load().status).toBe(0)
+    expect(choose('fastest', { cacheFolder: folder })).toEqual({ kind: 'uws', corrected: true })
+    expect(readdirSync(folder)).toEqual([])
+  })
+
+  test('node:http serves where the library is not the known one, and the operator hears why', () => {
+    const chosen = choose('fastest', { library: otherLibrary() })
+    expect(chosen).toEqual({ kind: 'node', warning: expect.stringContaining('could not be corrected on this machine') })
+  })
+
+  test('who asks for uWebSockets.js gets it uncorrected, and hears what is weaker', () => {
+    const chosen = choose('uws', { library: otherLibrary() })
+    expect(chosen).toEqual({ kind: 'uws', corrected: false, warning: expect.stringContaining('without the corrections') })
+  })
+
+  test('node:http serves where the library does not load; who asks for uWebSockets.js is refused', () => {
+    const library = join(folder, 'missing.node')
+    expect(choose('fastest', { library })).toEqual({ kind: 'node', warning: expect.stringContaining('does not load') })
+    expect(choose('uws', { library })).toMatchObject({ kind: 'uws-unavailable', reason: expect.stringContaining('missing.node') })
+  })
+
+  test('node:http is asked for', () => {
+    expect(choose('node', {})).toEqual({ kind: 'node' })
   })
 })

@@ -23,10 +23,14 @@ const DIFFERENCES = `## Where Holdfast differs from Amazon, on purpose
 - **User metadata sent as raw UTF-8** comes back encoded by RFC 2047 as the text that was sent. Amazon takes each byte for a latin1 character, so that its reply decodes
   to garbled text.
 - **Version ids are taken as they are**: one that was never given out is \`NoSuchVersion\`, not \`InvalidArgument\`, since ids from other sites are kept verbatim.
-- **CompleteMultipartUpload verifies** an \`x-amz-checksum-crc64nvme\` of the whole also for uploads that were begun without an algorithm.
-- **A part may state any checksum** in an upload begun without an algorithm; it is verified, and the object still gets CRC64NVME.
+- **CompleteMultipartUpload verifies** an \`x-amz-checksum-crc64nvme\` of the whole also for uploads that were begun without an algorithm, and refuses a
+  checksum of another algorithm there; Amazon ignores both.
 - **No region but one:** a site is one region, \`us-east-1\` unless \`--region\` says otherwise.
-- **GetBucketEncryption** answers that there is no configuration: Holdfast does not encrypt objects at rest yet, as Amazon does by default.
+- **GetBucketEncryption and GetPublicAccessBlock** answer that there is no configuration, where Amazon has had defaults since 2023: Holdfast does not encrypt
+  objects at rest yet, and has nothing that could make them public.
+- **A conditional CompleteMultipartUpload** conflicts (\`ConditionalRequestConflict\`) with writes since the upload began, as at Amazon, but not with a delete
+  that left no version behind.
+- **Uploads are listed** on behind a page of nothing but common prefixes; Amazon names no marker there.
 - **A full store** answers \`StorageFull\` (507), a code that Amazon does not need. Deletes still work.
 
 ## Values that are understood, and those that are not

@@ -356,3 +356,30 @@ test('no damage to the framing gets through or makes the road stumble', async ()
   expect(site.unforeseen).toEqual([])
   expect(site.leases.open).toBe(0)
 })
+
+test.each([
+  ['read-only', 503, 'ServiceUnavailable'],
+  ['full', 507, 'StorageFull'],
+] as const)('a store that is %s refuses a body before it is asked for', async (foreseen, status, code) => {
+  const site = exampleSite({ foreseen })
+  const request = httpRequest(sign({ method: 'PUT', path: '/examplebucket/key', body: [body] }))
+  let reads = 0
+  const read = (): Promise<Uint8Array | undefined> => {
+    reads += 1
+    return request.body.read()
+  }
+  const reply = await site.handler({ ...request, body: { declaredBytes: body.length, read } })
+  expect(reply.status).toBe(status)
+  expect(reply.body.kind === 'whole' && String(reply.body.content)).toContain(`<Code>${code}</Code>`)
+  expect(reads).toBe(0)
+})
+
+test('an upload that cannot be stored any more is not read to its end', async () => {
+  const site = exampleSite()
+  const pieces = [Buffer.from('a first piece'), Buffer.from('the disk is full now'), Buffer.from('never read')]
+  const request = httpRequest(sign({ method: 'PUT', path: '/examplebucket/key', body: pieces }, { contentSha256: 'UNSIGNED-PAYLOAD' }))
+  const reply = await site.handler(request)
+  expect(reply.status).toBe(507)
+  expect(site.aborted.count).toBe(1)
+  expect(String(await request.body.read())).toBe('never read')
+})

@@ -9,7 +9,7 @@ import { type AnyOperation, define } from '../../src/s3/operation.ts'
 import { type Payload, readXml, receiveContent } from '../../src/s3/payload.ts'
 import { deriveSigningKey } from '../../src/s3/signing-keys.ts'
 import { element, textOf, xmlDocument } from '../../src/s3/xml.ts'
-import type { ContentWriter, StagedContent, Store } from '../../src/store/store.ts'
+import type { ContentWriter, StagedContent, Store, StoreFault } from '../../src/store/store.ts'
 import type { Bucket, BucketId, BucketName, SiteId } from '../../src/store/terms.ts'
 
 /** The keys in Amazon's examples. */
@@ -57,14 +57,14 @@ export type Site = {
 const OWNER = 'a'.repeat(64)
 
 export function exampleSite(
-  options: { readonly nowMs?: number; readonly region?: string; readonly domains?: readonly string[] } = {},
+  options: { readonly nowMs?: number; readonly region?: string; readonly domains?: readonly string[]; readonly foreseen?: StoreFault } = {},
 ): Site {
   const stored = new Map<string, { body: Buffer; checksum: string }>()
   const aborted = { count: 0 }
   const leases = { open: 0 }
   const unforeseen: unknown[] = []
   const handler = createS3Handler({
-    store: memoryStore(aborted, leases),
+    store: memoryStore(aborted, leases, options.foreseen),
     operations: operations(stored),
     identities: rootIdentities({ accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY, ownerId: OWNER }),
     region: options.region ?? 'us-east-1',
@@ -76,24 +76,28 @@ export function exampleSite(
   return { handler, stored, aborted, leases, unforeseen }
 }
 
-function memoryStore(aborted: { count: number }, leases: { open: number }): Store {
+function memoryStore(aborted: { count: number }, leases: { open: number }, foreseen: StoreFault | undefined): Store {
   const buckets = new Map<string, Bucket>()
   for (const name of ['examplebucket', 'my.bucket']) {
     const origin = { clock: 1, site: '0'.repeat(32) as SiteId, sequence: 1 }
     const facts = { owner: OWNER, createdMs: EXAMPLE_MS, versioning: 'unversioned', origin, configuration: {} } as const
     buckets.set(name, { id: 1 as BucketId, name: name as BucketName, ...facts })
   }
-  const partial: Pick<Store, 'lease' | 'findBucket' | 'stage'> = {
+  const partial: Pick<Store, 'lease' | 'foreseenFault' | 'findBucket' | 'stage'> = {
     lease: () => {
       leases.open++
       return { release: () => void leases.open-- }
     },
+    foreseenFault: () => foreseen,
     findBucket: async (name) => buckets.get(name),
     stage: (expectedBytes): ContentWriter => {
       const pieces: Uint8Array[] = []
       const copies = expectedBytes !== undefined && expectedBytes > 128 * 1024
       return {
         copies,
+        get fault() {
+          return Buffer.concat(pieces).includes('the disk is full now') ? ('full' as const) : undefined
+        },
         write: (chunk) => void pieces.push(copies ? new Uint8Array(chunk) : chunk),
         finish: async () => {
           const place = Buffer.concat(pieces)

@@ -468,7 +468,7 @@ function multipartContract(user: () => StoreUser): void {
     expect(md5(await user().bytesOf(version, 199_990, 201_010))).toBe(md5(whole.subarray(199_990, 201_010)))
     expect((await run(store.parts(version, 2, 1))).map(({ number, bytes }) => [number, bytes])).toEqual([[4, 1000]])
     expect((await run(store.findUpload(bucket.id, 'big', uploadId)))?.completed).toMatchObject({ versionId: 'null', etag })
-    expect((await run(store.listUploads({ bucketId: bucket.id, prefix: '', delimiter: '', after: '', max: 10 }))).entries).toEqual([])
+    expect((await run(store.listUploads({ bucketId: bucket.id, prefix: '', delimiter: '', after: '', max: 10 })))!.entries).toEqual([])
     expect(errorOf(await part(bucket, 'big', uploadId, 1, pattern(1)))).toBe('no-such-upload')
     expect(errorOf(await run(store.abortUpload(bucket.id, 'big', uploadId)))).toBe('no-such-upload')
     expect(await user().list(bucket)).toMatchObject({ entries: [{ key: 'big', etag }] })
@@ -516,9 +516,10 @@ function multipartContract(user: () => StoreUser): void {
     const bucket = await user().bucket('open-uploads')
     const made: Upload[] = []
     for (const key of ['a', 'b/1', 'b/2', 'c', 'a']) made.push(await begin(bucket, key))
-    const list = (more: object = {}) =>
-      run(store.listUploads({ bucketId: bucket.id, prefix: '', delimiter: '', after: '', max: 10, ...more }))
+    const ask = (more: object) => run(store.listUploads({ bucketId: bucket.id, prefix: '', delimiter: '', after: '', max: 10, ...more }))
+    const list = async (more: object = {}) => (await ask(more))!
     expect((await list()).entries.map(({ uploadId }) => made.findIndex((each) => each.uploadId === uploadId))).toEqual([0, 4, 1, 2, 3])
+    expect(await ask({ after: 'a', afterUploadId: 'no upload' })).toBeUndefined()
     const first = await list({ max: 1 })
     expect(first).toMatchObject({ truncated: true, last: 'a', lastUploadId: made[0]!.uploadId })
     expect(

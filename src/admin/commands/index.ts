@@ -1,7 +1,9 @@
 import type { AdminCommand } from '../command.ts'
-import { bundleAcknowledge, bundleExport, bundleImport, bundleInspect, bundleVerify } from './bundles.ts'
+import { bucketCompare, bucketDigest } from './buckets.ts'
+import { bundleAcknowledge, bundleExport, bundleImport, bundleInspect, bundlePage, bundleVerify } from './bundles.ts'
 import { diskReplace } from './disk-replace.ts'
 import { diskRetire } from './disk-retire.ts'
+import { peerSet, peerUndo } from './peer-rules.ts'
 import { peerAdd, peerList, siteIdentity } from './peers.ts'
 import { diskStatusCommand, status } from './status.ts'
 
@@ -15,10 +17,15 @@ export const ADMIN_COMMANDS: ReadonlyMap<string, AdminCommand> = new Map(
     siteIdentity,
     peerAdd,
     peerList,
+    peerSet,
+    peerUndo,
+    bucketDigest,
+    bucketCompare,
     bundleExport,
     bundleImport,
     bundleVerify,
     bundleInspect,
+    bundlePage,
     bundleAcknowledge,
   ].map((command) => [command.name, command]),
 )

@@ -33,6 +33,8 @@ export const peerList: AdminCommand = {
   name: 'peer/list',
   async run(site) {
     const { listPeers } = await import('../../federation/peers.ts')
-    return ok({ peers: await listPeers(site.federation) })
+    const { formerRemovers, withRules } = await import('../../federation/peer-rules.ts')
+    const peers = await listPeers(site.federation)
+    return ok({ peers: await withRules(site.federation, peers), former: await formerRemovers(site.federation, peers) })
   },
 }

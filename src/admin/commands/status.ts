@@ -28,6 +28,8 @@ export type SiteStatus = {
   readonly sequence: number
   readonly shardsToRepair: number
   readonly buckets: number
+  /** What peers removed and can still be brought back: its bytes are in use. */
+  readonly hidden: { readonly versions: number; readonly bytes: number }
   readonly disks: readonly DiskStatus[]
 }
 
@@ -36,6 +38,7 @@ export const status: AdminCommand<SiteStatus> = {
   name: 'status',
   async run(site) {
     const { pool, sequence, shardsToRepair } = await site.control.status()
+    const hidden = await site.store.federation.hiddenSums()
     const weakest = pool.sets.reduce((least, set) => Math.min(least, survives(set)), 32)
     const disks = pool.sets.flatMap((set) => set.disks.map(diskStatus))
     return ok({
@@ -49,10 +52,14 @@ export const status: AdminCommand<SiteStatus> = {
       sequence,
       shardsToRepair,
       buckets: (await site.store.listBuckets()).length,
+      hidden: { versions: total(hidden, 'versions'), bytes: total(hidden, 'bytes') },
       disks,
     })
   },
 }
+
+const total = <K extends string>(sums: readonly Readonly<Record<K, number>>[], field: K): number =>
+  sums.reduce((sum, one) => sum + one[field], 0)
 
 /** The state of the disks alone, as scripts read it. */
 export const diskStatusCommand: AdminCommand<DisksStatus> = {

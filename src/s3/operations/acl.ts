@@ -26,19 +26,20 @@ function aclDocument({ bucket, caller }: Pick<Context, 'bucket' | 'caller'>): st
   return xmlDocument('AccessControlPolicy', `${owner}<AccessControlList>${grant}</AccessControlList>`)
 }
 
-/** Whether a document says no more than that the owner has full control. Errors: MalformedACLError. */
+/** Whether a document says that the owner has full control, and no more. Errors: MalformedACLError. */
 function grantsNothing(root: XmlElement, owner: string): Result<boolean, S3Failure> {
   const list = root.name === 'AccessControlPolicy' ? childOf(root, 'AccessControlList') : undefined
   const named = childOf(root, 'Owner')
   if (list === undefined || named === undefined) return fail(s3Failure('MalformedACLError'))
   if (textOf(named, 'ID') !== owner) return ok(false)
-  for (const grant of childrenOf(list, 'Grant')) {
+  const grants = childrenOf(list, 'Grant')
+  for (const grant of grants) {
     const grantee = childOf(grant, 'Grantee')
     const permission = textOf(grant, 'Permission')
     if (grantee === undefined || permission === undefined) return fail(s3Failure('MalformedACLError'))
     if (textOf(grantee, 'ID') !== owner || permission !== 'FULL_CONTROL') return ok(false)
   }
-  return ok(true)
+  return ok(grants.length > 0)
 }
 
 /** Takes a canned ACL or a document that changes nothing. Errors: MalformedACLError, NotImplemented. */
@@ -56,7 +57,11 @@ async function checkBody(payload: Payload, canned: string | undefined, owner: st
   const nothing = grantsNothing(root.value, owner)
   if (!nothing.ok) return nothing
   if (nothing.value) return ok(undefined)
-  return fail(s3Failure('NotImplemented', { message: 'Access control lists that grant anything are not implemented. Use policies.' }))
+  return fail(
+    s3Failure('NotImplemented', {
+      message: 'Access control lists that say anything but that the owner has full control are not implemented. Use policies.',
+    }),
+  )
 }
 
 type Written = { readonly canned: string | undefined; readonly payload: Payload }

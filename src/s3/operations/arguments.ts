@@ -43,12 +43,13 @@ export const partNumberMarker = (name: string, text: string | undefined): Result
 /** Longer than any version id that we or others make; foreign ones are kept verbatim. */
 const VERSION_ID_BYTES_MAX = 1024
 
-/** The parameter versionId. Error: InvalidArgument if it is empty or cannot be an id. */
+/** The parameter versionId, which replies repeat in a header. Error: InvalidArgument if it is empty or cannot be an id. */
 export function namedVersion(request: S3Request): Result<string | undefined, S3Failure> {
   const versionId = request.query.get('versionId')
   if (versionId === undefined) return ok(undefined)
   if (versionId === '') return fail(invalidArgument('versionId', '', 'Version id cannot be the empty string'))
-  if (versionId.length > VERSION_ID_BYTES_MAX) return fail(invalidArgument('versionId', versionId, 'Invalid version id specified'))
+  if (versionId.length > VERSION_ID_BYTES_MAX || !/^[\x21-\x7e]+$/.test(versionId))
+    return fail(invalidArgument('versionId', versionId, 'Invalid version id specified'))
   return ok(versionId)
 }
 
@@ -61,15 +62,15 @@ export const bareEtag = (text: string): string => {
 /** The parameter encoding-type. Error: InvalidArgument for anything but 'url'. */
 export function encodingType(request: S3Request): Result<boolean, S3Failure> {
   const text = request.query.get('encoding-type')
-  if (text === undefined || text === '') return ok(false)
+  if (text === undefined) return ok(false)
   if (text === 'url') return ok(true)
   return fail(invalidArgument('encoding-type', text, 'Invalid Encoding Method specified in Request'))
 }
 
-const PLAIN = /^[A-Za-z0-9_.\-/]*$/
-const LEFT_BY_JAVASCRIPT = /[!'()*]/g
+const PLAIN = /^[A-Za-z0-9_.\-*/]*$/
+const LEFT_BY_JAVASCRIPT = /[!'()~]/g
 
-/** A key or prefix as Amazon writes it with encoding-type=url: form encoding ('+' for a blank) that leaves '/' alone. */
+/** A key or prefix as Amazon writes it with encoding-type=url: form encoding, as Java does it ('+' for a blank, '*' left alone), that leaves '/' alone. */
 export function urlEncoded(text: string): string {
   if (PLAIN.test(text)) return text
   return encodeURIComponent(text)

@@ -5,7 +5,7 @@ import { type S3Failure, s3Failure } from '../errors.ts'
 import { type Context, define } from '../operation.ts'
 import { type Payload, readXml, storeFailure } from '../payload.ts'
 import { CHECKSUM_HEADERS } from './checksums.ts'
-import { BUCKET_TAGS_MAX, parseTagging, taggingDocument } from './tags.ts'
+import { BUCKET_TAGS, parseTagging, taggingDocument } from './tags.ts'
 import { noSuchBucket } from './versions.ts'
 
 /** The configuration 'tagging': a JSON list of pairs. */
@@ -48,8 +48,9 @@ export const putBucketTagging = define<Payload, undefined>({
   async run(context, payload) {
     const root = await readXml(payload)
     if (!root.ok) return root
-    const tags = parseTagging(root.value, BUCKET_TAGS_MAX)
-    return tags.ok ? replace(context, bucketTaggingJson(tags.value)) : tags
+    const tags = parseTagging(root.value, BUCKET_TAGS)
+    if (!tags.ok) return tags
+    return replace(context, tags.value.length === 0 ? undefined : bucketTaggingJson(tags.value))
   },
   render: () => ({ status: 204, headers: [], body: { kind: 'none' } }),
 })

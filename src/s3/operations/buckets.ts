@@ -1,12 +1,16 @@
 /** HeadBucket, DeleteBucket, GetBucketLocation. Sources: Amazon S3 API Reference, the pages of those names. */
 import { fail, ok } from '../../result.ts'
+import type { BucketName } from '../../store/terms.ts'
 import { s3Failure } from '../errors.ts'
 import { define } from '../operation.ts'
 import { storeFailure } from '../payload.ts'
 import { escapeXml, xmlDocument } from '../xml.ts'
 import { noSuchBucket } from './versions.ts'
 
-export const headBucket = define<undefined, string>({
+/** Source: Amazon S3 API Reference, CreateBucket, HeadBucket and ListBuckets. */
+export const bucketArn = (name: BucketName): string => `arn:aws:s3:::${name}`
+
+export const headBucket = define<undefined, { readonly region: string; readonly name: BucketName }>({
   name: 'HeadBucket',
   resource: 'bucket',
   method: 'HEAD',
@@ -15,11 +19,12 @@ export const headBucket = define<undefined, string>({
   parameters: [],
   headers: [],
   parse: () => ok(undefined),
-  run: async ({ region }) => ok(region),
-  render: (region) => ({
+  run: async ({ region, bucket }) => ok({ region, name: bucket.name }),
+  render: ({ region, name }) => ({
     status: 200,
     headers: [
       ['x-amz-bucket-region', region],
+      ['x-amz-bucket-arn', bucketArn(name)],
       ['x-amz-access-point-alias', 'false'],
       ['content-type', 'application/xml'],
     ],

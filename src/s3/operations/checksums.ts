@@ -83,6 +83,10 @@ export function checksumHeaders(checksum: Checksum | undefined, partCount: numbe
   ]
 }
 
+/** Of one part of an object whose checksum is made of its parts' own, and so is called composite. */
+export const partChecksumHeaders = ({ checksum }: Part): readonly (readonly [string, string])[] =>
+  checksum === undefined ? [] : checksumHeaders({ ...checksum, type: 'COMPOSITE' }, 0)
+
 export const checksumElement = (checksum: Checksum | undefined, partCount: number): string =>
   checksum === undefined ? '' : element(`Checksum${checksum.algorithm}`, shownValue(checksum, partCount))
 

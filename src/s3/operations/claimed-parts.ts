@@ -13,7 +13,7 @@ export type ClaimedPart = { readonly number: number; readonly etag: string; read
 export const COMPLETE_LIMITS: XmlLimits = { bytesMax: 4 << 20, depthMax: 8, elementsMax: PARTS_MAX * 5 }
 
 /** Errors: MalformedXML, InvalidArgument, InvalidPartOrder. */
-export function parseParts(root: XmlElement): Result<readonly ClaimedPart[], S3Failure> {
+export function parseParts(root: XmlElement, uploadId: string): Result<readonly ClaimedPart[], S3Failure> {
   const rows = root.name === 'CompleteMultipartUpload' ? childrenOf(root, 'Part') : []
   if (rows.length === 0 || rows.length > PARTS_MAX) return fail(s3Failure('MalformedXML'))
   const claimed: ClaimedPart[] = []
@@ -24,7 +24,7 @@ export function parseParts(root: XmlElement): Result<readonly ClaimedPart[], S3F
     if (text === undefined || etag === undefined || etag === '' || !/^[+-]?\d{1,9}$/.test(text)) return fail(s3Failure('MalformedXML'))
     const number = Number(text)
     if (number < 1) return fail(invalidArgument('PartNumber', text, 'PartNumber must be >= 1'))
-    if (number <= before) return fail(s3Failure('InvalidPartOrder'))
+    if (number <= before) return fail(s3Failure('InvalidPartOrder', { elements: { UploadId: uploadId } }))
     const checksum = elementChecksum(row)
     if (!checksum.ok) return checksum
     claimed.push({ number, etag: bareEtag(etag), checksum: checksum.value })
@@ -59,8 +59,8 @@ const invalidPart = (claim: ClaimedPart, upload: Upload): S3Failure =>
   s3Failure('InvalidPart', { elements: { UploadId: upload.uploadId, PartNumber: claim.number, ETag: claim.etag } })
 
 /**
- * A composite checksum is made of the parts' own, so all must be named. An upload made without an algorithm keeps its own; what the client
- * states then was checked when the part came.
+ * A composite checksum is made of the parts' own, so all must be named. An upload made without an algorithm keeps a checksum of its own choice
+ * of each part, and no part is there with another.
  */
 function matchChecksum(claim: ClaimedPart, part: Part, upload: Upload): Result<undefined, S3Failure> {
   const expected = upload.checksumAlgorithm
@@ -72,7 +72,7 @@ function matchChecksum(claim: ClaimedPart, part: Part, upload: Upload): Result<u
   }
   if (checksum.algorithm === part.checksum?.algorithm)
     return checksum.value === part.checksum.value ? ok(undefined) : fail(invalidPart(claim, upload))
-  if (expected === undefined) return ok(undefined)
+  if (expected === undefined) return fail(invalidPart(claim, upload))
   const message = `The ${checksum.algorithm.toLowerCase()} you specified for part ${claim.number} did not match what we received.`
   return fail(s3Failure('BadDigest', { message }))
 }

@@ -4,8 +4,8 @@ import type { WriteCondition } from '../../store/store.ts'
 import type { Checksum, Part, Upload } from '../../store/terms.ts'
 import { type S3Failure, s3Failure } from '../errors.ts'
 import { type Context, define, type S3Request } from '../operation.ts'
-import { type Payload, readXml } from '../payload.ts'
-import { element, xmlDocument } from '../xml.ts'
+import { type Payload, readWhole } from '../payload.ts'
+import { element, parseXml, xmlDocument } from '../xml.ts'
 import {
   askedType,
   CHECKSUM_HEADERS,
@@ -19,9 +19,9 @@ import {
   statedValue,
 } from './checksums.ts'
 import { type ClaimedPart, COMPLETE_LIMITS, matchParts, parseParts } from './claimed-parts.ts'
-import { writeCondition } from './conditions.ts'
+import { conditionName, writeCondition } from './conditions.ts'
 import { uploadAlgorithm } from './uploads.ts'
-import { changeFailure, noSuchUpload, showsVersions } from './versions.ts'
+import { changeFailure, checkWriteAhead, noSuchUpload, writtenVersionHeader } from './versions.ts'
 
 type Input = {
   readonly key: string
@@ -33,10 +33,11 @@ type Input = {
   readonly location: string
   readonly payload: Payload
 }
+type Completed = NonNullable<Upload['completed']>
 type Output = {
   readonly etag: string
   readonly checksum: Checksum | undefined
-  readonly versionId: string | undefined
+  readonly versionId: string
   readonly bucket: string
   readonly input: Input
 }
@@ -52,7 +53,7 @@ function objectBytes(request: S3Request): Result<number | undefined, S3Failure> 
 }
 
 function parse(request: S3Request): Result<Input, S3Failure> {
-  const condition = writeCondition(request)
+  const condition = writeCondition(request, 'write')
   if (!condition.ok) return condition
   const type = askedType(request)
   if (!type.ok) return type
@@ -88,20 +89,27 @@ function multipartEtag(parts: readonly Part[]): string {
 /** The checksum of the whole, checked against what the client states of it. Errors: InvalidRequest, BadDigest. */
 function wholeChecksum(upload: Upload, parts: readonly Part[], input: Input): Result<Checksum | undefined, S3Failure> {
   const { algorithm, type } = uploadAlgorithm(upload)
-  if (input.type !== undefined && input.type !== type) {
-    const message = `The upload was created using the ${type} checksum mode. The complete request must use the same checksum mode.`
-    return fail(s3Failure('InvalidRequest', { message }))
-  }
   const checksum = joinedChecksum(parts, algorithm, type)
   const { stated } = input
   if (stated === undefined) return ok(checksum)
-  if (stated.algorithm !== algorithm) {
+  if (stated.algorithm !== algorithm && upload.checksumAlgorithm === undefined) {
     const message = `Checksum Type mismatch occurred, expected checksum Type: ${algorithm.toLowerCase()}, actual checksum Type: ${stated.algorithm.toLowerCase()}`
     return fail(s3Failure('InvalidRequest', { message }))
   }
-  if (checksum !== undefined && (stated.value === checksum.value || stated.value === shownValue(checksum, parts.length)))
+  if (
+    stated.algorithm === algorithm &&
+    checksum !== undefined &&
+    (stated.value === checksum.value || stated.value === shownValue(checksum, parts.length))
+  )
     return ok(checksum)
-  return fail(s3Failure('BadDigest', { message: `The ${algorithm} you specified did not match the calculated checksum.` }))
+  return fail(s3Failure('BadDigest', { message: `The ${algorithm.toLowerCase()} you specified did not match the calculated checksum.` }))
+}
+
+function checkType(type: ChecksumType | undefined, upload: Upload): Result<undefined, S3Failure> {
+  if (type === undefined || type === upload.checksumType) return ok(undefined)
+  const made = upload.checksumType ?? 'null'
+  const message = `The upload was created using the ${made} checksum mode. The complete request must use the same checksum mode.`
+  return fail(s3Failure('InvalidRequest', { message }))
 }
 
 function checkBytes(claimed: number | undefined, parts: readonly Part[]): Result<undefined, S3Failure> {
@@ -125,7 +133,14 @@ async function uploadedParts(context: Context, { key, uploadId }: Input): Promis
   }
 }
 
+function readParts(body: Uint8Array, uploadId: string): Result<readonly ClaimedPart[], S3Failure> {
+  const root = parseXml(body, COMPLETE_LIMITS)
+  return root.ok ? parseParts(root.value, uploadId) : root
+}
+
 async function finish(context: Context, input: Input, upload: Upload, claimed: readonly ClaimedPart[]): Promise<Result<Output, S3Failure>> {
+  const sameType = checkType(input.type, upload)
+  if (!sameType.ok) return sameType
   const matched = matchParts(claimed, await uploadedParts(context, input), upload)
   if (!matched.ok) return matched
   const parts = matched.value
@@ -147,12 +162,20 @@ async function finish(context: Context, input: Input, upload: Upload, claimed: r
   if (!completed.ok) {
     if (completed.error === 'no-such-upload') return fail(noSuchUpload(uploadId))
     if (completed.error === 'invalid-part') return fail(s3Failure('InvalidPart', { elements: { UploadId: uploadId } }))
+    if (completed.error === 'changed-meanwhile')
+      return fail(s3Failure('ConditionalRequestConflict', { elements: { Condition: conditionName(condition), Key: key } }))
     return fail(changeFailure(completed.error, context, key, condition))
   }
-  const { versionId, versioning } = completed.value
-  const shown = versioning === 'unversioned' ? undefined : versionId
-  return ok({ etag, checksum: checksum.value, versionId: shown, bucket: context.bucket.name, input })
+  return ok({ etag, checksum: checksum.value, versionId: completed.value.versionId, bucket: context.bucket.name, input })
 }
+
+const asBefore = ({ etag, checksum, versionId }: Completed, { bucket }: Context, input: Input): Output => ({
+  etag,
+  checksum,
+  versionId,
+  bucket: bucket.name,
+  input,
+})
 
 /**
  * Makes the object of the parts listed; moves no data. Repeated, it answers as it did the first time.
@@ -169,16 +192,22 @@ export const completeMultipartUpload = define<Input, Output>({
   headers: [...CHECKSUM_HEADERS, 'x-amz-checksum-type', 'x-amz-mp-object-size', 'x-amz-request-payer'],
   parse,
   async run(context, input) {
-    const root = await readXml(input.payload, COMPLETE_LIMITS)
-    if (!root.ok) return root
-    const claimed = parseParts(root.value)
-    if (!claimed.ok) return claimed
     const upload = await context.store.findUpload(context.bucket.id, input.key, input.uploadId)
     if (upload === undefined) return fail(noSuchUpload(input.uploadId))
-    const { completed } = upload
-    if (completed === undefined) return finish(context, input, upload, claimed.value)
-    const versionId = showsVersions(context.bucket) ? completed.versionId : undefined
-    return ok({ etag: completed.etag, checksum: completed.checksum, versionId, bucket: context.bucket.name, input })
+    // Asked again after it succeeded, its condition held then.
+    const ahead = upload.completed === undefined ? await checkWriteAhead(context, input.key, input.condition) : ok(undefined)
+    if (!ahead.ok) return ahead
+    const body = await readWhole(input.payload, COMPLETE_LIMITS.bytesMax)
+    if (!body.ok) return body
+    const claimed = body.value.length === 0 ? ok([]) : readParts(body.value, input.uploadId)
+    if (!claimed.ok) return claimed
+    if (claimed.value.length === 0) return fail(s3Failure('InvalidRequest', { message: 'You must specify at least one part' }))
+    if (upload.completed !== undefined) return ok(asBefore(upload.completed, context, input))
+    const finished = await finish(context, input, upload, claimed.value)
+    if (finished.ok || finished.error.code !== 'InvalidPart') return finished
+    // Parts go with the upload: perhaps another request has completed it since we looked.
+    const since = await context.store.findUpload(context.bucket.id, input.key, input.uploadId)
+    return since?.completed === undefined ? finished : ok(asBefore(since.completed, context, input))
   },
   render({ etag, checksum, versionId, bucket, input }) {
     const partCount = Number(etag.slice(etag.indexOf('-') + 1))
@@ -190,7 +219,7 @@ export const completeMultipartUpload = define<Input, Output>({
       (checksum === undefined ? '' : checksumElement(checksum, partCount) + element('ChecksumType', checksum.type))
     return {
       status: 200,
-      headers: versionId === undefined ? [] : [['x-amz-version-id', versionId]],
+      headers: writtenVersionHeader(versionId),
       body: { kind: 'xml', text: xmlDocument('CompleteMultipartUploadResult', content) },
     }
   },

@@ -38,10 +38,14 @@ const names = (list: string, etag: string): boolean =>
     return one === '*' || bareEtag(one.startsWith('W/') ? one.slice(2) : one) === etag
   })
 
-/** The first condition that fails, by the name S3 gives it; undefined if the request may go on. */
+/**
+ * The first condition that fails, by the name S3 gives it; undefined if the request may go on. A date to come counts for nothing as
+ * If-Modified-Since: RFC 9110, 13.1.3.
+ */
 export function failedCondition(
   conditions: ReadConditions,
   version: Pick<ObjectVersion, 'etag' | 'modifiedMs'>,
+  nowMs: number,
 ): 'If-Match' | 'If-Unmodified-Since' | 'If-None-Match' | 'If-Modified-Since' | undefined {
   const modifiedMs = wholeSecond(version.modifiedMs)
   if (conditions.ifMatch !== undefined) {
@@ -49,49 +53,64 @@ export function failedCondition(
   } else if (conditions.ifUnmodifiedSince !== undefined && modifiedMs > conditions.ifUnmodifiedSince) return 'If-Unmodified-Since'
   if (conditions.ifNoneMatch !== undefined) {
     if (names(conditions.ifNoneMatch, version.etag)) return 'If-None-Match'
-  } else if (conditions.ifModifiedSince !== undefined && modifiedMs <= conditions.ifModifiedSince) return 'If-Modified-Since'
-  return undefined
+    return undefined
+  }
+  const since = conditions.ifModifiedSince
+  return since !== undefined && since <= nowMs && modifiedMs <= since ? 'If-Modified-Since' : undefined
+}
+
+/**
+ * Whether a range is still meant: If-Range names the object as it is, by its ETag or the time it was modified. Source: RFC 9110, 13.1.5.
+ */
+export function holdsRange(ifRange: string | undefined, version: Pick<ObjectVersion, 'etag' | 'modifiedMs'>): boolean {
+  if (ifRange === undefined) return true
+  if (ifRange.includes('"')) return ifRange.trim() === `"${version.etag}"`
+  return ifRange.trim() === version.etag || headerDate(ifRange) === wholeSecond(version.modifiedMs)
 }
 
 /** Refuses a GET or HEAD: 304 with the headers given, or PreconditionFailed. */
 export function checkRead(
   conditions: ReadConditions,
   version: ObjectVersion,
+  nowMs: number,
   headers: readonly (readonly [string, string])[],
 ): Result<undefined, S3Failure> {
-  const failed = failedCondition(conditions, version)
+  const failed = failedCondition(conditions, version, nowMs)
   if (failed === undefined) return ok(undefined)
   if (failed === 'If-None-Match' || failed === 'If-Modified-Since') return fail(s3Failure('NotModified', { headers }))
   return fail(preconditionFailed(failed))
 }
 
 /** Refuses a copy: every condition that fails is PreconditionFailed. */
-export function checkCopySource(conditions: ReadConditions | undefined, version: ObjectVersion): Result<undefined, S3Failure> {
-  const failed = conditions === undefined ? undefined : failedCondition(conditions, version)
+export function checkCopySource(
+  conditions: ReadConditions | undefined,
+  version: ObjectVersion,
+  nowMs: number,
+): Result<undefined, S3Failure> {
+  const failed = conditions === undefined ? undefined : failedCondition(conditions, version, nowMs)
   return failed === undefined ? ok(undefined) : fail(preconditionFailed(`x-amz-copy-source-${failed}`))
 }
 
 export const preconditionFailed = (condition: string): S3Failure => s3Failure('PreconditionFailed', { elements: { Condition: condition } })
 
-/** If-Match and If-None-Match of a write. Error: NotImplemented for what Amazon does not take either. */
-export function writeCondition(request: S3Request): Result<WriteCondition | undefined, S3Failure> {
+/**
+ * If-Match and If-None-Match of a write. "*" as If-Match, for whatever is there, is for deletes only. Error: NotImplemented for what Amazon does not
+ * take either.
+ */
+export function writeCondition(request: S3Request, of: 'write' | 'delete'): Result<WriteCondition | undefined, S3Failure> {
   const sent = request.http.headers
   const ifMatch = sent.get('if-match')
   const ifNoneMatch = sent.get('if-none-match')
-  if (ifNoneMatch !== undefined) {
-    if (ifNoneMatch.trim() !== '*' || ifMatch !== undefined) return fail(unacceptable('If-None-Match'))
-    return ok({ kind: 'absent' })
-  }
+  if (ifMatch !== undefined && ifNoneMatch !== undefined)
+    return fail(unacceptable('If-Match,If-None-Match', 'Multiple conditional request headers present in the request'))
+  if (ifNoneMatch !== undefined) return ifNoneMatch.trim() === '*' ? ok({ kind: 'absent' }) : fail(unacceptable('If-None-Match'))
   if (ifMatch === undefined) return ok(undefined)
-  if (ifMatch.includes(',')) return fail(unacceptable('If-Match'))
+  if (ifMatch.includes(',') || (of === 'write' && ifMatch.trim() === '*')) return fail(unacceptable('If-Match'))
   return ok({ kind: 'etag', etag: bareEtag(ifMatch) })
 }
 
-const unacceptable = (header: string): S3Failure =>
-  s3Failure('NotImplemented', {
-    message: 'A header you provided implies functionality that is not implemented',
-    elements: { Header: header, additionalMessage: `We don't accept the provided value of ${header} header for this API` },
-  })
+const unacceptable = (header: string, why = `We don't accept the provided value of ${header} header for this API`): S3Failure =>
+  s3Failure('NotImplemented', { elements: { Header: header, additionalMessage: why } })
 
 /** The name of a failed write condition in the error. */
 export const conditionName = (condition: WriteCondition | undefined): string =>

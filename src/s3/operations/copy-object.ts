@@ -11,7 +11,7 @@ import { COPY_CONDITION_HEADERS, type ReadConditions, readConditions, writeCondi
 import { type CopySource, findCopySource, parseCopySource, readThrough, SOURCE_OWNER_HEADER } from './copy-source.ts'
 import { ATTRIBUTE_HEADERS, type WrittenAttributes, writtenAttributes } from './object-headers.ts'
 import { PUT_BYTES_MAX } from './put-object.ts'
-import { changeFailure } from './versions.ts'
+import { changeFailure, sourceVersionHeader } from './versions.ts'
 
 type Directive = 'COPY' | 'REPLACE'
 type Input = {
@@ -30,7 +30,7 @@ type Output = {
   readonly etag: string
   readonly checksum: Checksum | undefined
   readonly written: Written
-  readonly sourceVersionId: string | undefined
+  readonly sourceVersionId: string
 }
 
 function directive(request: S3Request, kind: 'metadata' | 'tagging'): Result<Directive, S3Failure> {
@@ -50,7 +50,7 @@ function parse(request: S3Request): Result<Input, S3Failure> {
   if (!written.ok) return written
   const algorithm = askedAlgorithm(request)
   if (!algorithm.ok) return algorithm
-  const condition = writeCondition(request)
+  const condition = writeCondition(request, 'write')
   if (!condition.ok) return condition
   const sent = request.http.headers
   return ok({
@@ -100,7 +100,7 @@ async function run(context: Context, input: Input): Promise<Result<Output, S3Fai
   const { store, bucket } = context
   const found = await findCopySource(context, input.source, input.conditions)
   if (!found.ok) return found
-  const { version, shown } = found.value
+  const version = found.value
   const onItself = input.source.bucket === bucket.name && input.source.key === input.key && input.source.versionId === undefined
   if (onItself && !input.changes) {
     const message =
@@ -126,7 +126,7 @@ async function run(context: Context, input: Input): Promise<Result<Output, S3Fai
     ...(input.condition === undefined ? undefined : { condition: input.condition }),
   })
   if (!put.ok) return fail(changeFailure(put.error, context, input.key, input.condition))
-  return ok({ etag: version.etag, checksum: checksum.value, written: put.value, sourceVersionId: shown ? version.versionId : undefined })
+  return ok({ etag: version.etag, checksum: checksum.value, written: put.value, sourceVersionId: version.versionId })
 }
 
 /**
@@ -155,8 +155,7 @@ export const copyObject = define<Input, Output>({
   parse,
   run,
   render({ etag, checksum, written, sourceVersionId }) {
-    const headers: (readonly [string, string])[] = []
-    if (sourceVersionId !== undefined) headers.push(['x-amz-copy-source-version-id', sourceVersionId])
+    const headers = [...sourceVersionHeader(sourceVersionId)]
     if (written.versioning !== 'unversioned') headers.push(['x-amz-version-id', written.versionId])
     const content =
       `<LastModified>${xmlTime(written.modifiedMs)}</LastModified>${element('ETag', `"${etag}"`)}` +

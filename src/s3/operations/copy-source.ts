@@ -9,9 +9,10 @@ import { type S3Failure, s3Failure } from '../errors.ts'
 import type { Context, S3Request } from '../operation.ts'
 import { storeFailure } from '../payload.ts'
 import { decodeComponent } from '../query.ts'
+import { notAnAccount } from '../understood.ts'
 import { invalidArgument } from './arguments.ts'
 import { checkCopySource, type ReadConditions } from './conditions.ts'
-import { noSuchBucket, noSuchKey, noSuchVersion, showsVersions } from './versions.ts'
+import { noSuchBucket, noSuchKey, noSuchVersion } from './versions.ts'
 
 export type CopySource = {
   readonly bucket: BucketName
@@ -22,35 +23,33 @@ export type CopySource = {
 }
 export const SOURCE_OWNER_HEADER = 'x-amz-source-expected-bucket-owner'
 
-/** '/bucket/key?versionId=id', percent-encoded, the first slash optional. Error: InvalidArgument. */
+/** '/bucket/key?versionId=id', encoded as in forms ('+' for a blank), the first slash optional. Error: InvalidArgument. */
 export function parseCopySource(request: S3Request): Result<CopySource, S3Failure> {
   const header = request.http.headers.get('x-amz-copy-source') ?? ''
   const invalid = (message: string) => fail(invalidArgument('x-amz-copy-source', header, message))
   const question = header.lastIndexOf('?versionId=')
   const path = question < 0 ? header : header.slice(0, question)
-  const decoded = decodeComponent(path.startsWith('/') ? path.slice(1) : path, 'literal')
+  const decoded = decodeComponent(path.startsWith('/') ? path.slice(1) : path, 'blank')
   const versionId = question < 0 ? undefined : decodeComponent(header.slice(question + '?versionId='.length), 'literal')
   if (decoded === undefined || (question >= 0 && versionId === undefined)) return invalid('Invalid copy source encoding')
   const slash = decoded.indexOf('/')
   const bucket = parseBucketName(slash < 0 ? decoded : decoded.slice(0, slash))
   if (bucket === undefined) return invalid('Invalid copy source bucket name')
   const key = slash < 0 ? '' : decoded.slice(slash + 1)
-  if (key === '' || key.includes('\0') || Buffer.byteLength(key) > 1024) return invalid('Invalid copy source object key')
+  if (key === '' || key.includes('\0') || Buffer.byteLength(key) > 1024)
+    return fail(invalidArgument('x-amz-copy-source', 'x-amz-copy-source', 'Invalid copy source object key'))
   if (versionId === '') return fail(invalidArgument('versionId', '', 'Version id cannot be the empty string'))
   const expectedOwner = request.http.headers.get(SOURCE_OWNER_HEADER)
-  if (expectedOwner !== undefined && !/^\d{12}$/.test(expectedOwner)) return fail(s3Failure('InvalidBucketOwnerAWSAccountID'))
+  if (expectedOwner !== undefined && !/^\d{12}$/.test(expectedOwner)) return fail(notAnAccount(expectedOwner))
   return ok({ bucket, key, versionId, expectedOwner })
 }
-
-/** `shown`: whether replies name the version of the source. */
-export type FoundSource = { readonly version: ObjectVersion; readonly shown: boolean }
 
 /** Errors: NoSuchBucket, AccessDenied (to read the source, or another owner than expected), NoSuchKey, NoSuchVersion, InvalidRequest (a delete marker was named), PreconditionFailed. */
 export async function findCopySource(
   context: Context,
   source: CopySource,
   conditions: ReadConditions | undefined,
-): Promise<Result<FoundSource, S3Failure>> {
+): Promise<Result<ObjectVersion, S3Failure>> {
   const { store, caller } = context
   // The road has asked for the destination only.
   const permission = source.versionId === undefined ? 's3:GetObject' : 's3:GetObjectVersion'
@@ -66,8 +65,8 @@ export async function findCopySource(
     const message = 'The source of a copy request may not specifically refer to a delete marker by version id.'
     return fail(s3Failure('InvalidRequest', { message }))
   }
-  const held = checkCopySource(conditions, version)
-  return held.ok ? ok({ version, shown: showsVersions(bucket) }) : held
+  const held = checkCopySource(conditions, version, context.clock.nowMs())
+  return held.ok ? ok(version) : held
 }
 
 /** Reads bytes of a version through `update`. Error: what the store cannot give. */

@@ -4,10 +4,10 @@ import { type S3Failure, s3Failure } from '../errors.ts'
 import { define, type S3Request } from '../operation.ts'
 import { type Payload, readWhole, storeFailure } from '../payload.ts'
 import { childOf, parseXml, textOf } from '../xml.ts'
-import { invalidArgument } from './arguments.ts'
 import { bucketTaggingJson } from './bucket-tagging.ts'
+import { bucketArn } from './buckets.ts'
 import { cannedAcl } from './canned-acl.ts'
-import { BUCKET_TAGS_MAX, parseTagList } from './tags.ts'
+import { NEW_BUCKET_TAGS, parseTagList } from './tags.ts'
 
 type Input = { readonly name: BucketName; readonly payload: Payload }
 type Wanted = { readonly location: string | undefined; readonly tags: Tags }
@@ -25,7 +25,12 @@ function parse(request: S3Request): Result<Input, S3Failure> {
   const ownership = sent.get('x-amz-object-ownership')
   if (ownership !== undefined && ownership !== 'BucketOwnerEnforced') {
     if (ownership !== 'BucketOwnerPreferred' && ownership !== 'ObjectWriter')
-      return fail(invalidArgument('x-amz-object-ownership', ownership, `Invalid x-amz-object-ownership header: ${ownership}`))
+      return fail(
+        s3Failure('InvalidArgument', {
+          message: `Invalid x-amz-object-ownership header: ${ownership}`,
+          elements: { ArgumentName: 'x-amz-object-ownership' },
+        }),
+      )
     return fail(s3Failure('NotImplemented', { elements: { Header: 'x-amz-object-ownership' } }))
   }
   return request.bucket === undefined ? fail(s3Failure('InvalidBucketName')) : ok({ name: request.bucket, payload: request.payload })
@@ -41,7 +46,7 @@ async function readConfiguration(payload: Payload): Promise<Result<Wanted, S3Fai
   // Directory buckets: kinds of buckets that are not built.
   if (childOf(root.value, 'Location') !== undefined || childOf(root.value, 'Bucket') !== undefined) return fail(s3Failure('NotImplemented'))
   const set = childOf(root.value, 'Tags')
-  const tags: Result<Tags, S3Failure> = set === undefined ? ok([]) : parseTagList(set, BUCKET_TAGS_MAX)
+  const tags: Result<Tags, S3Failure> = set === undefined ? ok([]) : parseTagList(set, NEW_BUCKET_TAGS)
   if (!tags.ok) return tags
   const location = textOf(root.value, 'LocationConstraint')?.trim()
   return ok({ location: location === '' ? undefined : location, tags: tags.value })
@@ -81,7 +86,8 @@ export const createBucket = define<Input, BucketName>({
       if (typeof made.error !== 'object') return fail(storeFailure(made.error))
       const elements = { BucketName: name }
       if (made.error.bucket.owner !== caller.id) return fail(s3Failure('BucketAlreadyExists', { elements }))
-      return region === 'us-east-1' ? ok(name) : fail(s3Failure('BucketAlreadyOwnedByYou', { elements }))
+      // Tags would be lost on a bucket that has its own.
+      return region === 'us-east-1' && wanted.value.tags.length === 0 ? ok(name) : fail(s3Failure('BucketAlreadyOwnedByYou', { elements }))
     }
     if (wanted.value.tags.length > 0) {
       const tagged = await store.putConfiguration(made.value.id, 'tagging', bucketTaggingJson(wanted.value.tags))
@@ -89,5 +95,12 @@ export const createBucket = define<Input, BucketName>({
     }
     return ok(name)
   },
-  render: (name) => ({ status: 200, headers: [['location', `/${name}`]], body: { kind: 'none' } }),
+  render: (name) => ({
+    status: 200,
+    headers: [
+      ['location', `/${name}`],
+      ['x-amz-bucket-arn', bucketArn(name)],
+    ],
+    body: { kind: 'none' },
+  }),
 })

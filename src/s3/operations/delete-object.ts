@@ -12,7 +12,7 @@ type Output = { readonly deleted: Deleted; readonly versionId: string | undefine
 function parse(request: S3Request): Result<Input, S3Failure> {
   const versionId = namedVersion(request)
   if (!versionId.ok) return versionId
-  const condition = writeCondition(request)
+  const condition = writeCondition(request, 'delete')
   if (!condition.ok) return condition
   return ok({ key: request.key, versionId: versionId.value, condition: condition.value })
 }

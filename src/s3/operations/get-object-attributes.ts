@@ -49,9 +49,10 @@ function parse(request: S3Request): Result<Input, S3Failure> {
   return ok({ key: request.key, versionId: versionId.value, wanted, partsMax: partsMax.value, partsAfter: partsAfter.value })
 }
 
-/** The parts of a multipart object; single ones are listed only where they have checksums, as at Amazon. */
+/** How many parts a multipart object has; they are listed only where the checksum is made of theirs, as at Amazon. */
 function partsElement({ version, parts, truncated, input }: Output): string {
   if (version.partCount === 0) return ''
+  if (!listsParts(version)) return `<ObjectParts><PartsCount>${version.partCount}</PartsCount></ObjectParts>`
   const last = parts.at(-1)
   let rows = ''
   for (const part of parts) {
@@ -64,6 +65,8 @@ function partsElement({ version, parts, truncated, input }: Output): string {
     `${rows}<PartsCount>${version.partCount}</PartsCount></ObjectParts>`
   )
 }
+
+const listsParts = ({ partCount, checksum }: ObjectVersion): boolean => partCount > 0 && checksum?.type === 'COMPOSITE'
 
 /** Errors: InvalidArgument, NoSuchKey, NoSuchVersion, MethodNotAllowed. Source: Amazon S3 API Reference, GetObjectAttributes. */
 export const getObjectAttributes = define<Input, Output>({
@@ -80,7 +83,7 @@ export const getObjectAttributes = define<Input, Output>({
     if (!found.ok) return found
     const version = found.value
     const listed =
-      input.wanted.has('ObjectParts') && version.partCount > 0 && input.partsMax > 0
+      input.wanted.has('ObjectParts') && listsParts(version) && input.partsMax > 0
         ? await context.store.parts(version, input.partsAfter, input.partsMax + 1)
         : []
     const truncated = listed.length > input.partsMax

@@ -4,9 +4,9 @@ import type { ObjectVersion, Part } from '../../store/terms.ts'
 import { type S3Failure, s3Failure } from '../errors.ts'
 import { type AnyOperation, type Context, define, type OperationDefinition, type S3Reply, type S3Request } from '../operation.ts'
 import { storeFailure } from '../receive.ts'
-import { namedVersion, partNumber } from './arguments.ts'
-import { checksumHeaders } from './checksums.ts'
-import { checkRead, type ReadConditions, readConditions } from './conditions.ts'
+import { invalidArgument, namedVersion, partNumber } from './arguments.ts'
+import { partChecksumHeaders } from './checksums.ts'
+import { checkRead, holdsRange, type ReadConditions, readConditions } from './conditions.ts'
 import { type BegunContent, beginContent, contentSource } from './content-source.ts'
 import { pushChecksum, RESPONSE_OVERRIDES, storedHeaders, versionHeaders } from './object-headers.ts'
 import { type ByteRange, contentRange, rangeOf } from './ranges.ts'
@@ -17,6 +17,7 @@ type Input = {
   readonly versionId: string | undefined
   readonly conditions: ReadConditions | undefined
   readonly range: string | undefined
+  readonly ifRange: string | undefined
   readonly partNumber: number | undefined
   readonly overrides: ReadonlyMap<string, string> | undefined
   readonly wantsChecksum: boolean
@@ -48,17 +49,26 @@ function parse(request: S3Request): Result<Input, S3Failure> {
     const message = 'Request specific response headers cannot be used for anonymous GET requests.'
     return fail(s3Failure('InvalidRequest', { message }))
   }
+  for (const name of overrides === undefined ? [] : RESPONSE_OVERRIDES) {
+    const value = query.get(name)
+    if (value !== undefined && !HEADER_VALUE.test(value))
+      return fail(invalidArgument(name, value, 'Header value cannot be represented using ISO-8859-1.'))
+  }
   const mode = sent.get('x-amz-checksum-mode')
   return ok({
     key: request.key,
     versionId: versionId.value,
     conditions: readConditions(request),
     range,
+    ifRange: sent.get('if-range'),
     partNumber: part.value,
     overrides,
     wantsChecksum: mode !== undefined && mode.toUpperCase() === 'ENABLED',
   })
 }
+
+/** A reply has no other characters for it: RFC 9110, 5.5. */
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 
 const isSigned = (request: S3Request): boolean =>
   request.http.headers.has('authorization') || request.query.has('X-Amz-Signature') || request.query.has('Signature')
@@ -75,6 +85,7 @@ async function choose(context: Context, input: Input): Promise<Result<Omit<Outpu
     const held = checkRead(
       input.conditions,
       version,
+      context.clock.nowMs(),
       headers.filter(([name]) => KEPT_IN_304.has(name)),
     )
     if (!held.ok) return held
@@ -83,7 +94,8 @@ async function choose(context: Context, input: Input): Promise<Result<Omit<Outpu
     const part = await findPart(context, version, input.partNumber)
     return part.ok ? ok({ version, shown, range: part.value.range, part: part.value, input }) : part
   }
-  if (input.range === undefined) return ok({ version, shown, range: undefined, part: undefined, input })
+  if (input.range === undefined || !holdsRange(input.ifRange, version))
+    return ok({ version, shown, range: undefined, part: undefined, input })
   const range = rangeOf(input.range, version.bytes)
   return range.ok ? ok({ version, shown, range: range.value, part: undefined, input }) : range
 }
@@ -118,10 +130,9 @@ function headersOf({ version, shown, range, part, input }: Output): (readonly [s
   if (range !== undefined && range.to > range.from) headers.push(['content-range', contentRange(range, version.bytes)])
   if (part !== undefined && part.partCount > 0) headers.push(['x-amz-mp-parts-count', String(part.partCount)])
   if (input.wantsChecksum) {
-    // Clients check what they get against this, so a range goes without, and a part with its own, unless it is the one that nobody asked for.
-    if (part?.part === undefined) {
-      if (range === undefined || part !== undefined) pushChecksum(headers, version)
-    } else if (version.checksum?.algorithm !== 'CRC64NVME') headers.push(...checksumHeaders(part.part.checksum, 0))
+    // Clients check what they get against this, so what is less than the whole goes without, but for a part of a composite checksum.
+    if (part?.part !== undefined && version.checksum?.type === 'COMPOSITE') headers.push(...partChecksumHeaders(part.part))
+    else if (range === undefined || range.to - range.from === version.bytes) pushChecksum(headers, version)
   }
   return headers
 }

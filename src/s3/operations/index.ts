@@ -19,6 +19,7 @@ import { listObjectVersions } from './list-object-versions.ts'
 import { listObjects, listObjectsV2 } from './list-objects.ts'
 import { listParts } from './list-parts.ts'
 import { deleteObjectTagging, getObjectTagging, putObjectTagging } from './object-tagging.ts'
+import { deleteBucketOwnershipControls, getBucketOwnershipControls, putBucketOwnershipControls } from './ownership-controls.ts'
 import { putObject } from './put-object.ts'
 import { unsetConfigurations } from './unset-configurations.ts'
 import { uploadPart } from './upload-part.ts'
@@ -37,6 +38,9 @@ export const operations: readonly AnyOperation[] = [
   deleteBucketTagging,
   getBucketAcl,
   putBucketAcl,
+  getBucketOwnershipControls,
+  putBucketOwnershipControls,
+  deleteBucketOwnershipControls,
   listObjects,
   listObjectsV2,
   listObjectVersions,

@@ -4,7 +4,8 @@ import type { S3Failure } from '../errors.ts'
 import { type Caller, define, type S3Request } from '../operation.ts'
 import { element, xmlDocument, xmlTime } from '../xml.ts'
 import { invalidArgument } from './arguments.ts'
-import { fromToken, toToken } from './continuation.ts'
+import { bucketArn } from './buckets.ts'
+import { fromToken, toToken, WRONG_TOKEN } from './continuation.ts'
 
 type Input = {
   readonly max: number
@@ -32,7 +33,7 @@ function parse(request: S3Request): Result<Input, S3Failure> {
     return fail(invalidArgument('max-buckets', text ?? '', `Argument max-buckets must be an integer between 1 and ${PAGE_MAX}.`))
   const token = query.get('continuation-token')
   const after = token === undefined || token === '' ? '' : fromToken(token)
-  if (after === undefined) return fail(invalidArgument('continuation-token', token ?? '', 'The continuation token provided is incorrect'))
+  if (after === undefined) return fail(WRONG_TOKEN)
   const paged = text !== undefined || token !== undefined || query.has('prefix') || query.has('bucket-region')
   return ok({ max, paged, prefix: query.get('prefix') ?? '', after, region: query.get('bucket-region') })
 }
@@ -59,7 +60,7 @@ export const listBuckets = define<Input, Output>({
     let rows = ''
     for (const bucket of buckets) {
       const where = input.paged ? `<BucketRegion>${region}</BucketRegion>` : ''
-      rows += `<Bucket><Name>${bucket.name}</Name><CreationDate>${xmlTime(bucket.createdMs)}</CreationDate>${where}</Bucket>`
+      rows += `<Bucket><Name>${bucket.name}</Name><CreationDate>${xmlTime(bucket.createdMs)}</CreationDate>${where}<BucketArn>${bucketArn(bucket.name)}</BucketArn></Bucket>`
     }
     const last = buckets.at(-1)
     const content =

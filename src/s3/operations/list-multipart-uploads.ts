@@ -23,8 +23,6 @@ function parse(request: S3Request): Result<Input, S3Failure> {
   const marker = query.get('upload-id-marker')
   // Without a key marker it counts for nothing: Amazon S3 API Reference, ListMultipartUploads, upload-id-marker.
   const uploadIdMarker = marker === undefined || marker === '' || keyMarker === '' ? undefined : marker
-  if (uploadIdMarker !== undefined && uploadIdMarker.length > 1024)
-    return fail(invalidArgument('upload-id-marker', uploadIdMarker, 'Invalid uploadId marker'))
   return ok({ ...shared.value, keyMarker, uploadIdMarker })
 }
 
@@ -51,6 +49,7 @@ export const listMultipartUploads = define<Input, Output>({
             max,
             ...(uploadIdMarker === undefined ? undefined : { afterUploadId: uploadIdMarker }),
           })
+    if (page === undefined) return fail(invalidArgument('upload-id-marker', uploadIdMarker ?? '', 'Invalid uploadId marker'))
     return ok({ page, bucket: bucket.name, owner: ownerElement(bucket.owner, caller), input })
   },
   render({ page, bucket, owner, input }) {
@@ -64,9 +63,11 @@ export const listMultipartUploads = define<Input, Output>({
         `${element('ChecksumType', upload.checksumType)}</Upload>`
     const content =
       `<Bucket>${bucket}</Bucket>${nameElement('KeyMarker', input.keyMarker, write)}${element('UploadIdMarker', input.uploadIdMarker ?? '')}` +
-      nameElement('NextKeyMarker', page.truncated ? page.last : undefined, write) +
-      element('NextUploadIdMarker', page.truncated ? page.lastUploadId : undefined) +
-      `${input.delimiter === '' ? '' : nameElement('Delimiter', input.delimiter, write)}${nameElement('Prefix', input.prefix, write)}` +
+      // Amazon names the last upload also when there are no more.
+      nameElement('NextKeyMarker', page.truncated ? page.last : (page.entries.at(-1)?.key ?? ''), write) +
+      element('NextUploadIdMarker', page.truncated ? page.lastUploadId : (page.entries.at(-1)?.uploadId ?? '')) +
+      `${input.delimiter === '' ? '' : nameElement('Delimiter', input.delimiter, write)}` +
+      `${input.prefix === '' ? '' : nameElement('Prefix', input.prefix, write)}` +
       `<MaxUploads>${input.max}</MaxUploads>${input.encoded ? '<EncodingType>url</EncodingType>' : ''}<IsTruncated>${page.truncated}</IsTruncated>` +
       rows +
       prefixRows(page.commonPrefixes, write)

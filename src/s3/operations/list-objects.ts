@@ -4,8 +4,7 @@ import type { ListedObject, ListPage } from '../../store/store.ts'
 import type { S3Failure } from '../errors.ts'
 import { type AnyOperation, type Context, define, type S3Request } from '../operation.ts'
 import { element, xmlDocument } from '../xml.ts'
-import { invalidArgument } from './arguments.ts'
-import { fromToken, toToken } from './continuation.ts'
+import { fromToken, toToken, WRONG_TOKEN } from './continuation.ts'
 import { contentRows, EMPTY_PAGE, type ListArguments, listArguments, nameElement, nameWriter, ownerElement, prefixRows } from './listing.ts'
 
 type Output<Input> = { readonly page: ListPage<ListedObject>; readonly bucket: string; readonly owner: string; readonly input: Input }
@@ -14,6 +13,17 @@ const readPage = async ({ store, bucket }: Context, input: ListArguments, after:
   input.max === 0
     ? EMPTY_PAGE
     : store.listObjects({ bucketId: bucket.id, prefix: input.prefix, delimiter: input.delimiter, after, max: input.max })
+
+/** How both end. */
+const pageEnd = (page: ListPage<ListedObject>, input: ListArguments, owner: string): string => {
+  const write = nameWriter(input.encoded)
+  return (
+    `<MaxKeys>${input.max}</MaxKeys>${input.delimiter === '' ? '' : nameElement('Delimiter', input.delimiter, write)}` +
+    `${input.encoded ? '<EncodingType>url</EncodingType>' : ''}<IsTruncated>${page.truncated}</IsTruncated>` +
+    contentRows(page.entries, write, owner) +
+    prefixRows(page.commonPrefixes, write)
+  )
+}
 
 type InputV1 = ListArguments & { readonly marker: string }
 
@@ -41,10 +51,7 @@ export const listObjects: AnyOperation = define<InputV1, Output<InputV1>>({
     const content =
       `<Name>${bucket}</Name>${nameElement('Prefix', input.prefix, write)}${nameElement('Marker', input.marker, write)}` +
       nameElement('NextMarker', next, write) +
-      `<MaxKeys>${input.max}</MaxKeys>${input.delimiter === '' ? '' : nameElement('Delimiter', input.delimiter, write)}` +
-      `${input.encoded ? '<EncodingType>url</EncodingType>' : ''}<IsTruncated>${page.truncated}</IsTruncated>` +
-      contentRows(page.entries, write, owner) +
-      prefixRows(page.commonPrefixes, write)
+      pageEnd(page, input, owner)
     return { status: 200, headers: [], body: { kind: 'xml', text: xmlDocument('ListBucketResult', content) } }
   },
 })
@@ -63,8 +70,15 @@ function parseV2(request: S3Request): Result<InputV2, S3Failure> {
   const startAfter = query.get('start-after')
   const token = query.get('continuation-token')
   const after = token === undefined ? (startAfter ?? '') : fromToken(token)
-  if (after === undefined) return fail(invalidArgument('continuation-token', token ?? '', 'The continuation token provided is incorrect'))
-  return ok({ ...shared.value, startAfter, token, after, fetchOwner: query.get('fetch-owner') === 'true' })
+  if (after === undefined) return fail(WRONG_TOKEN)
+  // With a token, where the first page began counts for nothing and is not told.
+  return ok({
+    ...shared.value,
+    startAfter: token === undefined ? startAfter : undefined,
+    token,
+    after,
+    fetchOwner: query.get('fetch-owner') === 'true',
+  })
 }
 
 /** Errors: InvalidArgument. */
@@ -88,11 +102,8 @@ export const listObjectsV2: AnyOperation = define<InputV2, Output<InputV2>>({
       `<Name>${bucket}</Name>${nameElement('Prefix', input.prefix, write)}${nameElement('StartAfter', input.startAfter, write)}` +
       element('ContinuationToken', input.token) +
       element('NextContinuationToken', page.truncated ? toToken(page.last) : undefined) +
-      `<KeyCount>${page.entries.length + page.commonPrefixes.length}</KeyCount><MaxKeys>${input.max}</MaxKeys>` +
-      `${input.delimiter === '' ? '' : nameElement('Delimiter', input.delimiter, write)}` +
-      `${input.encoded ? '<EncodingType>url</EncodingType>' : ''}<IsTruncated>${page.truncated}</IsTruncated>` +
-      contentRows(page.entries, write, owner) +
-      prefixRows(page.commonPrefixes, write)
+      `<KeyCount>${page.entries.length + page.commonPrefixes.length}</KeyCount>` +
+      pageEnd(page, input, owner)
     return { status: 200, headers: [], body: { kind: 'xml', text: xmlDocument('ListBucketResult', content) } }
   },
 })

@@ -8,6 +8,7 @@ import { type S3Failure, s3Failure } from '../errors.ts'
 import type { S3Request } from '../operation.ts'
 import { cannedAcl } from './canned-acl.ts'
 import { checksumHeaders } from './checksums.ts'
+import { decodeMailWords, encodeMailWords } from './mail-words.ts'
 import { parseTaggingHeader } from './tags.ts'
 
 type Writable<T> = { -readonly [Name in keyof T]: T[Name] }
@@ -70,7 +71,8 @@ function contentHeaders(request: S3Request): Result<ContentHeaders, S3Failure> {
   }
   const redirect = sent.get('x-amz-website-redirect-location')
   if (redirect !== undefined && redirect !== '') {
-    if (!/^(\/|https?:\/\/)/.test(redirect)) return fail(s3Failure('InvalidRedirectLocation'))
+    // Out of a presigned address it may hold anything.
+    if (!/^(\/|https?:\/\/)[\x20-\x7e\x80-\xff]*$/.test(redirect)) return fail(s3Failure('InvalidRedirectLocation'))
     if (redirect.length > 2048) {
       return fail(
         s3Failure('InvalidRedirectLocation', { message: 'The length of website redirect location cannot exceed 2,048 characters.' }),
@@ -98,9 +100,10 @@ const METADATA_BYTES_MAX = 2048
 function readUserMetadata(request: S3Request): Result<UserMetadata, S3Failure> {
   let bytes = 0
   const found: (readonly [string, string])[] = []
-  for (const [name, value] of request.http.headers) {
+  for (const [name, sent] of request.http.headers) {
     if (!name.startsWith(METADATA_PREFIX)) continue
     const short = name.slice(METADATA_PREFIX.length)
+    const value = decodeMailWords(sent)
     bytes += short.length + value.length
     found.push([short, value])
   }
@@ -109,7 +112,7 @@ function readUserMetadata(request: S3Request): Result<UserMetadata, S3Failure> {
   return ok(found)
 }
 
-/** Storage classes that Amazon has; here every object is STANDARD. */
+/** Storage classes that Amazon's buckets take; here every object is STANDARD. */
 const STORAGE_CLASSES = [
   'STANDARD',
   'REDUCED_REDUNDANCY',
@@ -118,7 +121,6 @@ const STORAGE_CLASSES = [
   'INTELLIGENT_TIERING',
   'GLACIER',
   'DEEP_ARCHIVE',
-  'OUTPOSTS',
   'GLACIER_IR',
   'SNOW',
   'EXPRESS_ONEZONE',
@@ -132,21 +134,6 @@ function checkStorageClass(request: S3Request): Result<undefined, S3Failure> {
   if (!STORAGE_CLASSES.includes(storageClass))
     return fail(s3Failure('InvalidStorageClass', { elements: { StorageClassRequested: storageClass } }))
   return fail(s3Failure('NotImplemented', { elements: { Header: 'x-amz-storage-class' } }))
-}
-
-/** RFC 2047: printable US-ASCII goes as it is. */
-const MAIL_SAFE = /^[\x20-\x7e]*$/
-
-/**
- * User metadata as a reply shows it: beyond US-ASCII as RFC 2047 says, base64 of UTF-8. Header bytes that are UTF-8 already are taken for the text they
- * spell (Amazon takes every byte for a latin1 character, and its replies decode to garbled text); others are latin1.
- * Source: Amazon S3 User Guide, "Working with object metadata", user-defined metadata.
- */
-export function mailSafe(value: string): string {
-  if (MAIL_SAFE.test(value)) return value
-  const bytes = Buffer.from(value, 'latin1')
-  const utf8 = bytes.toString('utf8').includes('\ufffd') ? Buffer.from(value, 'utf8') : bytes
-  return `=?UTF-8?B?${utf8.toString('base64')}?=`
 }
 
 export const httpDate = (ms: number): string => new Date(ms).toUTCString()
@@ -172,7 +159,7 @@ export function storedHeaders(list: HeaderList, version: ObjectVersion, override
     if (value !== undefined) list.push([name, value])
   }
   if (headers.websiteRedirectLocation !== undefined) list.push(['x-amz-website-redirect-location', headers.websiteRedirectLocation])
-  for (const [name, value] of version.userMetadata) list.push([METADATA_PREFIX + name, mailSafe(value)])
+  for (const [name, value] of version.userMetadata) list.push([METADATA_PREFIX + name, encodeMailWords(value)])
   if (version.tags.length > 0) list.push(['x-amz-tagging-count', String(version.tags.length)])
 }
 

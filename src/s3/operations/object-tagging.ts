@@ -1,13 +1,13 @@
 /** GetObjectTagging, PutObjectTagging, DeleteObjectTagging. Sources: Amazon S3 API Reference, the pages of those names. */
 import { fail, ok, type Result } from '../../result.ts'
 import type { Tags } from '../../store/terms.ts'
-import { type S3Failure, s3Failure } from '../errors.ts'
+import type { S3Failure } from '../errors.ts'
 import { type Context, define, type S3Request } from '../operation.ts'
 import { type Payload, readXml, storeFailure } from '../payload.ts'
 import { namedVersion } from './arguments.ts'
 import { CHECKSUM_HEADERS } from './checksums.ts'
-import { OBJECT_TAGS_MAX, parseTagging, taggingDocument } from './tags.ts'
-import { findObject, noSuchBucket, noSuchKey, noSuchVersion, showsVersions } from './versions.ts'
+import { OBJECT_TAGS, parseTagging, taggingDocument } from './tags.ts'
+import { findObject, markerRefused, noSuchBucket, noSuchKey, noSuchVersion, showsVersions } from './versions.ts'
 
 type Named = { readonly key: string; readonly versionId: string | undefined; readonly payload: Payload }
 
@@ -20,7 +20,7 @@ type VersionShown = string | undefined
 const versionHeader = (versionId: VersionShown): readonly (readonly [string, string])[] =>
   versionId === undefined ? [] : [['x-amz-version-id', versionId]]
 
-/** Errors: NoSuchKey, NoSuchVersion, MethodNotAllowed (the version named is a delete marker). */
+/** Errors: NoSuchKey, NoSuchVersion, MethodNotAllowed (a delete marker, named or current). */
 export const getObjectTagging = define<Named, { readonly tags: Tags; readonly versionId: VersionShown }>({
   name: 'GetObjectTagging',
   resource: 'object',
@@ -31,6 +31,8 @@ export const getObjectTagging = define<Named, { readonly tags: Tags; readonly ve
   headers: ['x-amz-request-payer'],
   parse,
   async run(context, { key, versionId }) {
+    const marked = await checkMarker(context, key, versionId, 'GET')
+    if (marked !== undefined) return fail(marked)
     const found = await findObject(context, key, versionId)
     if (!found.ok) return found
     return ok({ tags: found.value.tags, versionId: showsVersions(context.bucket) ? found.value.versionId : undefined })
@@ -42,7 +44,23 @@ export const getObjectTagging = define<Named, { readonly tags: Tags; readonly ve
   }),
 })
 
-async function replaceTags(context: Context, { key, versionId }: Named, tags: Tags): Promise<Result<VersionShown, S3Failure>> {
+/** Elsewhere a current delete marker is a key that does not exist; of tags Amazon says that a marker has none. */
+async function checkMarker(
+  { store, bucket }: Context,
+  key: string,
+  versionId: string | undefined,
+  method: 'GET' | 'PUT' | 'DELETE',
+): Promise<S3Failure | undefined> {
+  const version = await store.findVersion(bucket.id, key, versionId)
+  return version?.kind === 'delete-marker' ? markerRefused(version, method) : undefined
+}
+
+async function replaceTags(
+  context: Context,
+  { key, versionId }: Named,
+  tags: Tags,
+  method: 'PUT' | 'DELETE',
+): Promise<Result<VersionShown, S3Failure>> {
   const named = versionId === undefined ? undefined : { versionId }
   const put = await context.store.putTags({ bucketId: context.bucket.id, key, tags, ...named })
   if (put.ok) return ok(showsVersions(context.bucket) ? put.value.versionId : undefined)
@@ -50,12 +68,10 @@ async function replaceTags(context: Context, { key, versionId }: Named, tags: Ta
     case 'no-such-bucket':
       return fail(noSuchBucket(context.bucket.name))
     case 'no-such-key':
-      return fail(noSuchKey(key))
+    case 'is-delete-marker':
+      return fail((await checkMarker(context, key, versionId, method)) ?? noSuchKey(key))
     case 'no-such-version':
       return fail(noSuchVersion(key, versionId ?? ''))
-    // To clients a current delete marker means "no such key"; naming the marker itself is a misuse.
-    case 'is-delete-marker':
-      return fail(versionId === undefined ? noSuchKey(key) : s3Failure('MethodNotAllowed', { headers: [['x-amz-delete-marker', 'true']] }))
     default:
       return fail(storeFailure(put.error))
   }
@@ -74,8 +90,8 @@ export const putObjectTagging = define<Named, VersionShown>({
   async run(context, input) {
     const root = await readXml(input.payload)
     if (!root.ok) return root
-    const tags = parseTagging(root.value, OBJECT_TAGS_MAX)
-    return tags.ok ? replaceTags(context, input, tags.value) : tags
+    const tags = parseTagging(root.value, OBJECT_TAGS)
+    return tags.ok ? replaceTags(context, input, tags.value, 'PUT') : tags
   },
   render: (versionId) => ({ status: 200, headers: versionHeader(versionId), body: { kind: 'none' } }),
 })
@@ -90,6 +106,6 @@ export const deleteObjectTagging = define<Named, VersionShown>({
   parameters: ['versionId'],
   headers: [],
   parse,
-  run: (context, input) => replaceTags(context, input, []),
+  run: (context, input) => replaceTags(context, input, [], 'DELETE'),
   render: (versionId) => ({ status: 204, headers: versionHeader(versionId), body: { kind: 'none' } }),
 })

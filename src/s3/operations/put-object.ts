@@ -7,7 +7,7 @@ import { type Payload, receiveContent } from '../payload.ts'
 import { askedAlgorithm, askedType, CHECKSUM_HEADERS, checksumHeaders } from './checksums.ts'
 import { writeCondition } from './conditions.ts'
 import { ATTRIBUTE_HEADERS, type WrittenAttributes, writtenAttributes } from './object-headers.ts'
-import { changeFailure } from './versions.ts'
+import { changeFailure, checkWriteAhead, writtenVersionHeader } from './versions.ts'
 
 /** Source: Amazon S3 User Guide, "Uploading objects": 5 GB in a single operation. */
 export const PUT_BYTES_MAX = 5 * 1024 ** 3
@@ -25,7 +25,7 @@ type Output = { readonly etag: string; readonly checksum: Checksum; readonly wri
 function parse(request: S3Request): Result<Input, S3Failure> {
   const written = writtenAttributes(request)
   if (!written.ok) return written
-  const condition = writeCondition(request)
+  const condition = writeCondition(request, 'write')
   if (!condition.ok) return condition
   const algorithm = askedAlgorithm(request)
   if (!algorithm.ok) return algorithm
@@ -57,6 +57,8 @@ export const putObject = define<Input, Output>({
   parse,
   async run(context, { key, written, condition, algorithm, payload }) {
     const { store, bucket } = context
+    const ahead = await checkWriteAhead(context, key, condition)
+    if (!ahead.ok) return ahead
     const received = await receiveContent(store, payload, { bytesMax: PUT_BYTES_MAX, algorithm })
     if (!received.ok) return received
     const { staged, md5Hex, checksum } = received.value
@@ -72,8 +74,7 @@ export const putObject = define<Input, Output>({
     return fail(changeFailure(put.error, context, key, condition))
   },
   render({ etag, checksum, written }) {
-    const headers: (readonly [string, string])[] = [['etag', `"${etag}"`], ...checksumHeaders(checksum, 0)]
-    if (written.versioning !== 'unversioned') headers.push(['x-amz-version-id', written.versionId])
+    const headers = [['etag', `"${etag}"`] as const, ...checksumHeaders(checksum, 0), ...writtenVersionHeader(written.versionId)]
     return { status: 200, headers, body: { kind: 'none' } }
   },
 })

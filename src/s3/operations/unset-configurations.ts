@@ -30,7 +30,6 @@ const READ: readonly Row[] = [
   ['GetBucketWebsite', 'website', error('NoSuchWebsiteConfiguration'), 's3:GetBucketWebsite'],
   ['GetObjectLockConfiguration', 'object-lock', error('ObjectLockConfigurationNotFoundError'), 's3:GetBucketObjectLockConfiguration'],
   ['GetPublicAccessBlock', 'publicAccessBlock', error('NoSuchPublicAccessBlockConfiguration'), 's3:GetBucketPublicAccessBlock'],
-  ['GetBucketOwnershipControls', 'ownershipControls', error('OwnershipControlsNotFoundError'), 's3:GetBucketOwnershipControls'],
   ['GetBucketLogging', 'logging', document('BucketLoggingStatus'), 's3:GetBucketLogging'],
   ['GetBucketNotificationConfiguration', 'notification', document('NotificationConfiguration'), 's3:GetBucketNotification'],
   ['GetBucketAccelerateConfiguration', 'accelerate', document('AccelerateConfiguration'), 's3:GetAccelerateConfiguration'],
@@ -80,7 +79,6 @@ const REMOVED: readonly (readonly [name: string, subresource: string, permission
   ['DeleteBucketEncryption', 'encryption', 's3:PutEncryptionConfiguration'],
   ['DeleteBucketWebsite', 'website', 's3:DeleteBucketWebsite'],
   ['DeletePublicAccessBlock', 'publicAccessBlock', 's3:PutBucketPublicAccessBlock'],
-  ['DeleteBucketOwnershipControls', 'ownershipControls', 's3:PutBucketOwnershipControls'],
 ]
 
 const reader = ([name, subresource, answer, permission, selector]: Row): AnyOperation =>
@@ -95,7 +93,7 @@ const reader = ([name, subresource, answer, permission, selector]: Row): AnyOper
     parse: () => ok(undefined),
     async run({ bucket }) {
       if (answer.kind === 'document') return ok(xmlDocument(answer.root, answer.content))
-      return fail(s3Failure(answer.code, { elements: { BucketName: bucket.name } }))
+      return fail(s3Failure(answer.code, answer.code === 'NoSuchConfiguration' ? undefined : { elements: { BucketName: bucket.name } }))
     },
     render: (text) => ({ status: 200, headers: [], body: { kind: 'xml', text } }),
   })

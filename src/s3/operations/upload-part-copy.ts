@@ -12,7 +12,7 @@ import { COPY_CONDITION_HEADERS, type ReadConditions, readConditions } from './c
 import { type CopySource, findCopySource, parseCopySource, readThrough, SOURCE_OWNER_HEADER } from './copy-source.ts'
 import type { ByteRange } from './ranges.ts'
 import { findOpenUpload, type NamedPart, namedPart, PART_BYTES_MAX, partChecksumShown, uploadAlgorithm } from './uploads.ts'
-import { noSuchKey, noSuchUpload } from './versions.ts'
+import { noSuchKey, noSuchUpload, sourceVersionHeader } from './versions.ts'
 
 const RANGE_HEADER = 'x-amz-copy-source-range'
 
@@ -21,7 +21,7 @@ type Input = NamedPart & {
   readonly conditions: ReadConditions | undefined
   readonly range: ByteRange | undefined
 }
-type Output = { readonly part: Part; readonly upload: Upload; readonly sourceVersionId: string | undefined }
+type Output = { readonly part: Part; readonly upload: Upload; readonly sourceVersionId: string }
 
 function parseRange(text: string): Result<ByteRange, S3Failure> {
   const match = /^bytes=(\d{1,16})-(\d{1,16})$/.exec(text)
@@ -46,6 +46,9 @@ function parse(request: S3Request): Result<Input, S3Failure> {
 
 function withinSource(range: ByteRange | undefined, bytes: number): Result<ByteRange, S3Failure> {
   const wanted = range ?? { from: 0, to: bytes }
+  if (range !== undefined && range.from >= bytes) {
+    return fail(s3Failure('InvalidRequest', { message: 'The specified copy range is invalid for the source object size' }))
+  }
   if (wanted.to > bytes) {
     const message = `Range specified is not valid for source object of size: ${bytes}`
     return fail(invalidArgument(RANGE_HEADER, `bytes=${wanted.from}-${wanted.to - 1}`, message))
@@ -76,7 +79,7 @@ export const uploadPartCopy = define<Input, Output>({
     if (!upload.ok) return upload
     const found = await findCopySource(context, source, conditions)
     if (!found.ok) return found
-    const { version, shown } = found.value
+    const version = found.value
     const within = withinSource(range, version.bytes)
     if (!within.ok) return within
     const { from, to } = within.value
@@ -97,7 +100,7 @@ export const uploadPartCopy = define<Input, Output>({
       checksum: { algorithm, type: 'FULL_OBJECT', value: hasher.digest().toString('base64') },
       content: { kind: 'shared', of: version, from, to },
     })
-    if (put.ok) return ok({ part: put.value, upload: upload.value, sourceVersionId: shown ? version.versionId : undefined })
+    if (put.ok) return ok({ part: put.value, upload: upload.value, sourceVersionId: version.versionId })
     if (put.error === 'no-such-upload') return fail(noSuchUpload(uploadId))
     return fail(put.error === 'source-gone' ? noSuchKey(source.key) : storeFailure(put.error))
   },
@@ -107,7 +110,7 @@ export const uploadPartCopy = define<Input, Output>({
       checksumElement(partChecksumShown(upload, part.checksum), 0)
     return {
       status: 200,
-      headers: sourceVersionId === undefined ? [] : [['x-amz-copy-source-version-id', sourceVersionId]],
+      headers: sourceVersionHeader(sourceVersionId),
       body: { kind: 'xml', text: xmlDocument('CopyPartResult', content) },
     }
   },

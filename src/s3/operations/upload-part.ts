@@ -18,11 +18,9 @@ function parse(request: S3Request): Result<Input, S3Failure> {
   return asked.ok ? ok({ ...named.value, stated: payload.statedChecksum?.algorithm ?? asked.value, payload }) : asked
 }
 
-/** What the client asked to hear: the checksum of its upload, or the one it stated with this part. */
+/** What the client asked to hear: the checksum of its upload, or the one it stated with this part, be it in a trailer. */
 function shownChecksum({ part, upload, payload }: Output): Pick<Checksum, 'algorithm' | 'value'> | undefined {
-  if (upload.checksumAlgorithm !== undefined) return part.checksum
-  const stated = payload.statedChecksum
-  return stated?.value === undefined ? undefined : { algorithm: stated.algorithm, value: stated.value }
+  return upload.checksumAlgorithm === undefined ? payload.verifiedChecksum : part.checksum
 }
 
 /**

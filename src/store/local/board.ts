@@ -1,6 +1,6 @@
 /**
- * What threads tell each other without messages, in shared memory: a counter of freeings, a counter of changes to buckets, and for each thread the
- * freeing counter at which its oldest request began.
+ * What threads tell each other without messages, in shared memory: a counter of freeings, a counter of changes to buckets, whether space is left, and for
+ * each thread the freeing counter at which its oldest request began.
  *
  * What a commit freed may be unlinked once every thread's oldest request began after the counter was raised for it: the counter is raised behind
  * the commit, and a request publishes the counter before it first reads the index. Counters wrap; only differences mean something.
@@ -9,7 +9,8 @@ import type { Lease } from '../store.ts'
 
 const FREEINGS = 0
 const BUCKETS = 1
-const FIRST_SLOT = 2
+const FULL = 2
+const FIRST_SLOT = 3
 /** Per slot: 1 while a request is under way, and the counter at which the oldest began. */
 const PER_SLOT = 2
 const ACTIVE = 0
@@ -33,6 +34,15 @@ export class Board {
 
   noteBucketsChanged(): void {
     Atomics.add(this.#cells, BUCKETS, 1)
+  }
+
+  /** Whether changes that store something were refused for want of space, a second ago or less. */
+  get isFull(): boolean {
+    return Atomics.load(this.#cells, FULL) === 1
+  }
+
+  noteFull(isFull: boolean): void {
+    Atomics.store(this.#cells, FULL, isFull ? 1 : 0)
   }
 
   /** Raises the counter for what was freed by a commit that readers can see by now; answers what `isPast` wants to know. */

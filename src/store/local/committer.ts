@@ -96,11 +96,17 @@ export class Committer {
   }
 
   #refusal(request: ChangeRequest): Refusal | undefined {
-    const { journal, room, readOnly } = this.#input
     if (this.#closed || this.#behind) return 'unavailable'
-    if (readOnly()) return 'read-only'
-    if ((journal.room === 'reserve' || room() === 'reserve') && !freesSpace(request)) return 'full'
-    return undefined
+    if (this.#input.readOnly()) return 'read-only'
+    return this.lookForRoom() === 'reserve' && !freesSpace(request) ? 'full' : undefined
+  }
+
+  /** And lets all threads know. */
+  lookForRoom(): 'ample' | 'reserve' {
+    const { journal, room, board } = this.#input
+    const found = journal.room === 'reserve' ? 'reserve' : room()
+    board.noteFull(found === 'reserve')
+    return found
   }
 
   async #run(): Promise<void> {

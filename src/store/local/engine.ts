@@ -70,6 +70,7 @@ export type EngineFault =
 
 /** Where the numbers of threads' lanes and extents begin: the engine's own store is thread 0. */
 const ENGINE_THREAD = 0
+const ROOM_PERIOD_MS = 1000
 
 /**
  * Read-only (`pool.view.readOnly`) where the disks hold less than was seen, or too few are there: then it serves what the index and those disks have, and goes
@@ -251,6 +252,7 @@ export class Engine {
     this.healing.begin()
     this.#sweeping = this.#sweep()
     this.#stops.push(expireUploads(this.#commits, this.#input.clock))
+    this.#watchRoom()
   }
 
   /** A way to the committer for one more thread. */
@@ -329,5 +331,16 @@ export class Engine {
       const swept = await sweepLeftovers({ pool, index, start, stopped: () => this.#closed || pool.view.readOnly !== undefined })
       if (swept === 'done') await onSwept?.(start)
     }
+  }
+
+  /** Uploads that would be refused anyway are refused before their bodies: so that it ends when there is room again, somebody has to look. */
+  #watchRoom(): void {
+    const { clock } = this.#input
+    const look = (): void => {
+      this.committer.lookForRoom()
+      cancel = clock.timer(ROOM_PERIOD_MS, look)
+    }
+    let cancel = clock.timer(ROOM_PERIOD_MS, look)
+    this.#stops.push(() => cancel())
   }
 }

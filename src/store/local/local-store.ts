@@ -90,6 +90,12 @@ export class LocalStore implements Store {
     return this.#leases.take()
   }
 
+  foreseenFault(): StoreFault | undefined {
+    const { board, commits } = this.#input
+    if (commits.view.readOnly !== undefined) return 'read-only'
+    return board.isFull ? 'full' : undefined
+  }
+
   // Buckets
 
   async listBuckets(): Promise<readonly Bucket[]> {
@@ -265,6 +271,7 @@ export class LocalStore implements Store {
 
   async listUploads(input: Parameters<Store['listUploads']>[0]): ReturnType<Store['listUploads']> {
     const page = await listUploads(this.#input.index, this.#input.clock, input)
+    if (page === undefined) return undefined
     const entries = page.entries.map(({ key, upload }) => toUpload(input.bucketId, key, upload))
     return { ...page, entries, lastUploadId: entries.at(-1)?.key === page.last ? entries.at(-1)!.uploadId : '' }
   }

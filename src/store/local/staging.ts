@@ -56,6 +56,11 @@ export class StagingWriter implements ContentWriter {
     if (this.copies) this.#extent = this.#beginExtent()
   }
 
+  get fault(): StoreFault | undefined {
+    const fault = this.#extent?.writer.fault
+    return fault && storeFault(fault)
+  }
+
   write(chunk: Uint8Array): Promise<void> | undefined {
     this.#bytes += chunk.length
     if (this.#refused) return undefined

@@ -132,12 +132,47 @@ export function conditionTests(endpoint: Endpoint): void {
       await s3.putObject({ Bucket, Key, Body: 'x' })
       const { UploadId } = await s3.createMultipartUpload({ Bucket, Key })
       const part = await s3.uploadPart({ Bucket, Key, UploadId, PartNumber: 1, Body: 'part' })
-      const parts = { Parts: [{ PartNumber: 1, ETag: part.ETag, ChecksumCRC32: part.ChecksumCRC32 }] }
+      const parts = { Parts: [{ PartNumber: 1, ETag: part.ETag }] }
       const refused = s3.completeMultipartUpload({ Bucket, Key, UploadId, MultipartUpload: parts, IfNoneMatch: '*' })
       expect(await refusal(refused)).toMatchObject({ code: 'PreconditionFailed', status: 412 })
       expect(await readText(s3, Bucket, Key)).toBe('x')
       await s3.completeMultipartUpload({ Bucket, Key, UploadId, MultipartUpload: parts })
       expect(await readText(s3, Bucket, Key)).toBe('part')
+    })
+
+    // Amazon S3 User Guide, "Conditional writes": a 409 asks for a new upload.
+    test('a conditional completion conflicts with a write made after the upload began', async () => {
+      const Key = newKey()
+      const begin = async () => {
+        const { UploadId } = await s3.createMultipartUpload({ Bucket, Key })
+        const { ETag } = await s3.uploadPart({ Bucket, Key, UploadId, PartNumber: 1, Body: 'part' })
+        return { Bucket, Key, UploadId, MultipartUpload: { Parts: [{ PartNumber: 1, ETag }] } }
+      }
+      const first = await s3.putObject({ Bucket, Key, Body: 'x' })
+      const late = await begin()
+      const second = await s3.putObject({ Bucket, Key, Body: 'y' })
+      expect(await refusal(s3.completeMultipartUpload({ ...late, IfMatch: first.ETag }))).toMatchObject({ code: 'PreconditionFailed' })
+      const conflict = await refusal(s3.completeMultipartUpload({ ...late, IfMatch: second.ETag }))
+      expect(conflict).toMatchObject({ code: 'ConditionalRequestConflict', status: 409, error: { Condition: 'If-Match', Key } })
+      await s3.completeMultipartUpload({ ...(await begin()), IfMatch: second.ETag })
+      expect(await readText(s3, Bucket, Key)).toBe('part')
+      await s3.completeMultipartUpload(late)
+    })
+
+    test('conditions that Amazon does not take are refused by name', async () => {
+      const path = `/${Bucket}/${newKey()}`
+      const put = (headers: Record<string, string>) => sendRaw(endpoint, { method: 'PUT', path, body: 'x', headers })
+      const both = await put({ 'if-match': '"a"', 'if-none-match': '*' })
+      expect(both.status).toBe(501)
+      expect(both.element('Header')).toBe('If-Match,If-None-Match')
+      expect(both.element('additionalMessage')).toBe('Multiple conditional request headers present in the request')
+      for (const [name, value] of [
+        ['If-Match', '*'],
+        ['If-None-Match', '"a"'],
+      ] as const) {
+        const reply = await put({ [name.toLowerCase()]: value })
+        expect([reply.status, reply.element('Header')]).toEqual([501, name])
+      }
     })
   })
 }

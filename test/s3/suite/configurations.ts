@@ -19,7 +19,6 @@ export function configurationTests(endpoint: Endpoint): void {
       ['website', 'NoSuchWebsiteConfiguration'],
       ['object-lock', 'ObjectLockConfigurationNotFoundError'],
       ['publicAccessBlock', 'NoSuchPublicAccessBlockConfiguration'],
-      ['ownershipControls', 'OwnershipControlsNotFoundError'],
       ['tagging', 'NoSuchTagSet'],
       ['inventory&id=x', 'NoSuchConfiguration'],
     ])('GET ?%s answers %s', async (query, code) => {
@@ -61,6 +60,22 @@ export function configurationTests(endpoint: Endpoint): void {
         expect(acl.Grants?.[0]).toMatchObject({ Permission: 'FULL_CONTROL', Grantee: { Type: 'CanonicalUser' } })
         expect(acl.Grants?.[0]?.Grantee?.ID).toBe(acl.Owner?.ID)
       }
+    })
+
+    test("a bucket says that everything is its owner's, until that is taken away", async () => {
+      const told = async () =>
+        (await s3.getBucketOwnershipControls({ Bucket })).OwnershipControls?.Rules?.map((rule) => rule.ObjectOwnership)
+      const put = (ObjectOwnership: 'BucketOwnerEnforced' | 'ObjectWriter') =>
+        s3.putBucketOwnershipControls({ Bucket, OwnershipControls: { Rules: [{ ObjectOwnership }] } })
+      expect(await told()).toEqual(['BucketOwnerEnforced'])
+      await s3.deleteBucketOwnershipControls({ Bucket })
+      expect(await refusal(told())).toMatchObject({ code: 'OwnershipControlsNotFoundError', status: 404 })
+      await put('BucketOwnerEnforced')
+      expect(await told()).toEqual(['BucketOwnerEnforced'])
+      expect(await refusal(put('ObjectWriter'))).toMatchObject({ code: 'NotImplemented', status: 501 })
+      const two = '<OwnershipControls><Rule/><Rule/></OwnershipControls>'
+      const reply = await sendRaw(endpoint, { method: 'PUT', path: `/${Bucket}`, query: 'ownershipControls', body: two })
+      expect(reply.element('Code')).toBe('MalformedXML')
     })
 
     test('an ACL that says the same is taken, and any other refused', async () => {

@@ -139,13 +139,19 @@ export function objectTests(endpoint: Endpoint): void {
     test('user metadata sent as UTF-8 comes back encoded by RFC 2047', async () => {
       const Key = newKey()
       const value = Buffer.from('ÄMÄZÕÑ S3', 'utf8')
+      const told = '=?UTF-8?Q?=C3=84M=C3=84Z=C3=95=C3=91_S3?='
       await sendRaw(endpoint, { method: 'PUT', path: `/${Bucket}/${Key}`, body: 'x', headers: { 'x-amz-meta-nonascii': encoded(value) } })
-      const head = await sendRaw(endpoint, { method: 'HEAD', path: `/${Bucket}/${Key}` })
-      expect(head.headers['x-amz-meta-nonascii']).toBe(encoded(value))
+      const head = () => sendRaw(endpoint, { method: 'HEAD', path: `/${Bucket}/${Key}` })
+      expect((await head()).headers['x-amz-meta-nonascii']).toBe(told)
       const bytes = { 'x-amz-meta-nonascii': value.toString('latin1') }
       await sendRaw(endpoint, { method: 'PUT', path: `/${Bucket}/${Key}`, body: 'x', headers: bytes })
-      const told = await sendRaw(endpoint, { method: 'HEAD', path: `/${Bucket}/${Key}` })
-      expect(told.headers['x-amz-meta-nonascii']).toBe(encoded(value))
+      expect((await head()).headers['x-amz-meta-nonascii']).toBe(told)
+    })
+
+    test('user metadata sent as encoded words is kept as the text they spell', async () => {
+      const Key = newKey()
+      await s3.putObject({ Bucket, Key, Body: 'x', Metadata: { b: '=?UTF-8?B?YWJj?=', q: '=?UTF-8?Q?a_b?= =?UTF-8?Q?c?=' } })
+      expect((await s3.headObject({ Bucket, Key })).Metadata).toEqual({ b: 'abc', q: 'a bc' })
     })
 
     test('the length of a body must be said', async () => {

@@ -52,6 +52,23 @@ export function rangeTests(endpoint: Endpoint): void {
       },
     )
 
+    test('a range is sent only of the object that If-Range names', async () => {
+      const Key = newKey()
+      const { ETag } = await s3.putObject({ Bucket, Key, Body: 'the whole' })
+      const modified = (await s3.headObject({ Bucket, Key })).LastModified?.toUTCString()
+      for (const [ifRange, text] of [
+        [ETag, 'the'],
+        [modified, 'the'],
+        ['"another"', 'the whole'],
+        [`W/${ETag}`, 'the whole'],
+        ['Sat, 01 Jan 2000 00:00:00 GMT', 'the whole'],
+      ] as const) {
+        const headers = { range: 'bytes=0-2', 'if-range': ifRange ?? '' }
+        const reply = await sendRaw(endpoint, { method: 'GET', path: `/${Bucket}/${Key}`, headers })
+        expect([reply.status, reply.text]).toEqual([text === 'the' ? 206 : 200, text])
+      }
+    })
+
     test('the last bytes of an empty object are the whole of it', async () => {
       await s3.putObject({ Bucket, Key: 'empty', Body: '' })
       expect(await s3.getObject({ Bucket, Key: 'empty', Range: 'bytes=-5' })).toMatchObject({ ContentLength: 0 })

@@ -17,6 +17,8 @@ export type RawRequest = {
   /** The value of x-amz-content-sha256, if not the digest of the body. */
   readonly contentSha256?: string
   readonly unsigned?: true
+  /** Signed with another secret. */
+  readonly tamper?: true
 }
 
 export type RawReply = {
@@ -30,7 +32,8 @@ export type RawReply = {
 const sha256 = (data: Uint8Array | string): string => createHash('sha256').update(data).digest('hex')
 const hmac = (key: Uint8Array | string, text: string): Buffer => createHmac('sha256', key).update(text).digest()
 
-function sign(to: Endpoint, sent: RawRequest, host: string): Record<string, string> {
+/** The headers to send: those given, the signature, and what it is made over. */
+export function signedHeaders(to: Endpoint, sent: RawRequest, host: string): Record<string, string> {
   const now = `${new Date().toISOString().replaceAll(/[-:]/g, '').slice(0, 15)}Z`
   const scope = `${now.slice(0, 8)}/${to.region}/s3/aws4_request`
   const contentSha256 = sent.contentSha256 ?? sha256(sent.body ?? '')
@@ -54,7 +57,7 @@ function sign(to: Endpoint, sent: RawRequest, host: string): Record<string, stri
     contentSha256,
   ].join('\n')
   const toSign = ['AWS4-HMAC-SHA256', now, scope, sha256(canonical)].join('\n')
-  let key: Uint8Array | string = `AWS4${to.credentials.secretAccessKey}`
+  let key: Uint8Array | string = `AWS4${to.credentials.secretAccessKey}${sent.tamper === true ? 'x' : ''}`
   for (const part of scope.split('/')) key = hmac(key, part)
   const signature = createHmac('sha256', key).update(toSign).digest('hex')
   const credential = `${to.credentials.accessKeyId}/${scope}`
@@ -64,7 +67,7 @@ function sign(to: Endpoint, sent: RawRequest, host: string): Record<string, stri
 
 export function sendRaw(to: Endpoint, sent: RawRequest): Promise<RawReply> {
   const url = new URL(to.endpoint)
-  const headers = sent.unsigned === true ? { ...sent.headers } : sign(to, sent, sent.headers?.host ?? url.host)
+  const headers = sent.unsigned === true ? { ...sent.headers } : signedHeaders(to, sent, sent.headers?.host ?? url.host)
   const path = sent.query === undefined ? sent.path : `${sent.path}?${sent.query}`
   return new Promise((resolve, reject) => {
     const outgoing = request({

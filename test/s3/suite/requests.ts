@@ -51,6 +51,29 @@ export function requestTests(endpoint: Endpoint): void {
       expect(await expired.text()).toContain('Request has expired')
     })
 
+    test('a condition in a presigned address is obeyed', async () => {
+      const write = new PutObjectCommand({ Bucket, Key: newKey() })
+      const condition = (next: (args: never) => Promise<never>) => (args: { readonly request?: unknown }) => {
+        ;(args.request as { query: Record<string, string> }).query['If-None-Match'] = '*'
+        return next(args as never)
+      }
+      write.middlewareStack.add(condition as never, { step: 'build', name: 'condition' })
+      const url = await getSignedUrl(s3, write)
+      expect(url).toContain('If-None-Match=%2A')
+      expect((await fetch(url, { method: 'PUT', body: 'first' })).status).toBe(200)
+      expect((await fetch(url, { method: 'PUT', body: 'second' })).status).toBe(412)
+    })
+
+    test('with a presigned address the digest of the body may be stated without having been signed, other headers may not', async () => {
+      const url = await getSignedUrl(s3, new PutObjectCommand({ Bucket, Key: newKey() }))
+      const put = (headers: Record<string, string>) => fetch(url, { method: 'PUT', body: 'x', headers })
+      expect((await put({ 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' })).status).toBe(200)
+      expect(await (await put({ 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD', 'x-amz-user-agent': 'x' })).text()).toContain(
+        '<HeadersNotSigned>x-amz-user-agent</HeadersNotSigned>',
+      )
+      expect((await put({ 'x-amz-content-sha256': 'STREAMING-UNSIGNED-PAYLOAD-TRAILER' })).status).toBe(403)
+    })
+
     test('a request signed a quarter of an hour off is refused', async () => {
       const skewed = new S3({
         endpoint: endpoint.endpoint,

@@ -5,12 +5,14 @@ import { conditionTests } from './conditions.ts'
 import { configurationTests } from './configurations.ts'
 import { copyTests } from './copying.ts'
 import { deletingTests } from './deleting.ts'
+import { earlyRefusalTests } from './early-refusals.ts'
 import type { Endpoint } from './endpoint.ts'
 import { listingTests } from './listing.ts'
 import { minioClientTests } from './minio-client.ts'
 import { multipartTests } from './multipart.ts'
 import { objectTests } from './objects.ts'
 import { rangeTests } from './ranges.ts'
+import { recordedTests } from './recorded.ts'
 import { requestTests } from './requests.ts'
 import { taggingTests } from './tagging.ts'
 import { versioningTests } from './versioning.ts'
@@ -21,6 +23,7 @@ export function endpointTests(endpoint: Endpoint): void {
   objectTests(endpoint)
   rangeTests(endpoint)
   conditionTests(endpoint)
+  earlyRefusalTests(endpoint)
   checksumTests(endpoint)
   versioningTests(endpoint)
   listingTests(endpoint)
@@ -28,6 +31,7 @@ export function endpointTests(endpoint: Endpoint): void {
   deletingTests(endpoint)
   multipartTests(endpoint)
   taggingTests(endpoint)
+  recordedTests(endpoint)
   configurationTests(endpoint)
   minioClientTests(endpoint)
 }

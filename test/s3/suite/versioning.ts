@@ -102,6 +102,10 @@ export function versioningTests(endpoint: Endpoint): void {
       const empty = await sendRaw(endpoint, { method: 'GET', path: `/${Bucket}/${Key}`, query: 'versionId=' })
       expect(empty.status).toBe(400)
       expect(empty.element('Code')).toBe('InvalidArgument')
+      for (const method of ['GET', 'DELETE']) {
+        const odd = await sendRaw(endpoint, { method, path: `/${Bucket}/${Key}`, query: 'versionId=a%0D%0Ab' })
+        expect([odd.status, odd.element('Message')]).toEqual([400, 'Invalid version id specified'])
+      }
       expect(put.VersionId).toBeTruthy()
     })
   })

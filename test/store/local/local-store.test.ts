@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
 import { initSite, openLocalSite } from '../../../src/store/local/open-site.ts'
 import type { SiteId } from '../../../src/store/terms.ts'
 import { must, storeContract } from '../store-contract.ts'
@@ -27,4 +28,21 @@ storeContract('directories, the index in LMDB', async () => {
       rmSync(folder, { recursive: true, force: true })
     },
   }
+})
+
+describe('what a store foresees', () => {
+  test('it knows that no change that stores something will be taken, and when one will again', async () => {
+    let room: 'ample' | 'reserve' = 'ample'
+    const site = await SimulatedSite.make({ seed: 12, disks: 3, parity: 1 })
+    await site.close()
+    await site.restart({ indexRoom: () => room })
+    expect(site.store.foreseenFault()).toBe(undefined)
+    room = 'reserve'
+    await site.run(site.world.sleep(1500))
+    expect(site.store.foreseenFault()).toBe('full')
+    room = 'ample'
+    await site.run(site.world.sleep(1500))
+    expect(site.store.foreseenFault()).toBe(undefined)
+    await site.close()
+  })
 })

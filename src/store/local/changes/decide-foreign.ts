@@ -10,6 +10,7 @@ import { isNameFree } from './apply-buckets.ts'
 import { getDeletions, isDeleted, knownOperations } from './bucket-deletions.ts'
 import { change, type DecideContext, type Decision, refused } from './context.ts'
 import { type DecidedContent, decideContent } from './decide-content.ts'
+import { HIDDEN_KEPT_US } from './decide-hidden.ts'
 import { concurrentWith } from './merge.ts'
 import type { ChangeRequest } from './request.ts'
 
@@ -40,6 +41,7 @@ export function decideForeign(context: DecideContext, request: ForeignRequest): 
   if (deleted !== undefined && deletion === 'not-deleted' && !isNameFree(reader, deleted.name)) return refused('no-such-bucket')
   const content = foreignContent(context, request)
   if (!content.ok) return refused(content.error)
+  const keepUs = request.keepUs ?? HIDDEN_KEPT_US
   const record = {
     kind: 'apply-foreign',
     bucket: bucketId,
@@ -52,6 +54,7 @@ export function decideForeign(context: DecideContext, request: ForeignRequest): 
     digest,
     evidence: request.evidence,
     ...(content.value && { content: content.value.content }),
+    ...(keepUs > 0 && removes(context, request) && { keepUntil: context.clock + keepUs }),
   } as const
   const concurrent =
     (deletion === 'not-deleted' && (deleted !== undefined || operation.change.kind === 'delete-bucket')) ||
@@ -60,6 +63,13 @@ export function decideForeign(context: DecideContext, request: ForeignRequest): 
   return content.value === undefined && request.content !== undefined && decision.kind === 'change'
     ? { ...decision, unused: true }
     : decision
+}
+
+/** Whether a version that is here goes by it, on the word of another site. */
+function removes({ reader, site }: DecideContext, { bucketId, operation: { change, position } }: ForeignRequest): boolean {
+  if (position.site === site) return false
+  const target = change.kind === 'delete-version' ? change.target : 'replaces' in change ? change.replaces : null
+  return target !== null && 'key' in change && getAt(reader, bucketId, change.key, target) !== undefined
 }
 
 const ALREADY: Decision = { kind: 'nothing', value: { kind: 'already', concurrent: false }, unused: true }

@@ -4,7 +4,8 @@ import { completedUploadKey, partKey, Table, tableRange, uploadKey } from '../in
 import type { IndexReader } from '../index/ordered-map.ts'
 import { decodePartRow, decodeUploadRow, getBucket, type PartRow, type UploadRow } from '../index/rows.ts'
 import { checksumOf, decodeAttributes, encodeAttributes, etagText, parseEtag } from '../index/version-row.ts'
-import { modifiedMsOf, positionOf, readUint64, versionIdOf } from '../position.ts'
+import { getNewest } from '../index/versions.ts'
+import { comparePositions, modifiedMsOf, positionOf, readUint64, versionIdOf } from '../position.ts'
 import { change, type DecideContext, type Decision, refused } from './context.ts'
 import { nextOperation, positionHere } from './decide-buckets.ts'
 import { decideContent } from './decide-content.ts'
@@ -89,6 +90,8 @@ function decideComplete(context: DecideContext, request: Extract<UploadRequest, 
   if (parts === undefined) return refused('invalid-part')
   const failed = request.condition && checkCondition(reader, bucketId, key, request.condition)
   if (failed !== undefined) return refused(failed)
+  const newest = request.condition && getNewest(reader, bucketId, key)
+  if (newest !== undefined && comparePositions(newest.position, upload.position) > 0) return refused('changed-meanwhile')
   const { mark, written } = newVersion(context, bucket, key)
   const { checksum } = request
   const packed = { ...decodeAttributes(upload.attributes, 0), ...(checksum && { checksum }) }

@@ -31,6 +31,8 @@ export const RECORD_KINDS = {
   'apply-foreign': 16,
   'note-shards': 17,
   'drop-manifests': 18,
+  'return-version': 20,
+  'drop-hidden': 21,
 } as const
 export type RecordKind = keyof typeof RECORD_KINDS
 
@@ -93,7 +95,26 @@ export type ApplyForeignRecord = {
   readonly evidence: Uint8Array
   /** Undefined: only its effects on others count. */
   readonly content?: RecordContent
+  /** Microseconds since 1970: what it removes is hidden until then. Undefined: it is freed. */
+  readonly keepUntil?: number
 }
+/** A hidden version that comes back as another one. */
+export type ReturnVersionRecord = OfKey & {
+  readonly kind: 'return-version'
+  readonly hidden: Position
+  /** Of the version that it is from now on: made here, perhaps with the clock of the hidden one. */
+  readonly position: Position
+  readonly isMarker: boolean
+  readonly isNull: boolean
+  readonly etag: string
+  readonly checksum: number
+  readonly attributes: Uint8Array
+  readonly bytes: number
+  readonly content: RecordContent
+  /** For peers; the content has them already. */
+  readonly parts: readonly RecordPart[]
+}
+export type HiddenVersionAt = { readonly bucket: BucketId; readonly key: string; readonly position: Position }
 
 export type ChangeRecord =
   | (InBucket & { readonly kind: 'create-bucket'; readonly name: BucketName; readonly owner: string; readonly origin: Position })
@@ -138,6 +159,8 @@ export type ChangeRecord =
   | ApplyForeignRecord
   | { readonly kind: 'note-shards'; readonly shards: readonly ShardNote[] }
   | { readonly kind: 'drop-manifests'; readonly manifests: readonly number[] }
+  | ReturnVersionRecord
+  | { readonly kind: 'drop-hidden'; readonly hidden: readonly HiddenVersionAt[] }
 
 export type EncodedRecord = { readonly kind: number; readonly metadata: Uint8Array }
 
@@ -146,7 +169,7 @@ export function encodeRecord(record: ChangeRecord): EncodedRecord {
   return { kind: RECORD_KINDS[kind], metadata: encodeCbor(fields) }
 }
 
-type FieldType = 'number' | 'text' | 'bytes' | 'flag' | 'map' | 'list' | 'text?' | 'map?' | 'bytes?' | 'text-or-null'
+type FieldType = 'number' | 'text' | 'bytes' | 'flag' | 'map' | 'list' | 'number?' | 'text?' | 'map?' | 'bytes?' | 'text-or-null'
 type Shape = Readonly<Record<string, FieldType>>
 
 const OF_KEY: Shape = { bucket: 'number', operation: 'map', key: 'text' }
@@ -182,9 +205,24 @@ const SHAPES: Readonly<Record<RecordKind, Shape>> = {
     digest: 'bytes',
     evidence: 'bytes',
     content: 'map?',
+    keepUntil: 'number?',
   },
   'note-shards': { shards: 'list' },
   'drop-manifests': { manifests: 'list' },
+  'return-version': {
+    ...OF_KEY,
+    hidden: 'map',
+    position: 'map',
+    isMarker: 'flag',
+    isNull: 'flag',
+    etag: 'text',
+    checksum: 'number',
+    attributes: 'bytes',
+    bytes: 'number',
+    content: 'map',
+    parts: 'list',
+  },
+  'drop-hidden': { hidden: 'list' },
 }
 const KIND_BY_NUMBER = new Map<number, RecordKind>(Object.entries(RECORD_KINDS).map(([kind, number]) => [number, kind as RecordKind]))
 
@@ -205,6 +243,8 @@ function hasType(value: unknown, type: FieldType): boolean {
   switch (type) {
     case 'number':
       return Number.isSafeInteger(value) && (value as number) >= 0
+    case 'number?':
+      return value === undefined || hasType(value, 'number')
     case 'text':
       return typeof value === 'string'
     case 'text?':

@@ -5,6 +5,7 @@
 import type { Operation, Origin, StoreFault, WriteCondition } from '../../store.ts'
 import type { Bucket, BucketId, BucketName, Checksum, ChecksumAlgorithm, Part, Position, Versioning } from '../../terms.ts'
 import type { StagedExtent } from '../disk-stays.ts'
+import type { HiddenVersionAt } from './record.ts'
 
 /** Content of a new version or part. */
 export type RequestContent =
@@ -77,7 +78,17 @@ export type ChangeRequest =
       readonly evidence: Uint8Array
       /** Undefined: the bytes are not to be had any more. */
       readonly content?: RequestContent
+      /** How long what it removes stays hidden before its bytes are given up; 0 frees it at once. HIDDEN_KEPT_US unless given. */
+      readonly keepUs?: number
     })
+  /** Brings a hidden version back. `asNewest`: on top of what the same peer wrote since, if nobody else did. */
+  | (OfKey & { readonly kind: 'return-version'; readonly hidden: Position; readonly asNewest: boolean })
+  /** Makes an operation in a bucket that is deleted, which undoes the deletion. */
+  | (InBucket & { readonly kind: 'return-bucket' })
+  /** Gives up hidden versions, at most HIDDEN_AT_ONCE. */
+  | { readonly kind: 'drop-hidden'; readonly hidden: readonly HiddenVersionAt[] }
+  /** Gives up hidden versions whose time has passed, at most a page of them. */
+  | { readonly kind: 'expire-hidden'; readonly before: number }
   /** Shards that were found bad or missing, or are whole again. Bit s stands for shard s. */
   | { readonly kind: 'note-shards'; readonly shards: readonly ShardNote[] }
   /** Lets manifests go that have no owners. */
@@ -106,6 +117,7 @@ export type ChangeValue =
   | { readonly uploadId: string; readonly initiatedMs: number }
   | Part
   | { readonly expired: number }
+  | { readonly returned: boolean }
   | { readonly kind: 'applied' | 'already'; readonly concurrent: boolean }
 
 export type Refusal =
@@ -119,6 +131,7 @@ export type Refusal =
   | 'is-delete-marker'
   | 'no-such-upload'
   | 'invalid-part'
+  | 'changed-meanwhile'
   | 'conflict'
   | 'name-taken'
   | 'content-needed'

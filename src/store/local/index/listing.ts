@@ -2,7 +2,7 @@
 import type { Clock } from '../../../environment.ts'
 import type { ListedObject, ListedVersion, ListInput, ListPage, ListVersionsInput } from '../../store.ts'
 import type { Position } from '../../terms.ts'
-import { POSITION_BYTES, positionOf } from '../position.ts'
+import { comparePositions, POSITION_BYTES, positionOf } from '../position.ts'
 import { checksumAlgorithmOf } from './checksum-numbers.ts'
 import { commonPrefixOf, keyBounds, RowCursor, s3KeyOf, Turns } from './key-walk.ts'
 import { BEHIND_S3_KEY, behind, currentPrefix, namedVersionKey, nullVersionKey, uploadPrefix, versionPrefix } from './keys.ts'
@@ -39,27 +39,46 @@ const listedObject = (key: string, head: VersionHead): ListedObject => {
     : { key, bytes, etag, modifiedMs, checksumAlgorithm: named.algorithm, checksumType: named.type }
 }
 
-export async function listObjects(index: OrderedMap, clock: Clock, input: ListInput): Promise<ListPage<ListedObject>> {
-  const { from, to } = keyBounds(input)
-  const cursor = new RowCursor(currentPrefix(input.bucketId), from, to, input.delimiter === '' ? input.max + 1 : 32)
-  const page = new Page<ListedObject>(input.max)
-  const turns = new Turns(index, clock)
+/** How rows of one table become entries of a page. */
+type Rows<T> = {
+  readonly keyOf: (row: Entry) => string
+  /** Rows that are there and not listed. */
+  readonly hides?: (row: Entry) => boolean
+  readonly entryOf: (key: string, row: Entry) => T
+}
+
+/** A page of rows, those with a common prefix as one. */
+async function gather<T>(turns: Turns, cursor: RowCursor, input: ListInput, { keyOf, hides, entryOf }: Rows<T>): Promise<ListPage<T>> {
+  const page = new Page<T>(input.max)
   for (let row = cursor.row(turns.reader); row !== undefined; row = cursor.row(turns.reader)) {
-    if (!page.open) break
-    const key = s3KeyOf(row.key, 0)
-    const common = commonPrefixOf(key, input)
-    if (common === undefined) {
-      page.entries.push(listedObject(key, readVersionHead(row.value)))
+    if (hides?.(row)) {
       cursor.advance()
     } else {
-      page.commonPrefixes.push(common)
-      cursor.seek(behind(Buffer.from(common)))
+      if (!page.open) break
+      const key = keyOf(row)
+      const common = commonPrefixOf(key, input)
+      if (common === undefined) {
+        page.entries.push(entryOf(key, row))
+        cursor.advance()
+      } else {
+        page.commonPrefixes.push(common)
+        cursor.seek(behind(Buffer.from(common)))
+      }
+      page.last = common ?? key
     }
-    page.last = common ?? key
     if (turns.over) await turns.giveWay()
   }
   const { entries, commonPrefixes, truncated, last } = page
   return { entries, commonPrefixes, truncated, last }
+}
+
+export function listObjects(index: OrderedMap, clock: Clock, input: ListInput): Promise<ListPage<ListedObject>> {
+  const { from, to } = keyBounds(input)
+  const cursor = new RowCursor(currentPrefix(input.bucketId), from, to, input.delimiter === '' ? input.max + 1 : 32)
+  return gather(new Turns(index, clock), cursor, input, {
+    keyOf: (row) => s3KeyOf(row.key, 0),
+    entryOf: (key, row) => listedObject(key, readVersionHead(row.value)),
+  })
 }
 
 export async function listVersions(
@@ -70,12 +89,12 @@ export async function listVersions(
   const turns = new Turns(index, clock)
   const { from, to } = keyBounds(input)
   const within = startWithinKey(turns.reader, input)
-  const current = new RowCursor(currentPrefix(input.bucketId), from, to, 32)
-  const others = new RowCursor(versionPrefix(input.bucketId), within ?? from, to, 32)
+  const current = new RowCursor(currentPrefix(input.bucketId), within?.current ?? from, to, 32)
+  const others = new RowCursor(versionPrefix(input.bucketId), within?.others ?? from, to, 32)
   const page = new Page<ListedVersion>(input.max)
   let lastVersionId = ''
   /** The last key whose newest version is known to have been shown, here or on a page before. */
-  let begunKey = within === undefined ? undefined : input.after
+  let begunKey = within?.newestBefore === true ? input.after : undefined
   for (;;) {
     const newest = current.row(turns.reader)
     const other = others.row(turns.reader)
@@ -120,15 +139,32 @@ function listedVersion(key: string, row: VersionRow, entry: Entry, isLatest: boo
   return { kind: 'object', versionId, isLatest, ...listedObject(key, head) }
 }
 
-/** Behind the version named of the key `after`: bytes behind the table's prefix in `version`. Undefined to go on behind the key. */
-function startWithinKey(reader: IndexReader, input: ListVersionsInput): Uint8Array | undefined {
-  const { afterVersionId, after: key } = input
+type WithinKey = {
+  /** Where to go on, as bytes behind the table's prefix in `version`; and in `current`, if the current version is among what is to come. */
+  readonly others: Uint8Array
+  readonly current: Uint8Array | undefined
+  /** The newest version of the key lies before. */
+  readonly newestBefore: boolean
+}
+
+/**
+ * Behind the version named of the key `after`; undefined to go on behind the key. Whoever removes page after page names a version that is gone, and with
+ * it what was newer: then the current version may be one to come. Of a null version that is gone nothing tells where it was; all that is left comes.
+ */
+function startWithinKey(reader: IndexReader, input: ListVersionsInput): WithinKey | undefined {
+  const { bucketId, afterVersionId, after: key } = input
   if (afterVersionId === undefined || key === '' || commonPrefixOf(key, input) !== undefined || !key.startsWith(input.prefix))
     return undefined
   const position = positionNamed(reader, input, afterVersionId)
-  if (position === undefined) return undefined
-  const inverted = encodePosition(position).map((byte) => byte ^ 0xff)
-  return after(Buffer.concat([Buffer.from(`${key}\0`), inverted]))
+  const newest = getCurrent(reader, bucketId, key)
+  const first = Buffer.from(`${key}\0`)
+  if (position === undefined) return { others: first, current: newest && Buffer.from(key), newestBefore: false }
+  const others = after(Buffer.concat([first, encodePosition(position).map((byte) => byte ^ 0xff)]))
+  if (newest !== undefined && comparePositions(newest.position, position) < 0)
+    return { others, current: Buffer.from(key), newestBefore: false }
+  const table = versionPrefix(bucketId)
+  const rowsBefore = reader.range(Buffer.concat([table, first]), Buffer.concat([table, others]), 1)
+  return { others, current: undefined, newestBefore: newest !== undefined || rowsBefore.length > 0 }
 }
 
 /** Also of a version that is gone by now, if its id tells. */
@@ -149,35 +185,18 @@ export async function listUploads(
   index: OrderedMap,
   clock: Clock,
   input: ListInput & { readonly afterUploadId?: string },
-): Promise<ListPage<ListedUpload>> {
+): Promise<ListPage<ListedUpload> | undefined> {
   const tail = 1 + POSITION_BYTES
   const position = input.afterUploadId === undefined ? undefined : positionOf(input.afterUploadId)
+  if (input.afterUploadId !== undefined && position === undefined) return undefined
   const { after: key } = input
   const withinKey = position !== undefined && key !== '' && key.startsWith(input.prefix) && commonPrefixOf(key, input) === undefined
   const bounds = keyBounds(input)
   const from = withinKey ? after(Buffer.concat([Buffer.from(`${input.after}\0`), encodePosition(position)])) : bounds.from
   const cursor = new RowCursor(uploadPrefix(input.bucketId), from, bounds.to, 32)
-  const page = new Page<ListedUpload>(input.max)
-  const turns = new Turns(index, clock)
-  for (let row = cursor.row(turns.reader); row !== undefined; row = cursor.row(turns.reader)) {
-    const key = s3KeyOf(row.key, tail)
-    const upload = decodeUploadRow(row.value)
-    if (upload.completed !== undefined) {
-      cursor.advance()
-    } else {
-      if (!page.open) break
-      const common = commonPrefixOf(key, input)
-      if (common === undefined) {
-        page.entries.push({ key, upload })
-        cursor.advance()
-      } else {
-        page.commonPrefixes.push(common)
-        cursor.seek(behind(Buffer.from(common)))
-      }
-      page.last = common ?? key
-    }
-    if (turns.over) await turns.giveWay()
-  }
-  const { entries, commonPrefixes, truncated, last } = page
-  return { entries, commonPrefixes, truncated, last }
+  return gather(new Turns(index, clock), cursor, input, {
+    keyOf: (row) => s3KeyOf(row.key, tail),
+    hides: (row) => decodeUploadRow(row.value).completed !== undefined,
+    entryOf: (key, row) => ({ key, upload: decodeUploadRow(row.value) }),
+  })
 }

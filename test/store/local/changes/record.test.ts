@@ -62,6 +62,21 @@ const records: fc.Arbitrary<ChangeRecord> = fc.oneof(
   fc.record({ kind: fc.constant('delete-version' as const), ...ofKey, versionId: text, target: position }),
   fc.record({ kind: fc.constant('put-document' as const), collection: text, name: text, removed: fc.boolean() }),
   fc.record({ kind: fc.constant('drop-manifests' as const), manifests: fc.array(number) }),
+  fc.record({
+    kind: fc.constant('return-version' as const),
+    ...ofKey,
+    hidden: position,
+    position,
+    isMarker: fc.boolean(),
+    isNull: fc.boolean(),
+    etag: text,
+    checksum: fc.nat(255),
+    attributes: bytes,
+    bytes: number,
+    content,
+    parts: fc.array(fc.record({ number, owner: number, bytes: number, etag: bytes, clock: number }), { maxLength: 3 }),
+  }),
+  fc.record({ kind: fc.constant('drop-hidden' as const), hidden: fc.array(fc.record({ bucket, key: text, position }), { maxLength: 3 }) }),
 )
 
 /** Byte strings come back as views of the metadata; compared by what they hold. */
