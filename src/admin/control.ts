@@ -12,6 +12,9 @@ export type EngineStatus = {
 }
 
 export type ReplaceRequest = { readonly oldDirectory: string; readonly newDirectory: string; readonly force: boolean }
+/** What came of an operator's word that disks are lost for good. */
+export type DisksGivenUp = { readonly when: 'now' | 'at-next-start'; readonly givenUp: number | 'unknown'; readonly sentence: string }
+
 export type HealProgress = { readonly doneBytes: number; readonly totalBytes: number }
 
 /** What is under way of reading everything on the disks, and what the last whole pass found. */
@@ -63,4 +66,6 @@ export interface SiteControl {
     progress: (step: HealProgress) => void,
     signal: AbortSignal,
   ): Promise<Result<ScrubReport, ScrubRefusal>>
+  /** `giveUp`: how many acknowledged changes may be lost, where some would be. The error is a sentence for the operator; nothing was changed then. */
+  retireDisks(directories: readonly string[], giveUp: string | undefined): Promise<Result<DisksGivenUp, string>>
 }

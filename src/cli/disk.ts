@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
+import type { DisksRetired } from '../admin/commands/disk-retire.ts'
 import type { ScrubOutcome } from '../admin/commands/disk-scrub.ts'
-import type { DiskStatus } from '../admin/commands/status.ts'
-import type { ScrubReport, ScrubStatus } from '../admin/control.ts'
+import type { DisksStatus } from '../admin/commands/status.ts'
+import type { ScrubReport } from '../admin/control.ts'
 import { absolute, CommandEnd, end, type MakeCli, onSite } from './cli.ts'
 import { formatBytes, parseBytes, table } from './output.ts'
 import { diskTable, scrubLines } from './status.ts'
@@ -15,8 +16,9 @@ export function addDiskCommands(program: Command, makeCli: MakeCli): void {
     .option('--json', 'print JSON')
     .action(async (site: string, _flags: unknown, command: Command) => {
       const cli = makeCli(command)
-      const status = await onSite<{ disks: DiskStatus[]; scrub: ScrubStatus }>(cli, site, 'disk/status', {})
-      cli.output.result(status, [diskTable(status.disks), ...scrubLines(status.scrub)].join('\n'))
+      const status = await onSite<DisksStatus>(cli, site, 'disk/status', {})
+      const readOnly = status.readOnly === undefined ? [] : [status.readOnly, '']
+      cli.output.result(status, [...readOnly, diskTable(status.disks), ...scrubLines(status.scrub)].join('\n'))
     })
   disk
     .command('scrub')
@@ -51,6 +53,23 @@ export function addDiskCommands(program: Command, makeCli: MakeCli): void {
       const replaced = await onSite<{ path: string; state: string }>(cli, site, 'disk/replace', input)
       cli.output.result(replaced, `${replaced.path} is in: every journal segment and shard that it should hold was read back.`)
     })
+  disk
+    .command('retire')
+    .argument('<SITE>', 'the directory of the site')
+    .argument('<DIR...>', 'the disks that are lost for good, as "disk status" shows them; all that a read-only site waits for')
+    .option('--give-up <N>', 'so many acknowledged changes are lost with them; the command says how many before it does anything')
+    .description('Say that disks are lost for good, so that a site that waits for them goes on without them.')
+    .addHelpText('after', RETIRE_HELP)
+    .option('--json', 'print JSON')
+    .action(async (site: string, directories: string[], flags: { giveUp?: string }, command: Command) => {
+      const cli = makeCli(command)
+      const input = {
+        directories: directories.map((directory) => absolute(cli, directory)),
+        ...(flags.giveUp === undefined ? {} : { giveUp: flags.giveUp }),
+      }
+      const retired = await onSite<DisksRetired>(cli, site, 'disk/retire', input)
+      cli.output.result(retired, retired.sentence)
+    })
 }
 
 function scrubText({ disks, lost }: ScrubReport, sentence: string): string {
@@ -72,3 +91,7 @@ function scrubText({ disks, lost }: ScrubReport, sentence: string): string {
   const report = table([['DISK', '', 'JOURNAL', 'SHARDS', 'READ', 'REPAIRED', 'NOT REPAIRED'], ...rows])
   return [report, ...lines, ...more, ...(sentence === '' ? [] : ['', sentence])].join('\n')
 }
+
+const RETIRE_HELP = `
+Only for disks that will not come back: one that is retired is never used again, should it turn up. Where the others hold everything, nothing is lost.
+Where a site is read-only because those disks may hold newer changes, these are given up: without --give-up the command says how many, and changes nothing.`

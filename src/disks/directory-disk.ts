@@ -74,6 +74,10 @@ export class DirectoryDisk implements Disk {
     return this.#queue.failed
   }
 
+  get quiet(): boolean {
+    return this.#queue.quiet
+  }
+
   /** Remembers which directory and identity file these are. */
   async begin(): Promise<Result<void, DiskFault>> {
     const directory = await this.#inode('')

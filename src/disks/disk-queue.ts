@@ -51,6 +51,11 @@ export class DiskQueue {
     this.#lanes = { data: lane(options.dataLimit), journal: lane(1) }
   }
 
+  /** The kernel is through with every call. */
+  get quiet(): boolean {
+    return this.#running.size === 0
+  }
+
   /** `over` is called once, when the kernel is through with the call or the call will never be made. */
   run<T>(lane: Lane, call: Call<T>, over?: () => void): Promise<Result<T, DiskFault>> {
     if (this.failed !== undefined) {

@@ -67,6 +67,8 @@ export interface Disk {
   check(): Promise<Result<void, DiskFault>>
   /** Undefined while trusted; else the first fault that ended the trust. */
   readonly failed: DiskFault | undefined
+  /** Nothing that was begun can still reach the disk: a write that was not answered in time might, hours later. Also to be asked after `close`. */
+  readonly quiet: boolean
   /** Closes every file; nothing may be called afterwards. */
   close(): void
 }

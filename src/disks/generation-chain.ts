@@ -2,7 +2,7 @@
 import type { Random } from '../environment.ts'
 import { BRANCHES_MAX, type Generation, type GenerationSet, type Member, PAST_MAX } from './identity.ts'
 import { hex } from './pool-create.ts'
-import type { StartDecision } from './pool-start.ts'
+import { isPastOf, type StartDecision } from './pool-start.ts'
 
 export class GenerationChain {
   readonly #random: Random
@@ -25,6 +25,11 @@ export class GenerationChain {
   /** A disk shows a generation of this number. */
   note(number: number): void {
     this.#greatest = Math.max(this.#greatest, number)
+  }
+
+  /** Whether a disk that shows this one has missed none that was settled, nor been part of any other history. */
+  isCurrent(generation: Generation): boolean {
+    return generation.number >= this.#settled && isPastOf(generation, this.#tip)
   }
 
   /** From the next attempt on, what disks that are not here may hold is given up. */

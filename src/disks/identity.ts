@@ -23,6 +23,8 @@ export type Member = {
   readonly state: DiskState
   /** It was in by the generation settled last, and is put out by this one: as long as this one may not be settled, it might go on alone. */
   readonly leaving?: true
+  /** Out for good, by an operator's word. */
+  readonly retired?: true
   readonly reason?: string
   readonly directory?: string
 }
@@ -94,10 +96,11 @@ export function decodeWitness(bytes: Uint8Array): Result<Generation, SealFault> 
 
 function generationBody(generation: Generation, shown: (member: Member) => Member): JsonObject {
   const { poolId, branches, number, name, past, settled, sets } = generation
-  const member = ({ diskId, state, leaving, reason, directory }: Member): JsonObject => ({
+  const member = ({ diskId, state, leaving, retired, reason, directory }: Member): JsonObject => ({
     id: diskId,
     state,
     leaving,
+    retired,
     reason: reason?.slice(0, REASON_MAX),
     directory,
   })
@@ -142,14 +145,16 @@ function parseSet(set: unknown): GenerationSet | undefined {
 
 function parseMember(member: unknown): Member | undefined {
   if (!isObject(member)) return undefined
-  const { id, state, leaving, reason, directory } = member
+  const { id, state, leaving, retired, reason, directory } = member
   if (!isId(id) || (state !== 'in' && state !== 'healing' && state !== 'out')) return undefined
   if (leaving !== undefined && leaving !== true) return undefined
+  if (retired !== undefined && (retired !== true || state !== 'out')) return undefined
   if (!isText(reason, REASON_MAX) || !isText(directory, DIRECTORY_MAX)) return undefined
   return {
     diskId: id,
     state,
     ...(leaving ? { leaving } : {}),
+    ...(retired ? { retired } : {}),
     ...(reason === undefined ? {} : { reason }),
     ...(directory === undefined ? {} : { directory }),
   }

@@ -15,14 +15,14 @@
  * - Without a witness, k missing disks of a set might have gone on alone. With fewer than k they cannot have. Those that the ruling generation itself
  *   put out count among them, since it may not have been settled.
  * - An operator may decide that those others are lost. That begins a *branch*: should they come back after all, then what they did meanwhile counts
- *   for nothing.
+ *   for nothing. Disks that were retired by name are not looked at, even if they are here.
  * - What disks that are out hold counts for nothing.
  */
 import { fail, ok, type Result } from '../result.ts'
 import type { Disk } from './disk.ts'
 import { type DiskIdentity, type Generation, type GenerationSet, type Member, PAST_MAX } from './identity.ts'
 import type { Witness } from './pool-witness.ts'
-import { describeMissing, FORKED, joinWords, type PoolFault } from './pool-words.ts'
+import { describeMissing, describeTooFew, FORKED, joinWords, type PoolFault } from './pool-words.ts'
 
 /** A directory as it was found. Without `identity` it is no disk of any pool that can be read; `why` says so to people. */
 export type FoundDisk = {
@@ -39,6 +39,10 @@ export type StartInput = {
   /** Greatest generation that the index has seen; 0 if there is no index. */
   readonly seenGeneration: number
   readonly acceptOlder: boolean
+  /** Ids of disks that an operator retired, though no generation says so yet. */
+  readonly retired: ReadonlySet<string>
+  /** Where a directory of an earlier start is today: what is not here must not be looked for where another site has its disks. */
+  readonly moved: (directory: string) => string
 }
 
 export type DiskPlace = { readonly set: number; readonly position: number }
@@ -55,18 +59,23 @@ export type StartDecision = {
   readonly greatest: number
   /** A part of the pool goes on by the operator's decision. */
   readonly forced: boolean
-  /** Why the pool may not be written, and the disks that have to come back or be retired. */
-  readonly blocked?: { readonly sentence: string; readonly missing: readonly DiskPlace[] }
+  /** Why the pool may not be written. */
+  readonly blocked?: Blocked
+  /** Fewer than k disks of a set can be in: which are to come back, in a sentence. */
+  readonly short?: string
 }
 
+/** `missing`: the disks that have to come back or be retired; none if nobody knows which. */
+export type Blocked = { readonly sentence: string; readonly missing: readonly Member[] }
+
 export function decideStart(input: StartInput): Result<StartDecision, PoolFault> {
-  const { witness, seenGeneration } = input
-  const members = input.found.filter((found) => found.identity !== undefined)
+  const { witness, seenGeneration, retired } = input
+  const members = input.found.filter((found) => found.identity !== undefined && !retired.has(found.identity.diskId))
   const mixed = findMixture(members, witness)
   if (mixed !== undefined) return fail(mixed)
   const ruling = findRuling(members, witness)
   if (!ruling.ok) return ruling
-  const { value: rules } = ruling
+  const rules = relocated(ruling.value, input.moved)
 
   const settled = Math.max(rules.settled, witness !== undefined && isPastOf(witness, rules) ? witness.number : 0)
   // A directory that says nothing of itself is known by its name, to people.
@@ -76,15 +85,32 @@ export function decideStart(input: StartInput): Result<StartDecision, PoolFault>
   const here = new Map(members.map((found) => [found.identity!.diskId, found]))
   const sets = rules.sets.map((set) => ({
     ...set,
-    disks: set.disks.map((member) => judge(member, here.get(member.diskId), unread, rules, settled)),
+    disks: set.disks
+      .map((member) => judge(member, here.get(member.diskId), unread, rules, settled))
+      .map((member) => (retired.has(member.diskId) ? asRetired(member) : member)),
   }))
   const greatest = Math.max(rules.number, witness?.number ?? 0, seenGeneration, ...members.map((found) => found.generation?.number ?? 0))
 
-  const blocked = findBlock(input, rules, sets)
-  const decision = { ruling: rules, sets, here, settled, greatest }
-  if (blocked === undefined) return ok({ ...decision, forced: false })
-  return ok(input.acceptOlder ? { ...decision, forced: true } : { ...decision, forced: false, blocked })
+  const blocked = findBlock({ ...input, found: members }, rules, sets)
+  const short = findShort(sets)
+  const decision = { ruling: rules, sets, here, settled, greatest, ...(short === undefined ? {} : { short }) }
+  if (blocked === undefined) return ok({ ...decision, forced: retired.size > 0 })
+  const givenUp = blocked.missing.length > 0 && blocked.missing.every((member) => retired.has(member.diskId))
+  return ok(input.acceptOlder || givenUp ? { ...decision, forced: true } : { ...decision, forced: false, blocked })
 }
+
+function relocated(generation: Generation, moved: StartInput['moved']): Generation {
+  const move = (member: Member): Member => (member.directory === undefined ? member : { ...member, directory: moved(member.directory) })
+  return { ...generation, sets: generation.sets.map((set) => ({ ...set, disks: set.disks.map(move) })) }
+}
+
+/** The sentence for the first set of which fewer disks are in than it needs. */
+export function findShort(sets: readonly GenerationSet[]): string | undefined {
+  const short = sets.findIndex((set) => set.disks.filter((member) => member.state === 'in').length < set.dataShards)
+  return short < 0 ? undefined : describeTooFew(short, sets[short]!)
+}
+
+export const asRetired = (member: Member): Member => ({ ...member, state: 'out', retired: true, reason: 'retired' })
 
 /** Whether `earlier` is `later` or one of its ancestors; one older than its list of ancestors is believed to be. */
 export function isPastOf(earlier: Generation, later: Generation): boolean {
@@ -164,14 +190,14 @@ function judge(
   return current ? placed : { ...placed, state: 'out', reason: 'came back as it was earlier' }
 }
 
-function findBlock(input: StartInput, ruling: Generation, sets: readonly GenerationSet[]): StartDecision['blocked'] {
+function findBlock(input: StartInput, ruling: Generation, sets: readonly GenerationSet[]): Blocked | undefined {
   const { witness, seenGeneration } = input
   const later = witness !== undefined && !isPastOf(witness, ruling)
-  const newest = later && witness !== undefined ? witness : ruling
+  const newest = later && witness !== undefined ? relocated(witness, input.moved) : ruling
   const isIn = new Set(sets.flatMap((set) => set.disks.filter((member) => member.state === 'in').map((member) => member.diskId)))
   if (later || seenGeneration > ruling.number) {
-    const missing = selectPlaces(newest, (member) => member.state === 'in' && !isIn.has(member.diskId))
-    return { sentence: describeMissing('later-seen', missing.members, Math.max(newest.number, seenGeneration)), missing: missing.places }
+    const missing = select(newest, (member) => member.state === 'in' && !isIn.has(member.diskId))
+    return { sentence: describeMissing('later-seen', missing, Math.max(newest.number, seenGeneration)), missing }
   }
   if (witness !== undefined || seenGeneration > 0) return undefined
   const here = new Set(
@@ -181,12 +207,9 @@ function findBlock(input: StartInput, ruling: Generation, sets: readonly Generat
     (state === 'in' && !isIn.has(diskId)) || (leaving === true && !here.has(diskId))
   const enough = ruling.sets.some((set) => set.disks.filter(mayHaveGoneOn).length >= set.dataShards)
   if (!enough) return undefined
-  const missing = selectPlaces(ruling, mayHaveGoneOn)
-  return { sentence: describeMissing('no-witness', missing.members, ruling.number), missing: missing.places }
+  const missing = select(ruling, mayHaveGoneOn)
+  return { sentence: describeMissing('no-witness', missing, ruling.number), missing }
 }
 
-function selectPlaces(generation: Generation, wanted: (member: Member) => boolean): { members: Member[]; places: DiskPlace[] } {
-  const all = generation.sets.flatMap((set, index) => set.disks.map((member, position) => ({ member, place: { set: index, position } })))
-  const selected = all.filter(({ member }) => wanted(member))
-  return { members: selected.map(({ member }) => member), places: selected.map(({ place }) => place) }
-}
+const select = (generation: Generation, wanted: (member: Member) => boolean): Member[] =>
+  generation.sets.flatMap((set) => set.disks.filter(wanted))

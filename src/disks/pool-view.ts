@@ -16,6 +16,8 @@ export type DiskSlot = {
   readonly diskId: string
   readonly directory: string
   readonly state: DiskState
+  /** Out for good, by an operator's word: it does not come back, only its place can be given to another. */
+  readonly retired?: true
   /** Why it is out or healing, in words. */
   readonly reason?: string
   /** While healing. */

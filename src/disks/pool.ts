@@ -2,75 +2,69 @@
  * The pool: which disks there are, and who is in. Every change of that is a new generation, durable on all disks that are in or healing
  * by it, then in the witness, before anybody is told; see pool-start.ts for what a start makes of them, and docs/formats.md#disk-identity.
  *
- * Invariants: every attempt has a name of its own and follows upon the one before. No generation is written with fewer than k disks of a set in. One change is under way at a time; what is asked
- * meanwhile goes into the next one together. A disk that fails while a generation is written is out by the next attempt. What the durable
- * generation does not say (too few disks would stay, or the pool is read-only) is kept in `#lost`, and shown as out.
+ * Invariants: every attempt has a name of its own and follows upon the one before. No generation is written with fewer than k disks of a set in, nor
+ * before `begin`. One change is under way at a time; what is asked meanwhile goes into the next one together. What the durable
+ * generation does not say (too few disks would stay, or the pool is read-only) is kept in `roster.lost`, and shown as out.
+ *
+ * A pool is *found* first: nothing is written, and whoever asks is told that it is read-only. It *begins* with a generation of its own, when everything
+ * that was seen is known to be on its disks, and is *ready* when that is brought up: only then is it not read-only any more. One that was ready and loses
+ * too many disks is read-only until they are taken back.
  */
 import type { Random } from '../environment.ts'
 import { fail, ok, type Result } from '../result.ts'
 import type { Disk } from './disk.ts'
 import type { SetDisk } from './extents.ts'
-import { GenerationChain, staying } from './generation-chain.ts'
-import { checkDiskFiles, GenerationFiles, isVacant, readFoundDisk } from './generation-files.ts'
-import type { Generation, GenerationSet, Member } from './identity.ts'
-import { hex, layPool, readWitness } from './pool-create.ts'
-import { type DiskPlace, decideStart, type StartDecision } from './pool-start.ts'
+import type { GenerationChain } from './generation-chain.ts'
+import { checkDiskFiles, GenerationFiles } from './generation-files.ts'
+import { type NotWritten, writeGeneration } from './generation-writer.ts'
+import type { Member } from './identity.ts'
+import { type ChangeFault, PoolChanges, type Purpose, type Refused } from './pool-changes.ts'
+import { layPool } from './pool-create.ts'
+import { type Hold, standingOf, starting } from './pool-hold.ts'
+import { layInto, shownBy } from './pool-joining.ts'
+import { type Decided, decideOn, type PoolInput } from './pool-open.ts'
+import { type Draft, type Handle, putOut, type Roster, sameMembers } from './pool-roster.ts'
+import { asRetired, type Blocked, type DiskPlace } from './pool-start.ts'
 import type { DiskSlot, PoolView } from './pool-view.ts'
 import type { PoolWitness } from './pool-witness.ts'
-import { describeFault, describeTooFew, type PoolFault, WITNESS_LOST } from './pool-words.ts'
+import type { PoolFault } from './pool-words.ts'
 
+export type { ChangeFault } from './pool-changes.ts'
 export type DiskOut = { readonly set: number; readonly position: number; readonly reason: string }
-export type ChangeFault = 'too-few-disks' | 'read-only'
-
-export type OpenPool = {
+export type OpenPool = PoolInput & {
   /** In any order; those that cannot be opened are left out. */
   readonly disks: readonly (Disk | undefined)[]
-  readonly witness: PoolWitness
-  /** The greatest generation that the index has seen; 0 without an index. (Sequences are compared by the journal.) */
-  readonly seen: { readonly generation: number }
-  /** The operator's word that what other disks may hold is given up. */
-  readonly acceptOlder?: boolean
   readonly random: Random
 }
 
-type Change = {
-  /** Changes the members as they will be; a fault takes back nothing, so it decides first. */
-  readonly edit: (draft: Draft) => ChangeFault | 'not-possible' | undefined
-  /** A generation is written even if the members stay as they are. */
-  readonly always?: 'new-branch' | 'again'
-  readonly answer: (result: Result<PoolView, ChangeFault | 'not-possible'>) => void
-}
-/** By set and position. */
-type Draft = Member[][]
-type Handle = { readonly disk: Disk; readonly files: GenerationFiles }
-
 export class Pool {
-  readonly #witness: PoolWitness
+  readonly #input: PoolInput
   readonly #random: Random
-  /** By id, those of the pool that are here; the ones that are out too. */
-  readonly #disks: Map<string, Handle>
   readonly #listeners = new Set<(view: PoolView) => void>()
-  /** Out, whatever the durable generation says: the reason, by id. */
-  readonly #lost = new Map<string, string>()
-  readonly #healed = new Map<string, { doneBytes: number; totalBytes: number }>()
-  readonly #changes: Change[] = []
-  readonly #chain: GenerationChain
-  /** The newest one that is settled, or that rules a pool which may not be written. */
-  #generation: Generation
-  #blocked: StartDecision['blocked']
-  #readOnly: string | undefined
-  #working = false
+  readonly #changes = new PoolChanges(
+    () => this.#roster.draft(),
+    (draft, asked) => this.#settle(draft, asked),
+  )
+  #roster: Roster
+  #chain: GenerationChain
+  #hold: Hold | undefined
+  #begun = false
+  #ready = false
+  /** Disks are in again whose journal is not ended yet where it stopped. */
+  #takingBack = false
+  /** By the operator's decision, the first generation begins a branch. */
+  #forced: boolean
   #view: PoolView
   #setDisks: readonly (readonly (SetDisk | undefined)[])[] = []
 
-  private constructor(input: { witness: PoolWitness; random: Random; decision: StartDecision; disks: Map<string, Handle> }) {
-    this.#witness = input.witness
-    this.#random = input.random
-    this.#disks = input.disks
-    const { ruling, sets, blocked } = input.decision
-    this.#chain = new GenerationChain(input.random, input.decision)
-    this.#generation = { ...ruling, sets }
-    this.#blocked = blocked
+  private constructor(input: PoolInput, random: Random, decided: Decided) {
+    this.#input = input
+    this.#random = random
+    const { roster, chain, hold, forced } = standingOf(random, decided)
+    this.#roster = roster
+    this.#chain = chain
+    this.#hold = hold
+    this.#forced = forced
     this.#view = this.#look()
   }
 
@@ -86,29 +80,17 @@ export class Pool {
     return Pool.open({ disks: input.disks, witness: input.witness, seen: { generation: 0 }, random: input.random })
   }
 
-  /** Answers a read-only pool (`view.readOnly`) where a start could begin a second history, or too few disks are there. */
-  static async open(input: OpenPool): Promise<Result<Pool, PoolFault>> {
-    const witness = await readWitness(input.witness)
-    if (!witness.ok) return witness
-    const present = input.disks.filter((disk) => disk !== undefined)
-    const read = await Promise.all(present.map(readFoundDisk))
-    const newer = present.filter((_, i) => !read[i]!.ok).map((disk) => disk.directory)
-    if (newer.length > 0)
-      return fail({ kind: 'newer-format', sentence: `${newer.join(', ')} was written by a newer Holdfast: use that one.` })
-    const found = read.flatMap((result) => (result.ok ? result.value : []))
-    const decision = decideStart({
-      found,
-      witness: witness.value,
-      seenGeneration: input.seen.generation,
-      acceptOlder: input.acceptOlder === true,
-    })
-    if (!decision.ok) return decision
+  /** As it is found, before it begins; nothing is written. */
+  static async find({ disks, random, ...input }: OpenPool): Promise<Result<Pool, PoolFault>> {
+    const decided = await decideOn(disks, input)
+    return decided.ok ? ok(new Pool(input, random, decided.value)) : decided
+  }
 
-    const disks = new Map<string, Handle>()
-    for (const [id, { disk }] of decision.value.here) disks.set(id, { disk, files: await GenerationFiles.open(disk) })
-    const pool = new Pool({ witness: input.witness, random: input.random, decision: decision.value, disks })
-    await pool.#begin(decision.value.forced)
-    return ok(pool)
+  /** Begun, where that is possible; else read-only (`view.readOnly`): a start could begin a second history, or too few disks are there. */
+  static async open(input: OpenPool): Promise<Result<Pool, PoolFault>> {
+    const found = await Pool.find(input)
+    if (found.ok && found.value.mayBegin && (await found.value.begin()).ok) found.value.ready()
+    return found
   }
 
   get view(): PoolView {
@@ -121,9 +103,29 @@ export class Pool {
     return () => void this.#listeners.delete(listener)
   }
 
+  /** Whether it was ever ready. */
+  get wasReady(): boolean {
+    return this.#ready
+  }
+
+  /** Whether it has begun, so that its disks may be written by whoever brings them up. */
+  get mayWrite(): boolean {
+    return this.#begun && (this.#hold === undefined || this.#hold.kind === 'starting')
+  }
+
+  /** Whether nothing that the pool itself knows of speaks against beginning. */
+  get mayBegin(): boolean {
+    return !this.#ready && (this.#hold?.kind === 'starting' || this.#hold?.kind === 'no-witness')
+  }
+
   /** Whether it is read-only for want of the witness alone: `putOut([])` tries again. */
   get waitsForWitness(): boolean {
-    return this.#readOnly === WITNESS_LOST
+    return this.#ready && this.#hold?.kind === 'no-witness'
+  }
+
+  /** The disks that have to come back or be retired, where others may have gone on without these; undefined where that is not what holds it. */
+  get missing(): readonly Member[] | undefined {
+    return this.#hold?.kind === 'blocked' ? this.#hold.missing : undefined
   }
 
   /** The disks of a set by position; undefined where one is out. The same array until the view changes. */
@@ -140,42 +142,119 @@ export class Pool {
     return this.#setDisks.flatMap((set) => set.flatMap((found) => (found === undefined || found.writeOnly ? [] : found.disk)))
   }
 
+  /** The newest opening of a disk that was here, whatever its state. */
+  opened(diskId: string): Disk | undefined {
+    return this.#roster.handles.get(diskId)?.disk
+  }
+
   /** Disks that are out and here, of this pool's own history, and can be healed. */
   returned(): DiskPlace[] {
+    const { handles, lost } = this.#roster
     return this.#view.sets
       .flatMap((set) => set.disks)
-      .filter((slot) => slot.state === 'out' && !this.#lost.has(slot.diskId) && this.#disks.get(slot.diskId)?.disk.failed === undefined)
-      .filter((slot) => this.#disks.has(slot.diskId))
+      .filter((slot) => slot.state === 'out' && slot.retired === undefined && !lost.has(slot.diskId))
+      .filter((slot) => handles.has(slot.diskId) && handles.get(slot.diskId)?.disk.failed === undefined)
       .map(({ set, position }) => ({ set, position }))
+  }
+
+  /** Writes the first generation: from then on what the disks hold may be brought up. */
+  begin(): Promise<Result<PoolView, Refused>> {
+    return this.mayWrite ? Promise.resolve(ok(this.#view)) : this.#changes.add(() => undefined, 'begins')
+  }
+
+  /** What the disks hold is brought up, and the journal of those taken back ended where it stopped: from now on it is not read-only. */
+  ready(): void {
+    this.#ready = true
+    this.#takingBack = false
+    if (this.#hold?.kind === 'starting') this.#hold = undefined
+    this.#publish()
+  }
+
+  /** The disks hold less than was seen, as the journal found: read-only. */
+  block(blocked: Blocked): void {
+    this.#hold = { kind: 'blocked', ...blocked }
+    this.#publish()
+  }
+
+  /** Before it is ready: decides anew who is in, on these disks. `retired`: more of them. */
+  async lookAgain(disks: readonly Disk[], retired: readonly string[] = []): Promise<Result<void, PoolFault>> {
+    const given = new Set([...(this.#input.retired ?? []), ...retired])
+    const decided = await decideOn(disks, { ...this.#input, retired: given })
+    if (!decided.ok || this.#ready) return decided.ok ? ok(undefined) : decided
+    const { roster, chain, hold, forced } = standingOf(this.#random, decided.value)
+    this.#roster = roster
+    this.#chain = chain
+    this.#hold = hold
+    this.#begun = false
+    this.#forced = forced
+    this.#publish()
+    return ok(undefined)
   }
 
   /** Resolves when it is durable that they are out. Asked with an empty list, tries again what could not be written before. */
   async putOut(disks: readonly DiskOut[]): Promise<Result<PoolView, ChangeFault>> {
-    const result = await this.#change((draft) => {
+    const result = await this.#changes.add((draft) => {
       for (const { set, position, reason } of disks) {
         const member = draft[set]?.[position]
         if (member === undefined || member.state === 'out') continue
-        this.#lost.set(member.diskId, reason)
-        putOut(draft, set, position, reason)
+        this.#roster.lost.set(member.diskId, reason)
+        putOut(draft, { set, position }, reason)
       }
       return undefined
     })
     return result.ok ? result : fail(result.error === 'read-only' ? 'read-only' : 'too-few-disks')
   }
 
+  /** Whether the disk, opened anew, is the one of this place, and shows that it missed no generation while it was away. */
+  async isUnchanged({ diskId }: DiskSlot, disk: Disk): Promise<boolean> {
+    const shown = await shownBy(disk, this.#view, diskId)
+    return shown !== undefined && shown !== 'none' && this.#chain.isCurrent(shown)
+  }
+
+  /** Those that were in by the durable generation, and are lost: what they held then, nothing was acknowledged without. */
+  lostSince(): DiskPlace[] {
+    const { generation, lost } = this.#roster
+    return generation.sets.flatMap(({ disks }, set) =>
+      disks.flatMap(({ state, diskId }, position) => (state === 'in' && lost.has(diskId) ? [{ set, position }] : [])),
+    )
+  }
+
+  /**
+   * Disks of `lostSince`, opened anew, that are unchanged: they are in again when this answers, and may be written after `ready`. Only of a pool that is
+   * read-only because it lost too many: else others went on without them.
+   */
+  async takeBack(back: readonly (DiskPlace & { readonly disk: Disk })[]): Promise<Result<PoolView, Refused>> {
+    const { generation, lost, handles } = this.#roster
+    for (const { set, position, disk } of back) {
+      const member = generation.sets[set]?.disks[position]
+      // From now on this is the disk, whatever becomes of it: the journal knows its copies by this opening.
+      if (member !== undefined && lost.has(member.diskId)) handles.set(member.diskId, { disk, files: await GenerationFiles.open(disk) })
+    }
+    return this.#changes.add((draft) => {
+      if (!this.#ready || this.#hold?.kind !== 'too-few-disks') return 'not-possible'
+      for (const { set, position, disk } of back) {
+        const member = this.#roster.generation.sets[set]?.disks[position]
+        if (member?.state !== 'in' || handles.get(member.diskId)?.disk !== disk || !lost.delete(member.diskId)) continue
+        draft[set]![position] = { ...member, directory: disk.directory }
+      }
+      this.#takingBack = true
+      return undefined
+    })
+  }
+
   /**
    * Takes new writes onto a disk that is out, until markIn. `disk`: the disk opened anew, if it came back since the start.
-   * 'not-possible' if it is not out, or not that disk.
+   * 'not-possible' if it is not out, or out for good, or not that disk.
    */
-  async startHealing(set: number, position: number, disk?: Disk): Promise<Result<PoolView, ChangeFault | 'not-possible'>> {
+  async startHealing(set: number, position: number, disk?: Disk): Promise<Result<PoolView, Refused>> {
     const slot = this.#view.sets[set]?.disks[position]
-    if (slot === undefined) return fail('not-possible')
-    const handle = disk === undefined ? this.#disks.get(slot.diskId) : await this.#sameDisk(disk, slot.diskId)
+    if (slot === undefined || slot.retired !== undefined) return fail('not-possible')
+    const handle = disk === undefined ? this.#roster.handles.get(slot.diskId) : await this.#sameDisk(disk, slot.diskId)
     if (handle === undefined || handle.disk.failed !== undefined) return fail('not-possible')
-    const result = await this.#change((draft) => {
+    const result = await this.#changes.add((draft) => {
       const member = draft[set]![position]!
-      if (member.state !== 'out' || member.diskId !== slot.diskId) return 'not-possible'
-      this.#takeIn(draft, { set, position }, { ...member, reason: 'came back' }, handle)
+      if (member.state !== 'out' || member.retired !== undefined || member.diskId !== slot.diskId) return 'not-possible'
+      this.#roster.takeIn(draft, { set, position }, { ...member, reason: 'came back' }, handle)
       return undefined
     })
     // It may have failed again while the generation was written.
@@ -184,29 +263,26 @@ export class Pool {
 
   /** Gives the place of a disk, whatever its state, to an empty one, which then heals. */
   async replaceDisk(set: number, position: number, disk: Disk): Promise<Result<PoolView, ChangeFault | PoolFault>> {
-    const geometry = this.#generation.sets[set]
-    const old = geometry?.disks[position]
-    if (geometry === undefined || old === undefined) return fail({ kind: 'bad-geometry', sentence: `Set ${set} has no place ${position}.` })
-    const ready = await this.#readyForUse(disk)
-    if (!ready.ok) return ready
-    const { dataShards, parityShards } = geometry
-    const diskId = hex(this.#random.bytes(16))
-    const files = await GenerationFiles.lay(disk, { poolId: this.#view.poolId, diskId, set, position, dataShards, parityShards })
-    if (!files.ok) return fail({ kind: 'disk-failed', sentence: `${disk.directory} cannot be used: ${describeFault(files.error)}.` })
-    const result = await this.#change((draft) => {
+    if (this.#hold !== undefined) return fail(this.#hold.kind === 'too-few-disks' ? 'too-few-disks' : 'read-only')
+    const laid = await layInto({ set, position }, disk, this.#view, this.#random)
+    if (!laid.ok) return laid
+    const { diskId, handle } = laid.value
+    const { dataShards, disks } = this.#roster.generation.sets[set]!
+    const old = disks[position]!
+    const result = await this.#changes.add((draft) => {
       const stay = draft[set]!.filter((other, i) => i !== position && other.state === 'in').length
       if (stay < dataShards) return 'too-few-disks'
-      this.#takeIn(draft, { set, position }, { diskId, state: 'healing', reason: 'replaced' }, { disk, files: files.value })
+      this.#roster.takeIn(draft, { set, position }, { diskId, state: 'healing', reason: 'replaced' }, handle)
       return undefined
     })
-    if (result.ok) this.#letGo(old.diskId)
-    else this.#disks.delete(diskId)
+    if (result.ok) this.#roster.letGo(old.diskId)
+    else this.#roster.handles.delete(diskId)
     return result.ok ? result : fail(result.error === 'not-possible' ? 'read-only' : result.error)
   }
 
   /** Everything that a healing disk should hold was read back: it counts again when this answers. */
-  markIn(set: number, position: number): Promise<Result<PoolView, ChangeFault | 'not-possible'>> {
-    return this.#change((draft) => {
+  markIn(set: number, position: number): Promise<Result<PoolView, Refused>> {
+    return this.#changes.add((draft) => {
       const member = draft[set]?.[position]
       if (member?.state !== 'healing') return 'not-possible'
       const { reason: _, ...rest } = member
@@ -220,13 +296,13 @@ export class Pool {
     const { poolId, sets, generation } = this.#view
     const { dataShards, parityShards, disks } = sets[set]!
     const { diskId, state } = disks[position]!
-    const disk = this.#disks.get(diskId)?.disk
-    if (state !== 'in' || disk === undefined) return 'failed'
+    const disk = this.opened(diskId)
+    if (state !== 'in' || disk === undefined || !this.mayWrite) return 'failed'
     const checked = await checkDiskFiles(disk, { poolId, diskId, set, position, dataShards, parityShards }, generation)
     if (!checked.ok) return 'failed'
     // A newer one may have been written meanwhile.
-    const isBad = checked.value.generation === 'bad' && this.#view.generation === generation && !this.#working
-    if (isBad && !(await this.#change(() => undefined, 'again')).ok) return 'failed'
+    const isBad = checked.value.generation === 'bad' && this.#view.generation === generation && !this.#changes.underWay
+    if (isBad && !(await this.#changes.add(() => undefined, 'again')).ok) return 'failed'
     return isBad || checked.value.identity === 'mended' ? 'mended' : 'whole'
   }
 
@@ -234,156 +310,53 @@ export class Pool {
   reportProgress(set: number, position: number, healed: { readonly doneBytes: number; readonly totalBytes: number }): void {
     const slot = this.#view.sets[set]?.disks[position]
     if (slot?.state !== 'healing') return
-    this.#healed.set(slot.diskId, { ...healed })
+    this.#roster.healed.set(slot.diskId, { ...healed })
     this.#publish()
   }
 
-  /**
-   * The operator's word that a disk which is not here is lost for good. When all those are retired whose absence makes the pool read-only, it
-   * may be written again, if k disks of each set are here; what only the retired ones held is lost.
-   */
-  async retire(set: number, position: number): Promise<Result<PoolView, ChangeFault | 'not-possible'>> {
-    const slot = this.#view.sets[set]?.disks[position]
-    if (slot?.state !== 'out') return fail('not-possible')
-    const blocked = this.#blocked
-    this.#lost.set(slot.diskId, RETIRED)
-    this.#publish()
-    if (blocked === undefined) return this.#change(() => undefined)
-    const isRetired = ({ set, position }: DiskPlace): boolean => this.#view.sets[set]?.disks[position]?.reason === RETIRED
-    if (blocked.missing.length === 0 || !blocked.missing.every(isRetired)) return ok(this.#view)
-    this.#blocked = undefined
-    return this.#change(() => undefined, 'new-branch')
+  /** The operator's word that disks which are out are lost for good: should they turn up, they are not healed. Gives up nothing that others hold. */
+  retire(places: readonly DiskPlace[]): Promise<Result<PoolView, Refused>> {
+    return this.#changes.add((draft) => {
+      if (!places.every(({ set, position }) => draft[set]?.[position]?.state === 'out')) return 'not-possible'
+      for (const { set, position } of places) draft[set]![position] = asRetired(draft[set]![position]!)
+      return undefined
+    })
   }
 
   // ---- How a generation comes to be ----
 
-  async #begin(forced: boolean): Promise<void> {
-    if (this.#blocked !== undefined) {
-      this.#readOnly = this.#blocked.sentence
-      this.#publish()
-      return
-    }
-    await this.#write(this.#draft(), forced)
-  }
-
-  #change(edit: Change['edit'], always?: NonNullable<Change['always']>): Promise<Result<PoolView, ChangeFault | 'not-possible'>> {
-    return new Promise((answer) => {
-      this.#changes.push({ edit, answer, ...(always === undefined ? {} : { always }) })
-      if (!this.#working) void this.#work()
-    })
-  }
-
-  async #work(): Promise<void> {
-    this.#working = true
-    // What is asked in the same turn goes into one generation.
-    await undefined
-    while (this.#changes.length > 0) {
-      const batch = this.#changes.splice(0)
-      const draft = this.#draft()
-      const accepted = batch.filter((change) => {
-        const fault = change.edit(draft)
-        if (fault !== undefined) change.answer(fail(fault))
-        return fault === undefined
-      })
-      const result = await this.#settle(draft, accepted)
-      for (const change of accepted) change.answer(result)
-    }
-    this.#working = false
-  }
-
-  async #settle(draft: Draft, changes: readonly Change[]): Promise<Result<PoolView, ChangeFault>> {
-    if (this.#blocked !== undefined) {
+  async #settle(draft: Draft, asked: ReadonlySet<Purpose>): Promise<Result<PoolView, ChangeFault>> {
+    if (this.#hold?.kind === 'blocked' || (!this.#begun && !asked.has('begins'))) {
       this.#publish()
       return fail('read-only')
     }
-    const newBranch = changes.some((change) => change.always === 'new-branch')
-    const again = changes.some((change) => change.always === 'again')
-    const unchanged = !newBranch && !again && this.#readOnly === undefined && sameMembers(draft, this.#generation.sets)
-    return unchanged ? ok(this.#view) : this.#write(draft, newBranch)
-  }
-
-  /** Writes generations until one is on every disk that is in or healing by it, and in the witness. */
-  async #write(draft: Draft, newBranch: boolean): Promise<Result<PoolView, ChangeFault>> {
-    if (newBranch) this.#chain.beginBranch()
-    for (;;) {
-      const sets: GenerationSet[] = this.#generation.sets.map((set, i) => ({ ...set, disks: draft[i]! }))
-      const short = sets.findIndex((set) => set.disks.filter((member) => member.state === 'in').length < set.dataShards)
-      if (short >= 0) return this.#giveUp(draft, 'too-few-disks', describeTooFew(short, sets[short]!))
-      const generation = this.#chain.next(sets)
-      if (!(await this.#writeToDisks(draft, generation))) continue
-      const witnessed = await this.#witness.write(generation)
-      if (!witnessed.ok) return this.#giveUp(draft, 'read-only', WITNESS_LOST)
-      this.#generation = generation
-      this.#chain.settle(generation)
-      this.#readOnly = undefined
-      this.#publish()
-      return ok(this.#view)
-    }
-  }
-
-  /** False if a disk failed; it is out in the draft then. */
-  async #writeToDisks(draft: Draft, generation: Generation): Promise<boolean> {
-    const write = async (set: Member[], member: Member, position: number): Promise<boolean> => {
-      const handle = this.#disks.get(member.diskId)
-      const written = handle === undefined ? fail('gone' as const) : await handle.files.write(generation)
-      if (written.ok) return true
-      const reason = describeFault(handle?.disk.failed ?? written.error)
-      this.#lost.set(member.diskId, reason)
-      set[position] = { ...member, state: 'out', reason }
-      return false
-    }
-    const all = draft.flatMap((set) => set.map((member, position) => (member.state === 'out' ? true : write(set, member, position))))
-    return (await Promise.all(all)).every((written) => written)
+    if (asked.size === 0 && this.mayWrite && sameMembers(draft, this.#roster.generation.sets)) return ok(this.#view)
+    if (this.#forced) this.#chain.beginBranch()
+    this.#forced = false
+    const written = await writeGeneration(draft, { roster: this.#roster, chain: this.#chain, witness: this.#input.witness })
+    if (!written.ok) return this.#giveUp(written.error)
+    this.#roster.generation = written.value
+    this.#begun = true
+    this.#hold = this.#ready && !this.#takingBack ? undefined : starting
+    this.#publish()
+    return ok(this.#view)
   }
 
   /** The durable generation stays as it is; who is out in the draft is shown as out. */
-  #giveUp(draft: Draft, fault: ChangeFault, sentence: string): Result<PoolView, ChangeFault> {
-    for (const member of draft.flat()) if (member.state === 'out') this.#lost.set(member.diskId, member.reason ?? 'out')
-    this.#readOnly = sentence
+  #giveUp({ kind, sentence, draft }: NotWritten): Result<PoolView, ChangeFault> {
+    for (const member of draft.flat()) if (member.state === 'out') this.#roster.lost.set(member.diskId, member.reason ?? 'out')
+    this.#hold = { kind, sentence }
     this.#publish()
-    return fail(fault)
+    return fail(kind === 'too-few-disks' ? kind : 'read-only')
   }
 
-  #draft(): Draft {
-    return this.#generation.sets.map((set) => set.disks.map((member) => staying(this.#asNow(member))))
-  }
-
-  #asNow(member: Member): Member {
-    const reason = this.#lost.get(member.diskId)
-    return reason === undefined ? member : { ...member, state: 'out', reason }
-  }
-
-  /** Puts a disk into a place, healing. */
-  #takeIn(draft: Draft, { set, position }: DiskPlace, member: Member, handle: Handle): void {
-    if (this.#disks.get(member.diskId)?.disk !== handle.disk) this.#letGo(member.diskId)
-    this.#disks.set(member.diskId, handle)
-    this.#lost.delete(member.diskId)
-    this.#healed.delete(member.diskId)
-    draft[set]![position] = { ...member, state: 'healing', directory: handle.disk.directory }
-  }
-
-  /** Nobody uses the disk through this opening of it any more. */
-  #letGo(diskId: string): void {
-    this.#disks.get(diskId)?.disk.close()
-    this.#disks.delete(diskId)
-  }
-
-  /** The disk that was opened anew, if it is the one with this id. */
+  /** The disk that was opened anew, if it is the one with this id, and no write of its earlier opening can still reach it. */
   async #sameDisk(disk: Disk, diskId: string): Promise<Handle | undefined> {
-    const found = await readFoundDisk(disk)
-    if (!found.ok || found.value.identity?.poolId !== this.#view.poolId || found.value.identity.diskId !== diskId) return undefined
-    this.#chain.note(found.value.generation?.number ?? 0)
+    if (this.#roster.handles.get(diskId)?.disk.quiet === false) return undefined
+    const shown = await shownBy(disk, this.#view, diskId)
+    if (shown === undefined) return undefined
+    this.#chain.note(shown === 'none' ? 0 : shown.number)
     return { disk, files: await GenerationFiles.open(disk) }
-  }
-
-  /** Whether a disk may take a place: it is empty, or was about to when a replacement was interrupted. */
-  async #readyForUse(disk: Disk): Promise<Result<void, PoolFault>> {
-    const found = await readFoundDisk(disk)
-    const identity = found.ok ? found.value.identity : undefined
-    const ours = this.#view.sets.some((set) => set.disks.some((slot) => slot.diskId === identity?.diskId))
-    const interrupted = identity?.poolId === this.#view.poolId && !ours
-    const vacant = await isVacant(disk, interrupted ? 'with-identity' : 'without-identity')
-    return vacant.ok ? vacant : fail({ kind: 'not-empty', sentence: `${disk.directory} cannot be used: ${vacant.error}.` })
   }
 
   #publish(): void {
@@ -392,41 +365,8 @@ export class Pool {
   }
 
   #look(): PoolView {
-    const sets = this.#generation.sets.map((set, index) => ({
-      ...set,
-      disks: set.disks.map((member, i) => this.#slot(this.#asNow(member), index, i)),
-    }))
-    this.#setDisks = sets.map((set) =>
-      set.disks.map((slot) => {
-        const handle = slot.state === 'out' ? undefined : this.#disks.get(slot.diskId)
-        return handle === undefined ? undefined : { disk: handle.disk, writeOnly: slot.state === 'healing' }
-      }),
-    )
-    const { poolId, number } = this.#generation
-    return { poolId, generation: number, sets, ...(this.#readOnly === undefined ? {} : { readOnly: this.#readOnly }) }
+    const view = this.#roster.view(this.#hold?.sentence)
+    this.#setDisks = this.#roster.setDisks(view)
+    return view
   }
-
-  #slot({ diskId, state, reason, directory = '' }: Member, set: number, position: number): DiskSlot {
-    const healed = state === 'healing' ? this.#healed.get(diskId) : undefined
-    return {
-      set,
-      position,
-      diskId,
-      directory,
-      state,
-      ...(reason === undefined ? {} : { reason }),
-      ...(healed === undefined ? {} : { healed }),
-    }
-  }
-}
-
-const RETIRED = 'retired'
-
-function putOut(draft: Draft, set: number, position: number, reason: string): void {
-  draft[set]![position] = { ...draft[set]![position]!, state: 'out', reason }
-}
-
-function sameMembers(draft: Draft, sets: readonly GenerationSet[]): boolean {
-  const text = (members: readonly (readonly Member[])[]): string => JSON.stringify(members)
-  return text(draft) === text(sets.map((set) => set.disks.map(staying)))
 }

@@ -1,6 +1,6 @@
 /** The engine's `SiteControl`, asked from the main thread. */
 import type { MessagePort } from 'node:worker_threads'
-import type { EngineStatus, HealProgress, ReplaceRequest, ScrubRefusal, ScrubReport, SiteControl } from '../admin/control.ts'
+import type { DisksGivenUp, EngineStatus, HealProgress, ReplaceRequest, ScrubRefusal, ScrubReport, SiteControl } from '../admin/control.ts'
 import type { Result } from '../result.ts'
 
 type ScrubOptions = { readonly bytesPerSecond?: number }
@@ -11,6 +11,7 @@ type Ask =
   | { readonly number: number; readonly call: 'stop' }
   | { readonly number: number; readonly call: 'status' }
   | { readonly number: number; readonly call: 'replace-disk'; readonly request: ReplaceRequest }
+  | { readonly number: number; readonly call: 'retire-disks'; readonly directories: readonly string[]; readonly giveUp: string | undefined }
 type Answer = { readonly number: number } & (
   | { readonly progress: HealProgress }
   | { readonly value: unknown }
@@ -42,6 +43,10 @@ export class ControlPort implements SiteControl {
     }, progress)
   }
 
+  retireDisks(directories: readonly string[], giveUp: string | undefined): Promise<Result<DisksGivenUp, string>> {
+    return this.#ask<Result<DisksGivenUp, string>>((number) => ({ number, call: 'retire-disks', directories, giveUp }))
+  }
+
   #ask<T>(make: (number: number) => Ask, progress?: (step: HealProgress) => void): Promise<T> {
     const number = this.#nextNumber++
     return new Promise((resolve, reject) => {
@@ -71,6 +76,7 @@ export function serveControl(port: MessagePort, control: SiteControl): void {
     const progress = (progress: HealProgress): void => send({ number: ask.number, progress })
     if (ask.call === 'status') return control.status()
     if (ask.call === 'scrub') return control.scrub(ask.options, progress, signal)
+    if (ask.call === 'retire-disks') return control.retireDisks(ask.directories, ask.giveUp)
     return control.replaceDisk(ask.request, progress)
   }
   port.on('message', (ask: Ask) => {

@@ -18,8 +18,8 @@ export function engineControl({ engine, openDisk }: Pick<LocalSite, 'engine' | '
     async status() {
       // Whoever has just pulled a disk wants to see it out.
       await checkDisks(engine.pool)
-      const { pool, journal, healing, scrub } = engine
-      return { pool: pool.view, sequence: journal.nextSequence - 1, shardsToRepair: healing.shardsToRepair, scrub: scrub.status }
+      const { pool, sequence, healing, scrub } = engine
+      return { pool: pool.view, sequence, shardsToRepair: healing.shardsToRepair, scrub: scrub.status }
     },
     async scrub(options, progress, signal): Promise<Result<ScrubReport, ScrubRefusal>> {
       const scrubbing = engine.scrub.run({ ...options, signal })
@@ -59,6 +59,7 @@ export function engineControl({ engine, openDisk }: Pick<LocalSite, 'engine' | '
       }
       return heal(engine, slot.set, slot.position, clock, progress)
     },
+    retireDisks: (directories, giveUp) => engine.retire({ directories, ...(giveUp === undefined ? {} : { giveUp }) }),
   }
 }
 

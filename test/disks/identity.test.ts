@@ -42,12 +42,14 @@ const generations: fc.Arbitrary<Generation> = fc
                   state: fc.constantFrom('in' as const, 'healing' as const, 'out' as const),
                   reason: fc.string({ maxLength: 200, unit: 'binary' }),
                   directory: fc.string({ maxLength: 300 }),
+                  retired: fc.constant(true as const),
                 },
                 { requiredKeys: ['diskId', 'state'] },
               ),
             ),
           ),
         )
+        .map((disks) => disks.map(({ retired, ...disk }) => (retired && disk.state === 'out' ? { ...disk, retired } : disk)))
         .map((disks) => ({ dataShards: disks.length, parityShards: 0, disks })),
       { minLength: 1, maxLength: 2 },
     ),
@@ -170,6 +172,16 @@ describe('the golden files', () => {
       },
     })
     expect(generation.ok && generation.value.sets[0]!.disks.map((disk) => disk.state)).toEqual(['in', 'out', 'healing'])
+  })
+
+  test('a retired disk is read as one, and only a disk that is out can be', () => {
+    const generation = decodeGeneration(vector('generation-retired.0'))
+    expect(generation.ok && generation.value.sets[0]!.disks.map((disk) => [disk.state, disk.retired])).toEqual([
+      ['in', undefined],
+      ['out', true],
+      ['out', undefined],
+    ])
+    expect(decodeGeneration(vector('generation-retired-in.0'))).toEqual({ ok: false, error: 'damaged' })
   })
 
   test.each([

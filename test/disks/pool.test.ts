@@ -266,11 +266,41 @@ describe('a start', () => {
   test('after all missing disks are retired may be written', async () => {
     const site = new PoolFixture(32, 4)
     await dropTwo(site)
-    const pool = await site.started([0, 1])
-    expect((await site.world.run(must(pool.retire(0, 2)))).readOnly).toBeDefined()
-    expect((await site.world.run(must(pool.retire(0, 3)))).readOnly).toBeUndefined()
+    const [third, fourth] = (await site.started([0, 1])).view.sets[0]!.disks.slice(2).map((slot) => slot.diskId)
+    expect((await site.started([0, 1], { retired: new Set([third!]) })).view.readOnly).toBeDefined()
+    const pool = await site.started([0, 1], { retired: new Set([third!, fourth!]) })
+    expect(pool.view.readOnly).toBeUndefined()
+    expect(pool.view.sets[0]!.disks.map((slot) => slot.retired)).toEqual([undefined, undefined, true, true])
     expect(states(pool)).toBe('in in out out')
-    expect((await site.world.run(pool.retire(0, 0))).ok).toBe(false)
+  })
+
+  test('with retired disks that turned up does not follow them, nor heal them, with the witness and without', async () => {
+    const site = new PoolFixture(34, 4)
+    await dropTwo(site)
+    const retired = new Set((await site.started([0, 1])).view.sets[0]!.disks.slice(2).map((slot) => slot.diskId))
+    await site.started([0, 1], { retired })
+    for (const witness of ['there', 'lost']) {
+      if (witness === 'lost') site.loseWitness()
+      const pool = await site.started()
+      expect(states(pool)).toBe('in in out out')
+      expect(pool.returned()).toEqual([])
+      expect((await site.world.run(pool.startHealing(0, 2))).ok).toBe(false)
+      expect((await site.world.run(pool.startHealing(0, 3, site.disk(3).reopen()))).ok).toBe(false)
+    }
+  })
+
+  test('retires a disk that is out, and no other, for good', async () => {
+    const site = new PoolFixture(35, 4)
+    const pool = await site.create(2)
+    await site.world.run(must(pool.putOut([out(2)])))
+    expect((await site.world.run(pool.retire([{ set: 0, position: 1 }]))).ok).toBe(false)
+    await site.world.run(must(pool.retire([{ set: 0, position: 2 }])))
+    const again = await site.started()
+    expect(again.view.sets[0]!.disks[2]).toMatchObject({ state: 'out', retired: true, reason: 'retired' })
+    expect(again.returned()).toEqual([])
+    const spare = site.world.addDisk('/spare')
+    await site.world.run(must(again.replaceDisk(0, 2, spare)))
+    expect(again.view.sets[0]!.disks[2]!.retired).toBeUndefined()
   })
 
   test('with two histories, each begun by an operator, is refused', async () => {

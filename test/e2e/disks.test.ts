@@ -1,10 +1,12 @@
 /** Sites of several shapes, and one whose disks go away and come back, seen from outside: what goes on, what is refused, and what `status` says. */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, renameSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   CreateBucketCommand,
+  DeleteObjectCommand,
   GetObjectCommand,
+  HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   type S3Client,
@@ -108,8 +110,12 @@ describe('a site of 2 + 2', () => {
     stored.set(key, body)
   }
 
-  async function expectEverything(): Promise<void> {
+  async function expectEverythingRead(): Promise<void> {
     for (const [key, body] of stored) expect(Buffer.compare(await read(client, key), body), key).toBe(0)
+  }
+
+  async function expectEverything(): Promise<void> {
+    await expectEverythingRead()
     const listed = await client.send(new ListObjectsV2Command({ Bucket: 'bucket' }))
     expect(listed.Contents?.map((entry) => entry.Key)).toEqual([...stored.keys()].sort())
   }
@@ -121,6 +127,12 @@ describe('a site of 2 + 2', () => {
     )
     expect(error).toBeInstanceOf(S3ServiceException)
     expect((error as S3ServiceException).$metadata.httpStatusCode).toBe(503)
+  }
+
+  async function expectReadOnly(): Promise<void> {
+    for (const bytes of [1, LARGE_BYTES])
+      await expectUnavailable(client.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'refused', Body: randomBytes(bytes) })))
+    await expectUnavailable(client.send(new DeleteObjectCommand({ Bucket: 'bucket', Key: 'small-before' })))
   }
 
   async function begin(): Promise<void> {
@@ -187,27 +199,32 @@ describe('a site of 2 + 2', () => {
     await expectEverything()
   })
 
-  test('refuses clearly what it cannot do without three disks, and is whole again when they return', async () => {
+  test('refuses clearly what it cannot do without three disks, and goes on by itself when they return', async () => {
     await begin()
     takeAway(1, 2, 3)
     await until(() => states() !== 'in in in in', 4000)
-    await expectUnavailable(client.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'refused', Body: 'x' })))
+    await expectReadOnly()
     await expectUnavailable(read(client, 'large-before'))
     expect((await client.send(new ListObjectsV2Command({ Bucket: 'bucket' }))).KeyCount).toBe(2)
     const { state, sentence, survives } = statusOf(directory)
     expect([state, survives]).toEqual(['read-only', 0])
     for (const position of [1, 2, 3]) expect(sentence).toContain(disk(position))
-    expect(sentence).toContain('then restart')
+    expect(sentence).toContain('goes on by itself')
+    expect(holdfastOk('disk', 'status', directory)).toContain(`${sentence}\n\nDISK`)
+    expect(JSON.parse(holdfastOk('disk', 'status', directory, '--json'))).toMatchObject({ readOnly: sentence })
     bringBack(1, 2, 3)
-    expect(await site.stop()).toBe(0)
-    await serve()
-    await until(() => states() === 'in in in in')
+    await until(() => states() === 'in in in in', 10_000)
+    await expectEverything()
     await store('small-after', 1000)
     await store('large-after', LARGE_BYTES)
     await expectEverything()
+    expect(await site.stop()).toBe(0)
+    await serve()
+    expect(states()).toBe('in in in in')
+    await expectEverything()
   })
 
-  test('starts without three disks to say what is missing, and starts whole when they are back', async () => {
+  test('starts without three disks to say what is missing, and goes on by itself when they are back', async () => {
     await begin()
     expect(await site.stop()).toBe(0)
     takeAway(1, 2, 3)
@@ -216,38 +233,50 @@ describe('a site of 2 + 2', () => {
     expect(state).toBe('read-only')
     for (const position of [1, 2, 3]) expect(sentence).toContain(disk(position))
     expect(site.log()).toContain(sentence)
-    await expectUnavailable(client.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'refused', Body: 'x' })))
+    await expectReadOnly()
     await expectUnavailable(read(client, 'large-before'))
-    expect(await site.stop()).toBe(0)
+    const exported = holdfast('bundle', 'export', directory, '--to', 'anybody', '--out', join(directory, '..', 'stick'))
+    expect(exported).toMatchObject({ code: 5, err: expect.stringContaining(sentence) })
     bringBack(1, 2, 3)
-    await serve()
-    await until(() => states() === 'in in in in')
+    await until(() => states() === 'in in in in', 10_000)
+    await store('after', LARGE_BYTES)
     await expectEverything()
   })
 
-  test('does not begin a second history where the half that went on is missing, but reads only and names that half', async () => {
+  test('does not begin a second history where the half that went on is missing, but reads only, and goes on when that half is back', async () => {
     await begin()
     takeAway(1, 2)
     await until(() => states() === 'out out in in', 4000)
+    await store('small-of-the-half', 1000)
+    await store('large-of-the-half', LARGE_BYTES)
     expect(await site.stop()).toBe(0)
     takeAway(3, 4)
     bringBack(1, 2)
     await serve()
-    const { state, sentence } = statusOf(directory)
+    const { state, sentence, sequence } = statusOf(directory)
     expect(state).toBe('read-only')
     for (const position of [3, 4]) expect(sentence).toContain(disk(position))
     expect(site.log()).toContain(sentence)
-    await expectUnavailable(client.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'refused', Body: 'x' })))
-    await expectEverything()
-    expect(await site.stop()).toBe(0)
+    await expectReadOnly()
+    // What the index knows is shown; what only the other half holds is not there to be read, and never shown as something else.
+    const listed = await client.send(new ListObjectsV2Command({ Bucket: 'bucket' }))
+    expect(listed.Contents?.map((entry) => entry.Key)).toEqual([...stored.keys()].sort())
+    for (const key of ['small-of-the-half', 'large-of-the-half']) {
+      const head = await client.send(new HeadObjectCommand({ Bucket: 'bucket', Key: key }))
+      expect(head.ContentLength).toBe(stored.get(key)?.length)
+      await expectUnavailable(read(client, key))
+    }
+    for (const key of ['small-before', 'large-before']) expect(await read(client, key)).toEqual(stored.get(key))
     bringBack(3, 4)
-    await serve()
     await until(() => states() === 'in in in in')
+    expect(statusOf(directory).sequence).toBeGreaterThanOrEqual(sequence)
+    await expectEverything()
     await store('after-the-halves-met', LARGE_BYTES)
     await expectEverything()
   })
 
-  test('names the half that holds newer changes, and gives them up only when the operator says so', async () => {
+  /** The first half alone, while the other held `given-up`. */
+  async function firstHalfAlone(): Promise<void> {
     await begin()
     takeAway(1, 2)
     await until(() => states() === 'out out in in', 4000)
@@ -256,13 +285,80 @@ describe('a site of 2 + 2', () => {
     expect(await site.stop()).toBe(0)
     takeAway(3, 4)
     bringBack(1, 2)
-    const run = holdfast('serve', directory, '--listen', '127.0.0.1:0')
-    expect(run.err).toMatch(/^holdfast: [^\n]*--accept-older[^\n]*\n$/)
-    for (const position of [3, 4]) expect(run.err).toContain(disk(position))
-    expect(run.code).toBe(5)
+  }
+
+  test('gives up the newer changes of the half that is lost for good when the operator says so, having been told how many', async () => {
+    await firstHalfAlone()
+    await serve()
+    const lost = [disk(3), disk(4)]
+    expect(holdfast('disk', 'retire', directory, disk(3))).toMatchObject({ code: 5, err: expect.stringContaining(lost.join(' ')) })
+    expect(holdfast('disk', 'retire', directory, disk(1))).toMatchObject({ code: 5, err: expect.stringContaining('is in') })
+    const asked = holdfast('disk', 'retire', directory, ...lost)
+    expect(asked.code).toBe(5)
+    expect(asked.err).toMatch(/^holdfast: That loses 1 acknowledged change\. .*Nothing was changed\. .* --give-up 1\.\n$/)
+    const retired = JSON.parse(holdfastOk('disk', 'retire', directory, ...lost, '--give-up', '1', '--json')) as Record<string, unknown>
+    expect(retired).toMatchObject({ retired: lost, when: 'at-next-start', givenUp: 1, sentence: expect.stringContaining('restart') })
+    expect(statusOf(directory)).toMatchObject({ state: 'read-only', sentence: retired.sentence })
+    expect(await site.stop()).toBe(0)
+    await serve()
+    await store('after-the-loss', LARGE_BYTES)
+    await expectEverything()
+    expect(statusOf(directory)).toMatchObject({ state: 'degraded', survives: 0 })
+    bringBack(3, 4)
+    expect(await site.stop()).toBe(0)
+    await serve()
+    await store('after-they-turned-up', 1000)
+    expect(states()).toBe('in in out out')
+    expect(statusOf(directory).disks.map((each) => each.retired)).toEqual([undefined, undefined, true, true])
+    expect(holdfastOk('status', directory)).toContain(`${disk(3)} (retired), ${disk(4)} (retired)`)
+    await expectEverything()
+  })
+
+  test('retires disks of a site that nobody serves, too, and starts without what only they held', async () => {
+    await firstHalfAlone()
+    expect(holdfastOk('status', directory)).toContain('read-only')
+    expect(holdfast('disk', 'retire', directory, disk(3), disk(4)).code).toBe(5)
+    expect(holdfastOk('disk', 'retire', directory, disk(3), disk(4), '--give-up', '1')).toContain('next start')
+    await serve()
+    await store('after-the-loss', 1000)
+    await expectEverything()
+  })
+
+  test('goes on at once where the disks that are retired held nothing more', async () => {
+    await begin()
+    takeAway(1, 2)
+    await until(() => states() === 'out out in in', 4000)
+    expect(await site.stop()).toBe(0)
+    takeAway(3, 4)
+    bringBack(1, 2)
+    await serve()
+    expect(statusOf(directory).state).toBe('read-only')
+    expect(holdfastOk('disk', 'retire', directory, disk(3), disk(4))).toContain('may be written again')
+    await store('after', LARGE_BYTES)
+    await expectEverything()
+    expect(states()).toBe('in in out out')
+  })
+
+  test('goes on with what is there by --accept-older', async () => {
+    await firstHalfAlone()
     await serve('--accept-older')
     await store('after-the-loss', LARGE_BYTES)
     await expectEverything()
     expect(statusOf(directory)).toMatchObject({ state: 'degraded', survives: 0 })
+  })
+
+  test('does not start without its index while disks are missing that may hold more, and starts whole when they are back', async () => {
+    await firstHalfAlone()
+    rmSync(join(directory, 'index'), { recursive: true })
+    for (let i = 0; i < 2; i++) {
+      const run = holdfast('serve', directory, '--listen', '127.0.0.1:0')
+      expect(run.code).toBe(5)
+      expect(run.err).toMatch(/^holdfast: There is no index[^\n]*\n$/)
+      for (const position of [3, 4]) expect(run.err).toContain(disk(position))
+    }
+    bringBack(3, 4)
+    await serve()
+    expect((await client.send(new ListObjectsV2Command({ Bucket: 'bucket' }))).KeyCount).toBe(stored.size + 1)
+    await expectEverythingRead()
   })
 })

@@ -8,52 +8,6 @@ import type { DiskSnapshot } from './simulated-disk.ts'
 import type { SimulatedEnclave } from './simulated-enclave.ts'
 import { readAll } from './store-clients.ts'
 
-describe('2+2, where two disks drop out and the other two go on', () => {
-  const dropped = async (seed: number): Promise<Case> => {
-    const site = await Case.of(seed, 4, 2)
-    await site.work()
-    site.enclave.disk(0).hang()
-    site.enclave.disk(1).hang()
-    await site.enclave.until(() => site.enclave.states === 'out out in in', 'both put out')
-    expect(await site.work()).toBeGreaterThan(10)
-    site.enclave.disk(0).resume()
-    site.enclave.disk(1).resume()
-    site.enclave.die('power-cut')
-    site.model.release()
-    return site
-  }
-
-  test('when only the first two come back, nothing is served as if it were all, and the others are named', async () => {
-    const { enclave } = await dropped(1)
-    const started = await enclave.start({ present: [0, 1] })
-    const sentence = started.ok ? started.value.pool.view.readOnly : started.error
-    expect(sentence).toContain('/d3')
-    expect(sentence).toContain('/d4')
-  })
-
-  test('also when the index is lost, or the witness', async () => {
-    for (const lost of ['index', 'witness'] as const) {
-      const { enclave } = await dropped(2)
-      if (lost === 'index') enclave.setIndexBack('empty')
-      else enclave.loseWitness()
-      const started = await enclave.start({ present: [0, 1] })
-      const sentence = started.ok ? started.value.pool.view.readOnly : started.error
-      expect(sentence).toContain('/d3')
-      expect(sentence).toContain('/d4')
-    }
-  })
-
-  test('when all come back, everything is there and the first two are healed', async () => {
-    const site = await dropped(3)
-    await site.enclave.restart()
-    await site.check('all back')
-    await site.enclave.until(() => site.enclave.states === 'in in in in', 'both healed')
-    const copy = site.enclave.copy([2, 3], 'without-index')
-    await copy.restart()
-    await site.check('on the healed ones alone', copy)
-  })
-})
-
 test('a disk deleted under open descriptors is out within two seconds, and nothing that was acknowledged needs it', async () => {
   const site = await Case.of(10, 4, 2)
   await site.work()

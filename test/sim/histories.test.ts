@@ -26,6 +26,7 @@ test(`in ${SEEDS} histories everything acknowledged is there, whole and in order
     losses: 0,
     healed: 0,
     scrubbed: 0,
+    wentOn: 0,
   }
   for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
     await liveThrough({ seed, ...GEOMETRIES[seed % GEOMETRIES.length]!, lives: 3 }, totals)
@@ -34,4 +35,5 @@ test(`in ${SEEDS} histories everything acknowledged is there, whole and in order
   if (SEEDS < 20) return
   for (const count of ['done', 'open', 'read', 'deaths', 'faults', 'losses', 'healed', 'scrubbed'] as const)
     expect(totals[count], count).toBeGreaterThan(SEEDS / 8)
+  expect(totals.wentOn).toBeGreaterThan(SEEDS / 20)
 })

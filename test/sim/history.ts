@@ -4,6 +4,8 @@
  * cuts, kills, full disks and the clock happens to those alone. They change when the disks harmed before were replaced and healed.
  */
 
+import { hash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { DiskSlot } from '../../src/disks/pool-view.ts'
 import type { Bucket } from '../../src/store/terms.ts'
 import type { DiskSnapshot } from './simulated-disk.ts'
@@ -15,7 +17,7 @@ import { StoreModel } from './store-model.ts'
 import { ProcessDied } from './world.ts'
 
 export type HistoryTotals = Record<
-  'done' | 'refused' | 'open' | 'read' | 'unread' | 'deaths' | 'faults' | 'losses' | 'healed' | 'scrubbed',
+  'done' | 'refused' | 'open' | 'read' | 'unread' | 'deaths' | 'faults' | 'losses' | 'healed' | 'scrubbed' | 'wentOn',
   number
 >
 
@@ -274,10 +276,33 @@ class History {
     if (this.#losesWitness && shown > enclave.options.parity && chance.oneIn(3)) enclave.loseWitness()
     else if (chance.oneIn(3)) present = present.filter((position) => !this.#frail.includes(position) || chance.oneIn(2))
     if (!this.#losesWitness && chance.oneIn(4)) this.#someComeBackOld()
+    if (chance.oneIn(3) && (await this.#startWithTooFew(label)) === 'went-on') return
     const started = await enclave.start({ present })
     if (!started.ok) throw new Error(`${label}: it does not start: ${started.error}`)
     const { readOnly } = started.value.pool.view
     if (readOnly !== undefined) throw new Error(`${label}: ${readOnly}`)
+  }
+
+  /** So few disks that nothing can be written: nothing is, until the others are there. */
+  async #startWithTooFew(label: string): Promise<'went-on' | 'ended'> {
+    const enclave = this.#enclave
+    const { chance } = enclave.world
+    const { disks, parity } = enclave.options
+    const present = chance.shuffle(enclave.positions()).slice(0, chance.below(disks - parity))
+    const before = contents(enclave)
+    const started = await enclave.start({ present })
+    if (started.ok && enclave.engine.pool.view.readOnly === undefined)
+      throw new Error(`${label}: it is written with ${present.length} disks`)
+    if (started.ok) await enclave.world.sleep(chance.below(5000))
+    if (!isDeepStrictEqual(contents(enclave), before)) throw new Error(`${label}: something was changed while it was read-only`)
+    if (!started.ok || chance.oneIn(2)) {
+      enclave.die('kill')
+      return 'ended'
+    }
+    enclave.plugIn()
+    await enclave.until(() => enclave.engine.pool.view.readOnly === undefined, `${label}: goes on by itself`)
+    this.#totals.wentOn += 1
+    return 'went-on'
   }
 
   /** Disks of which a later generation is settled: whoever came back old within one generation is found only by reading. */
@@ -292,6 +317,15 @@ class History {
   #settled(): number {
     return this.#enclave.settledGeneration()
   }
+}
+
+/** Every file of every disk, and the index. */
+export function contents(enclave: SimulatedEnclave): unknown {
+  const disks = enclave.positions().map((position) => {
+    const disk = enclave.disk(position)
+    return new Map(disk.files().map((file) => [file, hash('md5', disk.content(file)!)]))
+  })
+  return { disks, index: enclave.index.states.at(-1) }
 }
 
 function subsets(of: readonly number[], size: number): number[][] {

@@ -169,6 +169,10 @@ export class Medium {
   capacityBytes: number
   usedBytes = 0
   hangs = false
+  /** The directory under another name. */
+  aside: FolderNode | undefined
+  /** What was asked while it hangs, and may still be done when it goes on. */
+  stuck: (() => void)[] = []
   nextFault: 'io' | 'lost-write' | 'misdirected-write' | undefined
 
   constructor(capacityBytes: number) {

@@ -9,7 +9,7 @@
  * - Operations that overtake each other, and take milliseconds at times.
  * - Bits that flip at rest; writes that answer well and land elsewhere or nowhere.
  * - A full disk, which may take the beginning of a write before it says so.
- * - A disk that hangs: each operation answers 'timeout' after two seconds.
+ * - A disk that hangs: each operation answers 'timeout' after two seconds, and may be done all the same when the disk goes on.
  * - I/O errors, after which nothing is believed.
  * - `rm -rf` of the directory, or another one mounted over it: operations on open files go on into the void, check() says 'gone'.
  * - A disk that comes back as it was some time ago.
@@ -37,6 +37,8 @@ export class SimulatedDisk implements Disk {
   readonly #incarnation: number
   readonly #opening: number
   #closed = false
+  /** Operations that can still reach the disk. */
+  #outstanding = 0
 
   private constructor(world: SimulatedWorld, directory: string, medium: Medium, chance: Chance) {
     this.#world = world
@@ -54,6 +56,10 @@ export class SimulatedDisk implements Disk {
   }
 
   // ---- The contract ----
+
+  get quiet(): boolean {
+    return this.#outstanding === 0
+  }
 
   open(file: string, options: OpenOptions): Promise<Result<DiskFile, DiskFault>> {
     assert(isDiskPath(file), file)
@@ -206,12 +212,14 @@ export class SimulatedDisk implements Disk {
   powerCut(): void {
     this.#medium.openings += 1
     this.#medium.powerCut(this.#chance)
+    this.#letStuckGo()
     this.failed ??= 'io'
   }
 
   /** For SimulatedWorld. `failed` stays as the process last saw it. */
   processDied(how: Death): void {
     this.#medium.openings += 1
+    this.#medium.stuck = []
     if (how === 'power-cut') this.#medium.powerCut(this.#chance)
   }
 
@@ -224,6 +232,11 @@ export class SimulatedDisk implements Disk {
   resume(): void {
     this.#medium.hangs = false
     this.#medium.nextFault = undefined
+    this.#letStuckGo()
+  }
+
+  #letStuckGo(): void {
+    for (const land of this.#medium.stuck.splice(0)) this.#world.after(this.#world.latencyUs(), { happen: land })
   }
 
   /** The next operation fails with an I/O error. */
@@ -254,6 +267,18 @@ export class SimulatedDisk implements Disk {
   deleteDirectory(): void {
     this.#medium.root = undefined
     this.#medium.usedBytes = 0
+  }
+
+  /** The directory is renamed, or its mount point taken away: open files are written to as before, and nothing is found by its path. */
+  unplug(): void {
+    this.#medium.aside ??= this.#medium.root
+    this.#medium.root = undefined
+  }
+
+  /** It has its name again. */
+  plug(): void {
+    this.#medium.root ??= this.#medium.aside
+    this.#medium.aside = undefined
   }
 
   /** An empty directory stands where the disk was (or is made where there was none). */
@@ -322,14 +347,24 @@ export class SimulatedDisk implements Disk {
         resolve(fail(answer))
       }
       const begunUs = this.#world.nowUs
+      this.#outstanding += 1
       const happen = (): void => {
         if (this.#opening !== this.#medium.openings) this.failed ??= 'gone'
+        if (this.failed === undefined && this.#medium.hangs) {
+          this.#medium.stuck.push(land)
+          this.#world.after(begunUs + TIME_LIMIT_US - this.#world.nowUs, { happen: () => distrust('timeout') })
+          return
+        }
+        this.#outstanding -= 1
         if (this.failed !== undefined) resolve(fail('gone'))
-        else if (this.#medium.hangs) this.#world.after(begunUs + TIME_LIMIT_US - this.#world.nowUs, { happen: () => distrust('timeout') })
         else if (this.#medium.nextFault === 'io') {
           this.#medium.nextFault = undefined
           distrust('io')
         } else resolve(effect())
+      }
+      const land = (): void => {
+        this.#outstanding -= 1
+        if (this.#opening === this.#medium.openings && this.#medium.root !== undefined && this.#chance.oneIn(2)) effect()
       }
       const interrupt = (): void => {
         if (this.failed === undefined && !this.#medium.hangs) interrupted?.()

@@ -7,6 +7,7 @@ import { Pool } from '../../src/disks/pool.ts'
 import { WITNESS_FILE, witnessIn } from '../../src/disks/pool-witness.ts'
 import { fail, ok, type Result } from '../../src/result.ts'
 import { type Engine, openEngine } from '../../src/store/local/engine.ts'
+import type { Word } from '../../src/store/local/going-on.ts'
 import { MemoryMap, type MemoryState } from '../../src/store/local/index/memory-map.ts'
 import { readState } from '../../src/store/local/index/rows.ts'
 import { loadXxh64 } from '../../src/store/local/journal/checksum.ts'
@@ -39,6 +40,8 @@ export class SimulatedEnclave {
   #present: readonly number[] = []
   #start = 0
   #unclean: number[] = []
+  /** What an operator said, as the site's folder keeps it. */
+  #word: Word | undefined
 
   private constructor(options: EnclaveOptions) {
     this.options = options
@@ -136,7 +139,9 @@ export class SimulatedEnclave {
     const accept = acceptOlder === true ? { acceptOlder } : {}
     const seen = { generation: this.#seenGeneration() }
     const disks = this.positions().map((position) => (present.includes(position) ? this.disk(position) : undefined))
-    const pool = await this.run(Pool.open({ disks, witness: witnessIn(this.siteFolder), seen, random: world.random, ...accept }))
+    const word = this.#word
+    const retired = new Set(word?.disks)
+    const pool = await this.run(Pool.find({ disks, witness: witnessIn(this.siteFolder), seen, retired, random: world.random, ...accept }))
     if (!pool.ok) return fail(pool.error.sentence)
     const start = ++this.#start
     const uncleanStarts = [...this.#unclean]
@@ -153,6 +158,11 @@ export class SimulatedEnclave {
         uncleanStarts,
         onSwept: async (swept) => {
           this.#unclean = this.#unclean.filter((each) => each !== swept)
+        },
+        ...(word && { word }),
+        keepWord: async (given) => {
+          this.#word = given
+          return true
         },
         journalOptions: JOURNAL_OPTIONS,
         reopenDisk: async (directory) => this.#reopenDisk(directory),
@@ -208,6 +218,7 @@ export class SimulatedEnclave {
     copy.index = new MemoryMap({ ...(state && { state }), statesKept: 1 })
     copy.#start = this.#start
     copy.#unclean = [...this.#unclean]
+    copy.#word = this.#word
     return copy
   }
 

@@ -19,21 +19,23 @@ import {
 
 /**
  * Throws at the first difference. Where the model leaves two possibilities, what is found decides, and is noted; `doubts: 'kept'`: it is not,
- * for looks at a copy.
+ * for looks at a copy. `mayLack`: contents may be unavailable for want of disks, but never other than they were; answers how many are.
  */
 export async function checkStore(
   store: Store,
   model: StoreModel,
   buckets: ReadonlyMap<ModelBucket, Bucket>,
-  options: { readonly label: string; readonly doubts: 'resolved' | 'kept' },
-): Promise<void> {
+  options: CheckOptions,
+): Promise<number> {
+  let lacking = 0
   const names = (await store.listBuckets()).map((bucket) => bucket.name as string)
   if (names.join() !== [...BUCKETS].sort().join()) throw new Error(`${options.label}: the buckets are ${names.join()}`)
   for (const name of BUCKETS) {
     const bucket = buckets.get(name)!
     const versioning = (await store.findBucket(bucket.name))?.versioning
     if (versioning !== model.versioning[name]) throw new Error(`${options.label}: ${name} is ${versioning}, not ${model.versioning[name]}`)
-    const shown = await showBucket(store, bucket, options.label)
+    const { shown, unavailable } = await showBucket(store, bucket, options)
+    lacking += unavailable
     const live: string[] = []
     for (const key of model.of(name)) {
       const found = shown.get(key.key) ?? []
@@ -49,6 +51,7 @@ export async function checkStore(
     await checkListing(store, bucket, live, options.label)
   }
   await checkHidden(store, model, options.label)
+  return lacking
 }
 
 /** Everything that a peer removed is hidden, and nothing else. */
@@ -62,6 +65,8 @@ async function checkHidden(store: Store, model: StoreModel, label: string): Prom
   if (sum !== hidden.size) throw new Error(`${label}: ${hidden.size} versions are hidden, and ${sum} are counted`)
 }
 
+export type CheckOptions = { readonly label: string; readonly doubts: 'resolved' | 'kept'; readonly mayLack?: boolean }
+
 /** The state that both can agree on, every version with its id. */
 function agree(key: ModelKey, found: KeyState, label: string): KeyState {
   const fits = [key.state, key.doubt].find((state) => state !== undefined && matches(state, found))
@@ -70,8 +75,13 @@ function agree(key: ModelKey, found: KeyState, label: string): KeyState {
   throw new Error(`${label}: ${key.bucket}/${key.key} should be ${describeState(key.state)}${possible}; it is ${describeState(found)}`)
 }
 
-async function showBucket(store: Store, bucket: Bucket, label: string): Promise<Map<string, KeyState>> {
+async function showBucket(
+  store: Store,
+  bucket: Bucket,
+  { label, mayLack = false }: CheckOptions,
+): Promise<{ shown: Map<string, KeyState>; unavailable: number }> {
   const shown = new Map<string, Fact[]>()
+  let unavailable = 0
   const page = await store.listVersions({ bucketId: bucket.id, prefix: '', delimiter: '', after: '', max: 1000 })
   if (page.truncated) throw new Error('more versions than one page holds')
   for (const entry of page.entries) {
@@ -84,7 +94,7 @@ async function showBucket(store: Store, bucket: Bucket, label: string): Promise<
     }
     const version = await store.findVersion(bucket.id, entry.key, entry.versionId)
     if (version?.kind !== 'object') throw new Error(`${label}: ${entry.key}@${entry.versionId} is listed and cannot be found`)
-    await checkBytes(store, version, label)
+    if (!(await checkBytes(store, version, label, mayLack))) unavailable += 1
     facts.push({
       kind: 'object',
       versionId: version.versionId,
@@ -93,15 +103,18 @@ async function showBucket(store: Store, bucket: Bucket, label: string): Promise<
       tags: JSON.stringify(version.tags),
     })
   }
-  return shown
+  return { shown, unavailable }
 }
 
-async function checkBytes(store: Store, version: ObjectVersion, label: string): Promise<void> {
+/** False if it is unavailable, and may be. */
+async function checkBytes(store: Store, version: ObjectVersion, label: string, mayLack: boolean): Promise<boolean> {
   const name = `${label}: ${version.key}@${version.versionId} (${version.bytes} bytes)`
   const read = await readAll(store, version, 0, version.bytes)
+  if (!read.ok && mayLack && read.error === 'unavailable') return false
   if (!read.ok) throw new Error(`${name} cannot be read: ${read.error}`)
   const sum = version.userMetadata.find(([key]) => key === 'sum')?.[1]
   if (read.value.length !== version.bytes || md5(read.value) !== sum) throw new Error(`${name} has other bytes than were written`)
+  return true
 }
 
 async function checkListing(store: Store, bucket: Bucket, live: readonly string[], label: string): Promise<void> {

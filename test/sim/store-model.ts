@@ -54,6 +54,16 @@ export class StoreModel {
     return this.keys.filter((key) => key.bucket === bucket)
   }
 
+  /** What it is now, whatever happens to this one. */
+  copy(): StoreModel {
+    const copy = new StoreModel()
+    Object.assign(copy.versioning, this.versioning)
+    for (const place of this.hidden) copy.hidden.add(place)
+    for (const [place, fact] of this.removed) copy.removed.set(place, fact)
+    for (const [i, key] of this.keys.entries()) Object.assign(copy.keys[i]!, key, { busy: false })
+    return copy
+  }
+
   /** The processes of all clients ended. */
   release(): void {
     for (const key of this.keys) key.busy = false

@@ -33,6 +33,12 @@ export const bundleExport: AdminCommand = {
       const given = stringField(input, field)
       if (!given.ok) return given
     }
+    const { readOnly } = (await site.control.status()).pool
+    if (readOnly !== undefined)
+      return fail({
+        exit: 5,
+        sentence: `Nothing is exported while the site may only be read: disks are missing that hold a part of it. ${readOnly}`,
+      })
     const { exportBundle } = await import('../../federation/export-bundle.ts')
     return asCommand(await exportBundle(site.federation, input as ExportRequest, progress))
   },

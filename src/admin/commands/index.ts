@@ -2,6 +2,7 @@ import type { AdminCommand } from '../command.ts'
 import { bucketCompare, bucketDigest } from './buckets.ts'
 import { bundleAcknowledge, bundleExport, bundleImport, bundleInspect, bundlePage, bundleVerify } from './bundles.ts'
 import { diskReplace } from './disk-replace.ts'
+import { diskRetire } from './disk-retire.ts'
 import { diskScrub } from './disk-scrub.ts'
 import { peerSet, peerUndo } from './peer-rules.ts'
 import { peerAdd, peerList, siteIdentity } from './peers.ts'
@@ -14,6 +15,7 @@ export const ADMIN_COMMANDS: ReadonlyMap<string, AdminCommand> = new Map(
     diskStatusCommand,
     diskReplace,
     diskScrub,
+    diskRetire,
     siteIdentity,
     peerAdd,
     peerList,

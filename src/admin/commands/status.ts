@@ -9,6 +9,8 @@ export type DiskStatus = {
   readonly set: number
   readonly position: number
   readonly id: string
+  /** Out for good, by an operator's word. */
+  readonly retired?: true
   readonly reason?: string
   readonly healed?: { readonly doneBytes: number; readonly totalBytes: number }
 }
@@ -63,12 +65,20 @@ const total = <K extends string>(sums: readonly Readonly<Record<K, number>>[], f
   sums.reduce((sum, one) => sum + one[field], 0)
 
 /** The state of the disks alone, as scripts read it. */
-export const diskStatusCommand: AdminCommand<{ readonly disks: readonly DiskStatus[]; readonly scrub: ScrubStatus }> = {
+export const diskStatusCommand: AdminCommand<DisksStatus> = {
   name: 'disk/status',
   async run(site) {
     const { pool, scrub } = await site.control.status()
-    return ok({ disks: pool.sets.flatMap((set) => set.disks.map(diskStatus)), scrub })
+    const disks = pool.sets.flatMap((set) => set.disks.map(diskStatus))
+    return ok({ disks, scrub, ...(pool.readOnly === undefined ? {} : { readOnly: pool.readOnly }) })
   },
+}
+
+export type DisksStatus = {
+  readonly disks: readonly DiskStatus[]
+  readonly scrub: ScrubStatus
+  /** Why the site is read-only, and what to do. */
+  readonly readOnly?: string
 }
 
 const survives = (set: PoolSet): number => set.parityShards - set.disks.filter((disk) => disk.state !== 'in').length
@@ -80,6 +90,7 @@ function diskStatus(slot: DiskSlot): DiskStatus {
     set: slot.set,
     position: slot.position,
     id: slot.diskId,
+    ...(slot.retired === undefined ? {} : { retired: slot.retired }),
     ...(slot.reason === undefined ? {} : { reason: slot.reason }),
     ...(slot.healed === undefined ? {} : { healed: slot.healed }),
   }
@@ -90,7 +101,7 @@ function condition(pool: PoolView, shardsToRepair: number, scrub: ScrubStatus): 
   const lost = disks.filter((disk) => disk.state === 'out')
   if (pool.readOnly !== undefined) return { state: 'read-only', sentence: pool.readOnly }
   if (lost.length > 0) {
-    const named = lost.map((disk) => disk.directory).join(', ')
+    const named = lost.map((disk) => (disk.retired ? `${disk.directory} (retired)` : disk.directory)).join(', ')
     return { state: 'degraded', sentence: `Out: ${named}. Replace with: holdfast disk replace SITE OLD-DIR NEW-DIR.` }
   }
   const damaged = scrub.last?.remaining ?? 0

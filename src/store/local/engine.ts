@@ -7,7 +7,7 @@ import type { Disk, DiskFault } from '../../disks/disk.ts'
 import type { ExtentStore, SetDisks } from '../../disks/extents.ts'
 import type { ExtentPlace } from '../../disks/geometry.ts'
 import type { Pool } from '../../disks/pool.ts'
-import { describeFault } from '../../disks/pool-words.ts'
+import { describeFault, STARTING } from '../../disks/pool-words.ts'
 import { ShardedExtents } from '../../disks/sharded-extents.ts'
 import { watchDisks } from '../../disks/watch-disks.ts'
 import type { Clock, Random } from '../../environment.ts'
@@ -15,19 +15,22 @@ import { fail, ok, type Result } from '../../result.ts'
 import type { SiteId } from '../terms.ts'
 import { Board } from './board.ts'
 import type { ChangeReply, ChangeRequest } from './changes/request.ts'
+import { ComingBack } from './coming-back.ts'
 import type { Commits } from './commits.ts'
 import { Committer } from './committer.ts'
 import { DiskStays } from './disk-stays.ts'
+import { expireUploads } from './expiry.ts'
 import { Freeing } from './freeing.ts'
+import { type GoOnFault, goOn, newestStart, readIndex, seenBy, type Word } from './going-on.ts'
 import { Healing } from './healing.ts'
 import { Table, tableRange } from './index/keys.ts'
 import { type OrderedMap, walk } from './index/ordered-map.ts'
-import { emptyState, type IndexState, readState } from './index/rows.ts'
 import { Journal, type JournalOptions } from './journal/journal.ts'
 import { journalDisksOf } from './journal/journal-disks.ts'
 import { LocalStore } from './local-store.ts'
 import { readUint64 } from './position.ts'
 import { type ReplayFault, replay } from './replay.ts'
+import { type Retired, type RetireRequest, retireDisks } from './retiring.ts'
 import { Scrub } from './scrub.ts'
 import type { ScrubMemory } from './scrub-record.ts'
 import { StagedShards, stagedExtent, withStaged } from './staged-shards.ts'
@@ -50,6 +53,9 @@ export type EngineInput = {
   readonly seenSequence?: number
   /** An operator's word: go on although the disks hold less than was seen. */
   readonly acceptOlder?: boolean
+  /** What an operator said before this start; `keepWord` keeps it, or forgets it when it has been acted upon. False: it could not be written. */
+  readonly word?: Word
+  readonly keepWord?: (word: Word | undefined) => Promise<boolean>
   readonly journalOptions?: JournalOptions
   /** Opens a disk that was out anew, if its directory is there. */
   readonly reopenDisk?: (directory: string) => Promise<Disk | undefined>
@@ -62,79 +68,42 @@ export type EngineInput = {
   readonly onReplay?: (sequence: number) => void
 }
 
-export type EngineFault = ReplayFault | { readonly kind: 'start-used'; readonly start: number }
+export type EngineFault =
+  | ReplayFault
+  | { readonly kind: 'start-used'; readonly start: number }
+  /** Read-only, and no index that could be served. */
+  | { readonly kind: 'nothing-to-show' }
 
 /** Where the numbers of threads' lanes and extents begin: the engine's own store is thread 0. */
 const ENGINE_THREAD = 0
 /** So often an upload may find that the disks changed under it. */
 const COMPLETIONS_MAX = 4
-const EXPIRY_PERIOD_MS = 60 * 60 * 1000
 const ROOM_PERIOD_MS = 1000
-const COMPLETED_KEPT_US = 24 * 60 * 60 * 1_000_000
 
+/**
+ * Read-only (`pool.view.readOnly`) where the disks hold less than was seen, or too few are there: then it serves what the index and those disks have, and goes
+ * on by itself when the others are back. Without an index it refuses instead: nobody would know what is missing, and an older site, or an empty
+ * one, must not be shown for the newest.
+ */
 export async function openEngine(input: EngineInput): Promise<Result<Engine, EngineFault>> {
   const { pool, index, clock } = input
-  const state = readIndex(input)
-  const newest = newestStart(index)
+  const state = readIndex(index)
+  const newest = state && newestStart(index)
   if (newest !== undefined && newest >= input.start) return fail({ kind: 'start-used', start: newest })
-  // With too few disks for writing, some of the journal may be missing, and nobody would know how much: an empty site must not be shown for a full one.
-  if (pool.view.readOnly !== undefined && state.applied === 0) return fail({ kind: 'unavailable' })
-  const seenMore = (input.seenSequence ?? 0) > state.applied
-  const recovered = await Journal.recover({
+  const journal = await Journal.open({
     disks: journalDisksOf(pool),
     clock,
-    seen: seenMore ? { sequence: input.seenSequence! } : { sequence: state.applied, ...(state.applied > 0 && { chain: state.chain }) },
-    ...(input.acceptOlder === true && { acceptOlder: true }),
     ...(input.journalOptions && { options: input.journalOptions }),
   })
-  if (!recovered.ok) return recovered
-  const journal = recovered.value
-  const brought = await bringUp(input, journal, state)
-  if (!brought.ok) {
-    journal.close()
-    return brought
-  }
   const engine = new Engine(input, journal)
-  engine.begin(brought.value)
-  return ok(engine)
-}
-
-/** An index that is none, or that holds more than an operator goes on with, is made anew. */
-function readIndex({ index }: EngineInput): IndexState {
-  try {
-    const state = readState(index.reader())
-    // A row that is damaged is garbage, too.
-    newestStart(index)
-    if (state !== undefined) return state
-  } catch {
-    // Garbage: as if there were none.
+  const begun = await engine.goOn('at-start')
+  if (begun.ok || (begun.error.kind === 'held' && state !== undefined)) {
+    engine.watch()
+    return ok(engine)
   }
-  index.clear()
-  return emptyState()
+  engine.abandon()
+  return fail(begun.error.kind === 'held' ? { kind: 'nothing-to-show' } : begun.error)
 }
-
-function newestStart(index: OrderedMap): number | undefined {
-  const { from, to } = tableRange(Table.extent)
-  const [last] = index.reader().rangeBack(from, to, 1)
-  return last && Buffer.from(last.key).readUInt32BE(1)
-}
-
-async function bringUp(input: EngineInput, journal: Journal, state: IndexState): ReturnType<typeof replay> {
-  const { index, site, onReplay } = input
-  const run = () => replay({ index, journal, site, generation: input.pool.view.generation, ...(onReplay && { onProgress: onReplay }) })
-  // Only after --accept-older can the journal end before the index.
-  if (state.applied >= journal.nextSequence) index.clear()
-  try {
-    const replayed = await run()
-    if (replayed.ok || state.applied === 0 || !isIndexFault(replayed.error)) return replayed
-  } catch {
-    // The rows that records met were no rows of ours.
-  }
-  index.clear()
-  return run()
-}
-
-const isIndexFault = (fault: ReplayFault): boolean => fault.kind === 'index-failed'
 
 export class Engine {
   readonly pool: Pool
@@ -153,6 +122,7 @@ export class Engine {
   readonly #stays: DiskStays
   readonly #staged: StagedShards
   readonly #stops: (() => void)[] = []
+  readonly #comingBack: ComingBack | undefined
   #sweeping: Promise<void> = Promise.resolve()
   #closed = false
 
@@ -199,6 +169,7 @@ export class Engine {
       board: this.board,
       extents: this.extents,
       clock,
+      paused: () => pool.view.readOnly !== undefined,
       dropManifests: (manifests) => this.#commits.submit({ kind: 'drop-manifests', manifests }),
     })
     this.healing = new Healing({
@@ -236,18 +207,70 @@ export class Engine {
       epoch,
       feed: journal,
     })
+    const { reopenDisk } = input
+    this.#comingBack = reopenDisk && new ComingBack({ pool, journal, clock, reopenDisk, goOn: () => this.goOn() })
   }
 
-  /** For openEngine: starts what goes on beside requests. */
-  begin(replayed: { readonly freed: readonly ExtentPlace[] }): void {
-    const { pool, clock, index } = this.#input
+  /** For openEngine: looks after the disks from now on. */
+  watch(): void {
+    this.#stops.push(watchDisks(this.pool, this.#input.clock), this.#tellOfReadOnly())
+    this.#comingBack?.begin()
+  }
+
+  #tellOfReadOnly(): () => void {
+    let { readOnly: told } = this.pool.view
+    return this.pool.onChange(({ readOnly }) => {
+      if (readOnly === told || readOnly === STARTING) return
+      told = readOnly
+      this.#input.onTrouble?.(readOnly ?? 'The disks that were missing are back, or given up: the site may be written again.')
+    })
+  }
+
+  /** For openEngine: lets go of everything but pool and index. */
+  abandon(): void {
+    for (const stop of this.#stops) stop()
+    this.journal.close()
+  }
+
+  /** Recovers the journal and takes up writing, if the disks hold all that was seen. */
+  async goOn(when: 'at-start' | 'serving' = 'serving'): Promise<Result<void, GoOnFault>> {
+    const gone = await goOn(this.#input, this.journal, when)
+    if (!gone.ok) return gone
+    if (this.#input.word !== undefined || when === 'serving') await this.#input.keepWord?.(undefined)
+    this.pool.ready()
+    if (when === 'serving') this.board.noteBucketsChanged()
+    this.#begin(gone.value)
+    return ok(undefined)
+  }
+
+  /** An operator says that disks are lost for good: retiring.ts. */
+  async retire(asked: RetireRequest): Promise<Result<Retired, string>> {
+    const { pool, journal, index } = this
+    const { keepWord = async () => true } = this.#input
+    await this.#comingBack?.close()
+    const retired = await retireDisks(
+      { pool, journal, seen: seenBy(this.#input, readIndex(index)), keepWord, goOn: () => this.goOn() },
+      asked,
+    )
+    // The word is given: the disks that are lost must not turn up before it is acted upon.
+    if (!retired.ok || retired.value.when === 'now') this.#comingBack?.begin()
+    return retired
+  }
+
+  /** Number of the newest change that is shown. */
+  get sequence(): number {
+    return readIndex(this.index)?.applied ?? 0
+  }
+
+  /** Starts what goes on beside requests. */
+  #begin(replayed: { readonly freed: readonly ExtentPlace[] }): void {
+    const { index } = this.#input
     const doomed = [...walk(index.reader(), tableRange(Table.doomedManifest))].map(({ key }) => readUint64(Buffer.from(key), 1))
     this.#freeing.add(replayed.freed, doomed)
-    this.#stops.push(watchDisks(pool, clock))
     this.healing.begin()
     this.scrub.begin()
     this.#sweeping = this.#sweep()
-    this.#expire()
+    this.#stops.push(expireUploads(this.#commits, this.#input.clock))
     this.#watchRoom()
   }
 
@@ -284,6 +307,7 @@ export class Engine {
    */
   async close(): Promise<{ readonly clean: boolean }> {
     this.#closed = true
+    await this.#comingBack?.close()
     for (const stop of this.#stops) stop()
     await this.scrub.close()
     await this.healing.close()
@@ -332,7 +356,7 @@ export class Engine {
   async #sweep(): Promise<void> {
     const { uncleanStarts, onSwept, pool, index } = this.#input
     for (const start of uncleanStarts) {
-      const swept = await sweepLeftovers({ pool, index, start, stopped: () => this.#closed })
+      const swept = await sweepLeftovers({ pool, index, start, stopped: () => this.#closed || pool.view.readOnly !== undefined })
       if (swept === 'done') await onSwept?.(start)
     }
   }
@@ -346,25 +370,5 @@ export class Engine {
     }
     let cancel = clock.timer(ROOM_PERIOD_MS, look)
     this.#stops.push(() => cancel())
-  }
-
-  /** Completed uploads are remembered for a day, for clients that ask again; what peers removed stays hidden as long as was said when it was. */
-  #expire(): void {
-    const { clock } = this.#input
-    const run = async (): Promise<void> => {
-      const nowUs = clock.nowMs() * 1000
-      await this.#expireAll({ kind: 'expire-uploads', before: nowUs - COMPLETED_KEPT_US })
-      await this.#expireAll({ kind: 'expire-hidden', before: nowUs })
-      if (!this.#closed) cancel = clock.timer(EXPIRY_PERIOD_MS, () => void run())
-    }
-    let cancel = clock.timer(EXPIRY_PERIOD_MS, () => void run())
-    this.#stops.push(() => cancel())
-  }
-
-  async #expireAll(request: Extract<ChangeRequest, { kind: 'expire-uploads' | 'expire-hidden' }>): Promise<void> {
-    while (!this.#closed) {
-      const reply = await this.#commits.submit(request)
-      if (!reply.ok || reply.value === undefined || !('expired' in reply.value) || reply.value.expired === 0) return
-    }
   }
 }

@@ -14,6 +14,7 @@ export class Freeing {
   readonly #board: Board
   readonly #extents: Pick<ExtentStore, 'remove'>
   readonly #clock: Clock
+  readonly #paused: () => boolean
   readonly #dropManifests: (ids: readonly number[]) => Promise<unknown>
   readonly #waiting: { readonly freeing: number; readonly places: readonly ExtentPlace[]; readonly manifests: readonly number[] }[] = []
   readonly #ready: ExtentPlace[] = []
@@ -25,12 +26,15 @@ export class Freeing {
     readonly board: Board
     readonly extents: Pick<ExtentStore, 'remove'>
     readonly clock: Clock
+    /** Nothing may be changed for the time being. */
+    readonly paused: () => boolean
     readonly dropManifests: (ids: readonly number[]) => Promise<unknown>
   }) {
     this.#dropManifests = input.dropManifests
     this.#board = input.board
     this.#extents = input.extents
     this.#clock = input.clock
+    this.#paused = input.paused
   }
 
   /** What a commit freed that is durable and to be seen by readers. */
@@ -56,16 +60,17 @@ export class Freeing {
   }
 
   #look(): void {
-    while (this.#waiting.length > 0 && this.#board.isPast(this.#waiting[0]!.freeing)) {
+    const paused = this.#paused()
+    while (!paused && this.#waiting.length > 0 && this.#board.isPast(this.#waiting[0]!.freeing)) {
       const { places, manifests } = this.#waiting.shift()!
       this.#ready.push(...places)
       if (manifests.length > 0) void this.#work(() => this.#dropManifests(manifests))
     }
-    while (this.#removing < REMOVALS_AT_ONCE && this.#ready.length > 0) {
+    while (!paused && this.#removing < REMOVALS_AT_ONCE && this.#ready.length > 0) {
       const place = this.#ready.pop()!
       void this.#work(() => this.#extents.remove(place))
     }
-    if (this.#waiting.length > 0) {
+    if (this.#waiting.length > 0 || (paused && this.#ready.length > 0)) {
       this.#cancelTimer ??= this.#clock.timer(LOOK_AGAIN_MS, () => {
         this.#cancelTimer = undefined
         this.#look()

@@ -33,7 +33,7 @@ export class Healing {
     this.#input = input
     this.#shards = new Shards(input)
     const { index, commits, pool } = input
-    this.#mending = new ShardMending({ shards: this.#shards, index, commits, view: () => pool.view, isStopped: () => this.#closed })
+    this.#mending = new ShardMending({ shards: this.#shards, index, commits, view: () => pool.view, isStopped: () => this.#isStopped })
   }
 
   /** Starts looking after disks. */
@@ -52,6 +52,7 @@ export class Healing {
     if (this.#closed) return
     this.#cancelTimer?.()
     this.#cancelTimer = this.#input.clock.timer(LOOK_PERIOD_MS, () => this.look())
+    if (this.#isReadOnly) return
     void this.#lookAfterDisks()
     this.#mendCopies()
     this.#mending.look()
@@ -59,7 +60,7 @@ export class Healing {
 
   /** A read met a shard that is missing or bad, on a disk that works. */
   reportBadShard(place: ExtentPlace, shard: number): void {
-    if (this.#closed) return
+    if (this.#closed || this.#isReadOnly) return
     this.#mending.report(place, shard)
     this.look()
   }
@@ -90,10 +91,22 @@ export class Healing {
     if (slot?.state !== 'healing') return Promise.resolve(fail('disk-failed'))
     const underWay = this.#disks.get(slot.diskId)
     if (underWay !== undefined) return underWay
-    const healing = new DiskHealing({ ...this.#input, shards: this.#shards, arriving: this.#arriving, isStopped: () => this.#closed }, slot)
+    const healing = new DiskHealing(
+      { ...this.#input, shards: this.#shards, arriving: this.#arriving, isStopped: () => this.#isStopped },
+      slot,
+    )
     const healed = healing.run(onProgress).finally(() => this.#disks.delete(slot.diskId))
     this.#disks.set(slot.diskId, healed)
     return healed
+  }
+
+  /** Nothing may be written while it is read-only, not even what is owed. */
+  get #isReadOnly(): boolean {
+    return this.#input.pool.view.readOnly !== undefined
+  }
+
+  get #isStopped(): boolean {
+    return this.#closed || this.#isReadOnly
   }
 
   #slot(set: number, position: number): DiskSlot | undefined {
@@ -115,7 +128,7 @@ export class Healing {
   /** Takes back disks that are there again, and goes on healing those that should be. */
   async #lookAfterDisks(): Promise<void> {
     const { pool } = this.#input
-    if (pool.view.readOnly !== undefined) return
+    if (this.#isReadOnly) return
     for (const slot of pool.view.sets.flatMap((set) => set.disks)) {
       if (this.#closed) return
       if (slot.state === 'out') await this.#takeBack(slot)
@@ -123,9 +136,9 @@ export class Healing {
     }
   }
 
-  async #takeBack({ set, position, directory, reason }: DiskSlot): Promise<void> {
+  async #takeBack({ set, position, directory, retired }: DiskSlot): Promise<void> {
     const { pool, reopenDisk } = this.#input
-    if (reason === 'retired' || (await pool.startHealing(set, position)).ok) return
+    if (retired !== undefined || (await pool.startHealing(set, position)).ok) return
     const disk = await reopenDisk?.(directory)
     if (disk === undefined) return
     if (!(await pool.startHealing(set, position, disk)).ok) disk.close()

@@ -72,7 +72,11 @@ export class LocalStore implements Store {
   constructor(input: LocalStoreInput) {
     this.#input = input
     this.#leases = input.board.leases(input.thread)
-    this.#content = new StoredContent({ ...input, cacheBytes: input.cacheBytes ?? CACHE_BYTES })
+    this.#content = new StoredContent({
+      ...input,
+      cacheBytes: input.cacheBytes ?? CACHE_BYTES,
+      mayReturn: () => input.commits.view.readOnly !== undefined,
+    })
     this.#numbers = new ExtentNumbers(input)
     this.#bucketsVersion = input.board.bucketsVersion
     this.federation = new LocalFederation({
@@ -172,7 +176,8 @@ export class LocalStore implements Store {
 
   stage(expectedBytes: number | undefined): ContentWriter {
     const { extents, commits } = this.#input
-    return new StagingWriter(() => this.#numbers.begin(extents, commits.view), expectedBytes)
+    const begin = () => (commits.view.readOnly === undefined ? this.#numbers.begin(extents, commits.view) : ('read-only' as const))
+    return new StagingWriter(begin, expectedBytes)
   }
 
   discard(staged: StagedContent): void {

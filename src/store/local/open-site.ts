@@ -137,34 +137,44 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
   if (!folder.ok) return fail(siteFileFault(directory, 'not-a-site'))
   const locks = new DiskLocks(directory)
   const opened: { close(): unknown }[] = [locks, folder.value]
+  let indexOpens = false
   const giveUp = async (fault: SiteFault) => {
     for (const each of opened.reverse()) await each.close()
+    // The index had no part in it: it stays, for it may be all that knows how much is missing.
+    if (indexOpens) await rm(join(directory, INDEX_FOLDER, BAD_INDEX_FILE), { force: true })
     return fail(fault)
   }
   const file = await SiteFile.read(folder.value)
   if (!file.ok) return giveUp(siteFileFault(directory, file.error))
-  const index = await openIndex(directory)
-  if (index === undefined)
-    return giveUp({ kind: 'unusable', sentence: `The index in ${join(directory, INDEX_FOLDER)} cannot be opened or made anew.` })
-  opened.push(index)
+  // One that is damaged stays until it is known that it can be made anew.
+  const whole = await openIndex(directory, 'if-whole')
+  if (whole !== undefined) opened.push(whole)
+  indexOpens = whole !== undefined
   const witness = witnessIn(folder.value)
   const known = await witness.read()
   const listed =
     known.ok && known.value !== undefined ? known.value.sets.flatMap((set) => set.disks.map((member) => member.directory ?? '')) : []
-  const { home, disks: given } = file.value.record
+  const { home, disks: given, word } = file.value.record
+  const moved = (each: string): string => movedAlong(each, home, directory)
   // Of a pool whose witness is there, the disks of the beginning may have been given to others since.
-  const wanted = listed.length > 0 ? listed : given
-  const moved = wanted.filter((each) => each !== '').map((each) => movedAlong(each, home, directory))
-  const directories = [...new Set([...moved, ...(input.moreDirectories ?? [])])]
+  const places = (listed.length > 0 ? listed : given).filter((each) => each !== '').map(moved)
+  const directories = [...new Set([...places, ...(input.moreDirectories ?? [])])]
   const disks = await openDisks(directories, clock)
   for (const disk of disks) if (disk !== undefined) opened.push(disk)
   const ours = await ofAPool(disks)
   const held = await lockDisks(ours, locks)
   if (held !== undefined) return giveUp({ kind: 'unusable', sentence: held })
   const openDisk = (path: string) => openLockedDisk({ directory: path, identityFile: IDENTITY_FILE, clock }, locks)
-  const seen = { generation: seenGeneration(index) }
-  const pool = await Pool.open({ disks: ours, witness, seen, random: input.random, ...accept(input) })
+  const seen = { generation: whole === undefined ? 0 : seenGeneration(whole) }
+  const retired = new Set(word?.disks)
+  const pool = await Pool.find({ disks: ours, witness, seen, retired, moved, random: input.random, ...accept(input) })
   if (!pool.ok) return giveUp({ kind: pool.error.kind === 'newer-format' ? 'newer-version' : 'unusable', sentence: pool.error.sentence })
+
+  if (whole === undefined && !pool.value.mayBegin) return giveUp(describeEngineFault({ kind: 'nothing-to-show' }, pool.value.view))
+  const index = whole ?? (await openIndex(directory, 'or-anew'))
+  if (index === undefined)
+    return giveUp({ kind: 'unusable', sentence: `The index in ${join(directory, INDEX_FOLDER)} cannot be opened or made anew.` })
+  if (whole === undefined) opened.push(index)
 
   const begun = await beginStart(file.value, directory, disks)
   if (begun === undefined) return giveUp({ kind: 'unusable', sentence: `${directory} cannot be written.` })
@@ -183,6 +193,8 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
     start,
     uncleanStarts,
     onSwept: async (swept) => void (await forget(swept)),
+    ...(word === undefined ? {} : { word }),
+    keepWord: async (given) => (await file.value.change(({ word: _, ...record }) => (given ? { ...record, word: given } : record))).ok,
     reopenDisk: async (lost) => {
       const disk = await openDisk(lost)
       if (disk.ok) return disk.value
@@ -195,6 +207,7 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
     scrubMemory: scrubMemoryIn(folder.value),
     indexRoom: () => space.room,
   })
+  indexOpens &&= engine.ok || engine.error.kind !== 'index-failed'
   if (!engine.ok) return giveUp(describeEngineFault(engine.error, pool.value.view))
   await rm(join(directory, INDEX_FOLDER, BAD_INDEX_FILE), { force: true })
   return ok({
@@ -228,23 +241,20 @@ async function ofAPool(disks: readonly (DirectoryDisk | undefined)[]): Promise<(
   return Promise.all(disks.map(async (disk) => (disk !== undefined && (await disk.readFile(IDENTITY_FILE)).ok ? disk : undefined)))
 }
 
-/** Makes the index anew if it is garbage, or if the last start died over it: the journal has all that it held. */
-async function openIndex(siteDirectory: string): Promise<OrderedMap | undefined> {
+/** It is bad if it is garbage, or if the last start died over it. 'or-anew': then it is removed, as the journal has all that it held. */
+async function openIndex(siteDirectory: string, how: 'if-whole' | 'or-anew'): Promise<OrderedMap | undefined> {
   const directory = join(siteDirectory, INDEX_FOLDER)
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      await mkdir(directory, { recursive: true, mode: 0o700 })
-      const names = await readdir(directory)
-      const isBad = attempt > 0 || names.includes(BAD_INDEX_FILE) || !(await looksWhole(directory))
-      if (isBad) for (const name of names) await rm(join(directory, name), { recursive: true })
-      await writeFile(join(directory, BAD_INDEX_FILE), '')
-      const index = await LmdbMap.open(directory)
-      if (index.ok) return index.value
-    } catch {
-      return undefined
-    }
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    const names = await readdir(directory)
+    if (how === 'or-anew') for (const name of names) await rm(join(directory, name), { recursive: true })
+    else if (names.includes(BAD_INDEX_FILE) || !(await looksWhole(directory))) return undefined
+    await writeFile(join(directory, BAD_INDEX_FILE), '')
+    const index = await LmdbMap.open(directory)
+    return index.ok ? index.value : undefined
+  } catch {
+    return undefined
   }
-  return undefined
 }
 
 function seenGeneration(index: OrderedMap): number {
@@ -265,7 +275,10 @@ async function beginStart(
   const used = folders.flatMap((names) => (names?.ok === true ? names.value.map((name) => Number.parseInt(name, 16)) : []))
   const start = 1 + used.filter(Number.isSafeInteger).reduce((a, b) => Math.max(a, b), file.record.start)
   const uncleanStarts = file.record.unclean
-  const written = await file.change((record) => ({ ...record, start, home, unclean: [...record.unclean, start] }))
+  const written = await file.change((record) => {
+    const given = record.disks.map((disk) => movedAlong(disk, record.home, home))
+    return { ...record, start, home, disks: given, unclean: [...record.unclean, start] }
+  })
   return written.ok ? { start, uncleanStarts } : undefined
 }
 

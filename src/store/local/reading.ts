@@ -15,17 +15,21 @@ export class StoredContent {
   readonly #extents: ExtentStore
   readonly #journal: JournalReader
   readonly #cache: BodyCache
+  readonly #mayReturn: () => boolean
 
   constructor(input: {
     readonly index: OrderedMap
     readonly extents: ExtentStore
     readonly journalReader: JournalReader
     readonly cacheBytes: number
+    /** Disks are missing that may hold what is on none of those that are here. */
+    readonly mayReturn: () => boolean
   }) {
     this.#index = input.index
     this.#extents = input.extents
     this.#journal = input.journalReader
     this.#cache = new BodyCache(input.cacheBytes)
+    this.#mayReturn = input.mayReturn
   }
 
   /** Bytes `from` to `to` (exclusive) of the slices. */
@@ -42,10 +46,21 @@ export class StoredContent {
   async body(place: BodyPlace): Promise<Result<Uint8Array, StoreFault>> {
     const cached = this.#cache.get(place.sequence)
     if (cached !== undefined) return ok(cached)
+    const { wereAway } = this
     const read = await this.#journal.read(place)
-    if (!read.ok) return fail(read.error === 'damaged' ? 'damaged' : 'unavailable')
+    if (!read.ok) return fail(this.faultOf(read.error, wereAway))
     this.#cache.add(place.sequence, read.value)
     return read
+  }
+
+  /** To be asked before a read, for `faultOf`. */
+  get wereAway(): boolean {
+    return this.#mayReturn()
+  }
+
+  /** Nothing is called damaged that disks may hold which were away when the read began, or are now. */
+  faultOf(fault: ExtentFault, wereAway: boolean): StoreFault {
+    return fault === 'damaged' && (wereAway || this.#mayReturn()) ? 'unavailable' : storeFault(fault)
   }
 
   /** The runs of a manifest from `from` to `to`, row by row as the walk gets there. */
@@ -67,6 +82,8 @@ class SlicesReader implements ContentReader {
   /** The innermost last. */
   readonly #walks: Iterator<Slice, void>[]
   #extent: ExtentReader | undefined
+  /** Disks were away when it was opened: it may not ask them. */
+  #wereAway = false
   /** Bytes that are still to come; a manifest that ends early is damage. */
   #missing: number
   #closed = false
@@ -127,13 +144,14 @@ class SlicesReader implements ContentReader {
   }
 
   #openExtent(slice: Extract<Slice, { kind: 'extent' }>): void {
+    this.#wereAway = this.#content.wereAway
     this.#extent = this.#content.openExtent(slice)
     if (this.#lends) this.#extent.lend()
   }
 
   async #readExtent(extent: ExtentReader): Promise<'go-on' | Result<Uint8Array, StoreFault>> {
     const read = await extent.read()
-    if (!read.ok) return fail(storeFault(read.error))
+    if (!read.ok) return fail(this.#content.faultOf(read.error, this.#wereAway))
     if (read.value !== undefined) return ok(read.value)
     extent.close()
     if (this.#extent === extent) this.#extent = undefined

@@ -2,7 +2,9 @@
  * The scrub: reads everything on every disk that is in, and repairs what is not as it should be. On an operator's word at once; and by itself, so slowly that
  * nobody notices, once in four weeks, going on after a restart where it was.
  */
+
 import type { ExtentStore } from '../../disks/extents.ts'
+import type { Pool } from '../../disks/pool.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import type { Board } from './board.ts'
 import type { Journal } from './journal/journal.ts'
@@ -85,7 +87,8 @@ export class Scrub {
   run(options: { readonly signal: AbortSignal; readonly bytesPerSecond?: number | undefined }): Promise<Result<ScrubReport, ScrubFault>> {
     if (this.#byOperator !== undefined) return Promise.resolve(fail('under-way'))
     if (this.#input.pool.view.readOnly !== undefined) return Promise.resolve(fail('read-only'))
-    const signal = AbortSignal.any([options.signal, this.#closing.signal])
+    const writable = whileWritable(this.#input.pool)
+    const signal = AbortSignal.any([options.signal, this.#closing.signal, writable.signal])
     const { clock, board, pool } = this.#input
     const tally = new ScrubTally(pool.view)
     const bytesPerSecond = (): number => options.bytesPerSecond ?? BYTES_PER_SECOND
@@ -93,6 +96,7 @@ export class Scrub {
     const pass = new ScrubPass({ ...this.#input, shards: this.#shards }, { tally, makePace, signal })
     this.#byOperator = pass
     const done = this.#run(pass, tally).finally(() => {
+      writable.end()
       this.#byOperator = undefined
     })
     this.#command = done
@@ -141,7 +145,8 @@ export class Scrub {
 
   async #runByItself({ begunMs, under }: ScrubRecord): Promise<void> {
     const { clock, board, pool, onTrouble } = this.#input
-    const { signal } = this.#closing
+    const writable = whileWritable(pool)
+    const signal = AbortSignal.any([this.#closing.signal, writable.signal])
     const tally = new ScrubTally(pool.view)
     const isIn = pool.view.sets.flatMap((set) => set.disks).filter(({ state }) => state === 'in').length
     const bytesPerSecond = (): number => Math.max(BYTES_PER_SECOND_MIN, pass.totalBytes / Math.max(1, isIn) / PASS_SECONDS)
@@ -162,6 +167,7 @@ export class Scrub {
     const pass = new ScrubPass({ ...this.#input, shards: this.#shards }, { tally, makePace, signal, from: under?.cursor })
     this.#byItself = pass
     const ended = await pass.run()
+    writable.end()
     this.#byItself = undefined
     for (const disk of tally.disks(pool.view)) {
       if (disk.repaired > 0)
@@ -184,4 +190,13 @@ export class Scrub {
     while (this.#byOperator !== undefined && !signal.aborted) await pause(this.#input.clock, 1000, signal)
     return signal.aborted ? 'stop' : 'go-on'
   }
+}
+
+/** Aborted when the pool becomes read-only: nothing may be written then, not even what is owed. */
+function whileWritable(pool: Pool): { readonly signal: AbortSignal; end(): void } {
+  const stop = new AbortController()
+  const end = pool.onChange(({ readOnly }) => {
+    if (readOnly !== undefined) stop.abort()
+  })
+  return { signal: stop.signal, end }
 }

@@ -1,8 +1,9 @@
 /** SITE/site.json: what a site is, and which starts it has seen. Format: docs/formats.md#site, version 1. */
 import type { Disk } from '../../disks/disk.ts'
-import { seal, unseal } from '../../disks/sealed-json.ts'
+import { isObject, seal, unseal } from '../../disks/sealed-json.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import type { SiteId } from '../terms.ts'
+import type { Word } from './going-on.ts'
 
 export const SITE_FILE = 'site.json'
 export const INDEX_FOLDER = 'index'
@@ -25,6 +26,8 @@ export type SiteRecord = {
   readonly home: string
   /** The directories given at the beginning, where the pool's own list is lost. */
   readonly disks: readonly string[]
+  /** An operator's word that the next start acts upon. */
+  readonly word?: Word
 }
 
 export type SiteFileFault = 'not-a-site' | 'damaged' | 'newer-version' | 'unreachable'
@@ -35,7 +38,7 @@ export const encodeSite = (record: SiteRecord): Uint8Array =>
 export function decodeSite(bytes: Uint8Array): Result<SiteRecord, 'damaged' | 'newer-version'> {
   const body = unseal(FORMAT, VERSION, bytes, BYTES_MAX)
   if (!body.ok) return fail(body.error === 'newer-version' ? 'newer-version' : 'damaged')
-  const { site, name, createdMs, epoch, start, unclean, home, disks } = body.value
+  const { site, name, createdMs, epoch, start, unclean, home, disks, word } = body.value
   const shaped =
     typeof site === 'string' &&
     /^[0-9a-f]{32}$/.test(site) &&
@@ -48,7 +51,15 @@ export function decodeSite(bytes: Uint8Array): Result<SiteRecord, 'damaged' | 'n
     typeof home === 'string' &&
     Array.isArray(disks) &&
     disks.every((disk) => typeof disk === 'string')
-  return shaped ? ok({ site: site as SiteId, name, createdMs, epoch, start, unclean, home, disks }) : fail('damaged')
+  if (!shaped || (word !== undefined && !isWord(word))) return fail('damaged')
+  return ok({ site: site as SiteId, name, createdMs, epoch, start, unclean, home, disks, ...(word === undefined ? {} : { word }) })
+}
+
+function isWord(word: unknown): word is Word {
+  if (!isObject(word)) return false
+  const { disks, sequence, chain } = word
+  const isId = (disk: unknown): boolean => typeof disk === 'string' && /^[0-9a-f]{32}$/.test(disk)
+  return Array.isArray(disks) && disks.every(isId) && isCount(sequence) && typeof chain === 'string' && /^([0-9a-f]{16})?$/.test(chain)
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0

@@ -1,7 +1,34 @@
 /** What opening a site says to operators: what is wrong and what to do next. */
-import type { PoolView } from '../../disks/pool-view.ts'
+import type { DiskSlot, PoolView } from '../../disks/pool-view.ts'
+import { describeChoice } from '../../disks/pool-words.ts'
 import type { EngineFault } from './engine.ts'
+import type { JournalFault } from './journal/terms.ts'
 import type { SiteFault } from './open-site.ts'
+
+type Lack = Extract<JournalFault, { readonly kind: 'sequence-lost' | 'other-history' | 'damaged' | 'segment-missing' }>
+
+/** Why a site whose disks hold less than was seen is served read-only. */
+export function describeHeld(fault: Lack, out: readonly DiskSlot[]): string {
+  const names = out.map((disk) => disk.directory).join(', ')
+  const choice = out.length > 0 ? `Missing: ${names}. ${describeChoice(out)}` : NONE_MISSING
+  return `Read-only: ${describeLack(fault)}. ${choice}`
+}
+
+function describeLack(fault: Lack): string {
+  switch (fault.kind) {
+    case 'sequence-lost':
+      return `these disks hold changes up to ${fault.found}, but ${fault.seen} were acknowledged`
+    case 'other-history':
+      return 'these disks and the index do not belong to the same history'
+    case 'damaged':
+      return `record ${fault.sequence} of the journal is damaged on every disk that is here`
+    case 'segment-missing':
+      return `segment ${fault.segment} of the journal is on none of the disks that are here`
+  }
+}
+
+const NONE_MISSING =
+  'No disk is missing, so these came back as they were earlier, or are damaged: restore what they held and restart; or give up what was newer and start with --accept-older.'
 
 export function describeEngineFault(fault: EngineFault, view: PoolView): SiteFault {
   switch (fault.kind) {
@@ -46,6 +73,11 @@ export function describeEngineFault(fault: EngineFault, view: PoolView): SiteFau
       return { kind: 'unusable', sentence: 'A disk is so full that the journal cannot be continued: free some space on it.' }
     case 'index-failed':
       return { kind: 'unusable', sentence: "The index cannot be written: check the disk of the site's directory and its free space." }
+    case 'nothing-to-show':
+      return {
+        kind: 'unusable',
+        sentence: `There is no index, so nothing here knows what the missing disks hold, and an older state is not shown for the newest. Nothing was changed. ${view.readOnly ?? ''}`,
+      }
     case 'start-used':
       return {
         kind: 'disks-older',

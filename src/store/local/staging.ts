@@ -43,15 +43,17 @@ export class ExtentNumbers {
 export class StagingWriter implements ContentWriter {
   /** Extents copy, what goes with the record is kept as it came. */
   readonly copies: boolean
-  readonly #begin: () => BegunExtent
+  /** 'read-only': nothing may be written, so what comes is let go. */
+  readonly #begin: () => BegunExtent | 'read-only'
+  #refused = false
   #chunks: Uint8Array[] = []
   #bytes = 0
   #extent: BegunExtent | undefined
 
-  constructor(begin: () => BegunExtent, expectedBytes: number | undefined) {
+  constructor(begin: () => BegunExtent | 'read-only', expectedBytes: number | undefined) {
     this.#begin = begin
     this.copies = expectedBytes !== undefined && expectedBytes > INLINE_BYTES_MAX
-    if (this.copies) this.#extent = begin()
+    if (this.copies) this.#extent = this.#beginExtent()
   }
 
   get fault(): StoreFault | undefined {
@@ -61,22 +63,30 @@ export class StagingWriter implements ContentWriter {
 
   write(chunk: Uint8Array): Promise<void> | undefined {
     this.#bytes += chunk.length
+    if (this.#refused) return undefined
     if (this.#extent !== undefined) return this.#extent.writer.write(chunk)
     this.#chunks.push(chunk)
     if (this.#bytes <= INLINE_BYTES_MAX) return undefined
-    this.#extent = this.#begin()
+    this.#extent = this.#beginExtent()
     const chunks = this.#chunks
     this.#chunks = []
-    return writeAll(this.#extent.writer, chunks)
+    return this.#extent && writeAll(this.#extent.writer, chunks)
   }
 
   async finish(): Promise<Result<StagedContent, StoreFault>> {
     const bytes = this.#bytes
+    if (this.#refused) return fail('read-only')
     if (this.#extent === undefined) return ok({ bytes, place: { kind: 'body', body: joined(this.#chunks, bytes) } satisfies StagedPlace })
     const { writer, generation } = this.#extent
     const written = await writer.finish()
     if (!written.ok) return fail(storeFault(written.error))
     return ok({ bytes, place: { kind: 'extent', ...written.value, generation } satisfies StagedPlace })
+  }
+
+  #beginExtent(): BegunExtent | undefined {
+    const begun = this.#begin()
+    this.#refused = begun === 'read-only'
+    return begun === 'read-only' ? undefined : begun
   }
 
   abort(): void {

@@ -11,7 +11,7 @@ import { decodeVersionRow, encodeVersionRow, type VersionRow } from '../../../sr
 import { comparePositions, positionOf, versionIdOf } from '../../../src/store/local/position.ts'
 import { isIn, withNumber } from '../../../src/store/local/ranges.ts'
 import { decodeScrubRecord, encodeScrubRecord } from '../../../src/store/local/scrub-record.ts'
-import { decodeSite, encodeSite } from '../../../src/store/local/site-file.ts'
+import { decodeSite, encodeSite, type SiteRecord } from '../../../src/store/local/site-file.ts'
 import type { Ranges } from '../../../src/store/store.ts'
 import type { BucketId, SiteId } from '../../../src/store/terms.ts'
 
@@ -166,6 +166,15 @@ describe('codecs', () => {
       disks: ['/d'],
     })
     expect(decodeSite(encoded)).toMatchObject({ ok: true, value: { start: 3, unclean: [3] } })
+    const read = decodeSite(encoded)
+    for (const word of [
+      {},
+      'x',
+      { disks: ['no id'], sequence: 1, chain: '' },
+      { disks: [], sequence: -1, chain: '' },
+      { disks: [], sequence: 1, chain: 'x' },
+    ])
+      expect(decodeSite(encodeSite({ ...(read.ok && read.value), word } as unknown as SiteRecord)).ok).toBe(false)
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
         expect(decodeSite(bytes).ok).toBe(false)

@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -118,6 +119,30 @@ test('a disk that another site uses is not opened, whatever path leads to it, un
   await again.close()
 })
 
+test('a copy of a site that lacks a disk does not take that of the original', async () => {
+  const home = join(folder, 'home')
+  const below = [1, 2, 3].map((number) => join(home, `disk${number}`))
+  const identity = { name: 'copied', site: '00112233445566778899aabbccddeeff' as SiteId }
+  await initSite({ siteDirectory: home, diskDirectories: below, ...identity, ...environment })
+  const first = must(await openLocalSite({ siteDirectory: home, ...environment }))
+  await fill(first)
+  await first.close()
+  const copy = join(folder, 'copy')
+  cpSync(home, copy, { recursive: true })
+  rmSync(join(copy, 'disk2'), { recursive: true })
+  for (let i = 0; i < 2; i++) {
+    const second = must(await openLocalSite({ siteDirectory: copy, ...environment }))
+    await second.engine.healing.idle()
+    const { disks } = second.engine.pool.view.sets[0]!
+    expect(disks.map(({ directory, state }) => [directory, state])).toEqual([
+      [join(copy, 'disk1'), 'in'],
+      [join(copy, 'disk2'), 'out'],
+      [join(copy, 'disk3'), 'in'],
+    ])
+    await second.close()
+  }
+})
+
 test('an index over which the last start died is made anew', async () => {
   const site = await open()
   const bucket = await fill(site)
@@ -129,17 +154,51 @@ test('an index over which the last start died is made anew', async () => {
   await again.close()
 })
 
-test('disks that are older than the index are refused with a sentence, and taken on the operator’s word', async () => {
+test('disks that are older than the index are only read, nothing is changed, and they are taken on the operator’s word', async () => {
   const site = await open()
   const bucket = await fill(site)
+  const before = await userOf(site).versions(bucket)
   await site.close()
   for (const directory of diskDirectories) rmSync(join(directory, 'journal'), { recursive: true })
-  const refused = await openLocalSite({ siteDirectory, ...environment })
-  expect(refused).toMatchObject({ ok: false, error: { kind: 'disks-older' } })
+  const listing = (): string[] => diskDirectories.flatMap((directory) => readdirSync(directory, { recursive: true }) as string[]).sort()
+  const files = listing()
+  for (let i = 0; i < 2; i++) {
+    const older = await open()
+    expect(older.engine.pool.view.readOnly).toMatch(/hold changes up to 0, but \d+ were acknowledged.*--accept-older/)
+    const user = userOf(older)
+    expect(await user.versions(bucket)).toEqual(before)
+    expect(md5(await user.bytesOf(await user.object(bucket, 'k200000')))).toBe(md5(pattern(200_000, 200_000)))
+    const reader = older.engine.store.read(await user.object(bucket, 'k10'), 0, 5)
+    expect(await reader.read()).toEqual({ ok: false, error: 'unavailable' })
+    expect(await user.tryPut(bucket, 'k10', 'new')).toMatchObject({ ok: false, error: 'read-only' })
+    await older.close()
+  }
+  expect(listing()).toEqual(files)
   const taken = must(await openLocalSite({ siteDirectory, ...environment, acceptOlder: true }))
   expect(await taken.engine.store.findBucket(bucket.name)).toBeUndefined()
   await userOf(taken).bucket('anew')
   await taken.close()
+})
+
+test('a start that is refused leaves the index as it was, also one that was found damaged', async () => {
+  const site = await open()
+  await fill(site)
+  await site.close()
+  const away = (directory: string) => `${directory}.away`
+  for (const directory of diskDirectories) renameSync(directory, away(directory))
+  const dataFile = join(siteDirectory, 'index', 'data.mdb')
+  const index = readFileSync(dataFile)
+  for (let i = 0; i < 2; i++) {
+    expect((await openLocalSite({ siteDirectory, ...environment })).ok).toBe(false)
+    expect(Buffer.compare(readFileSync(dataFile), index)).toBe(0)
+  }
+  renameSync(away(diskDirectories[0]!), diskDirectories[0]!)
+  writeFileSync(join(siteDirectory, 'index', 'opening'), '')
+  expect(await openLocalSite({ siteDirectory, ...environment })).toMatchObject({
+    ok: false,
+    error: { sentence: expect.stringMatching(/no index.*needs 2 disks/) },
+  })
+  expect(Buffer.compare(readFileSync(dataFile), index)).toBe(0)
 })
 
 test('a directory that is no site, or is one already, is said so', async () => {

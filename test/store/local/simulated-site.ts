@@ -69,7 +69,7 @@ export class SimulatedSite {
     for (const disk of world.disks) disk.reopen()
     const disks = world.disks.slice(0, this.#disks)
     const seen = { generation: readState(index.reader())?.generation ?? 0 }
-    const opened = await world.run(Pool.open({ disks, witness: witnessIn(world.disks[this.#disks]!), seen, random: world.random }))
+    const opened = await world.run(Pool.find({ disks, witness: witnessIn(world.disks[this.#disks]!), seen, random: world.random }))
     if (!opened.ok) throw new Error(opened.error.sentence)
     const start = ++this.#start
     const uncleanStarts = [...this.#unclean]

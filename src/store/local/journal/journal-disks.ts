@@ -33,6 +33,8 @@ export interface JournalDisks {
 /** What the journal uses of the pool (src/disks/pool.ts). */
 export interface PoolOfJournal {
   readonly view: PoolView
+  /** False while nothing may be written. */
+  readonly mayWrite: boolean
   disk(set: number, position: number): SetDisk | undefined
   putOut(disks: readonly DiskOut[]): Promise<Result<PoolView, 'too-few-disks' | 'read-only'>>
 }
@@ -51,7 +53,7 @@ export function journalDisksOf(pool: PoolOfJournal): JournalDisks {
       return 1 + Math.max(...pool.view.sets.map((set) => set.parityShards))
     },
     get readOnly() {
-      return pool.view.readOnly !== undefined
+      return !pool.mayWrite
     },
     disks() {
       if (seen !== pool.view) {

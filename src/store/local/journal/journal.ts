@@ -31,14 +31,16 @@ import type { Pace } from '../../../disks/extents.ts'
 import type { Clock } from '../../../environment.ts'
 import { done, fail, ok, type Result } from '../../../result.ts'
 import { hexOf, loadXxh64, type Xxh64 } from './checksum.ts'
+import { isWholeCopy } from './copy-segment.ts'
 import { entryOf, readSegment } from './entries.ts'
 import { holdersNow, type JournalDisk, type JournalDisks } from './journal-disks.ts'
 import { Lock } from './lock.ts'
 import { JournalReader } from './reader.ts'
-import { recoverJournal, type Seen } from './recover.ts'
+import { lookAtChain, type Recovered, recoverJournal, type Seen } from './recover.ts'
 import { Arena, Reservation } from './reservation.ts'
 import { type CopyProgress, removeLeftovers, restoreCopiesOn } from './restore-copies.ts'
 import { type CopyCheck, scrubSegment } from './scrub-segment.ts'
+import type { Segment } from './segment.ts'
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts'
 import { SegmentWriter } from './segment-writer.ts'
 import { BATCH_BYTES_MAX, type JournalEntry, type JournalFault, type JournalRoom, type SegmentInfo } from './terms.ts'
@@ -55,23 +57,34 @@ export type JournalOptions = {
 export type JournalInput = {
   readonly disks: JournalDisks
   readonly clock: Clock
+  readonly options?: JournalOptions
+}
+
+export type Recovery = {
   /** What index and SITE have seen; `{ sequence: 0 }` if they know nothing. */
   readonly seen: Seen
-  /** An operator decided to go on although the disks hold less than was seen. */
-  readonly acceptOlder?: boolean
-  readonly options?: JournalOptions
+  /** An operator decided to go on although the disks hold less than was seen: with anything, or with what holds this. */
+  readonly accepts?: Seen | 'anything'
+  /** Lets the pool be written; called when it is known that the disks hold what was seen. Without it a read-only pool is read as it is. */
+  readonly begin?: () => Promise<Result<unknown, unknown>>
 }
 
 const SEGMENT_BYTES = 64 * 1024 * 1024
 const URGENT_BYTES = 16 * 1024 * 1024
+/** What a journal that is not recovered knows. */
+const NOTHING: Recovered = { segments: [], continues: false, lastClock: 0, nextNumber: 1, agrees: true }
 
 export class Journal {
   /** Of this thread. */
   readonly reader: JournalReader
   readonly #disks: JournalDisks
   readonly #xxh64: Xxh64
-  readonly #writer: SegmentWriter
-  readonly #batchBytesMax: number
+  readonly #clock: Clock
+  readonly #segmentBytes: number
+  readonly #urgentBytes: number
+  #writer: SegmentWriter
+  /** Until then nothing that is on the disks belongs to any segment that is known: nothing may be written, nor removed. */
+  #isRecovered = false
   readonly #lock = new Lock()
   /** Held while a copy of a closed segment is made or mended. */
   readonly #copying = new Lock()
@@ -80,33 +93,63 @@ export class Journal {
   /** What did not fit into the last batch for want of room in the segment. */
   #wantedBytes = 0
 
-  private constructor(input: { disks: JournalDisks; xxh64: Xxh64; writer: SegmentWriter; batchBytesMax: number }) {
-    this.#disks = input.disks
-    this.#xxh64 = input.xxh64
-    this.#writer = input.writer
-    this.#batchBytesMax = input.batchBytesMax
+  private constructor({ disks, clock, options = {} }: JournalInput, xxh64: Xxh64) {
+    this.#disks = disks
+    this.#xxh64 = xxh64
+    this.#clock = clock
+    this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
+    this.#urgentBytes = Math.min(options.urgentBytes ?? URGENT_BYTES, this.#segmentBytes)
+    this.#writer = this.#writerFor(NOTHING)
     this.reader = new JournalReader({
-      xxh64: input.xxh64,
-      disks: () => input.disks.disks().flatMap(({ disk, healing }) => (healing ? [] : [disk])),
-      reportFault: (disk, fault) => void input.writer.putOut([{ disk, reason: `the journal could not be read: ${fault}` }]),
+      xxh64,
+      disks: () => disks.disks().flatMap(({ disk, healing }) => (healing ? [] : [disk])),
+      reportFault: (disk, fault) => void this.#writer.putOut([{ disk, reason: `the journal could not be read: ${fault}` }]),
       reportBadCopy: (disk, number) => this.reportBadCopy(disk, number),
     })
   }
 
+  /** Not recovered yet: bodies can be read by their places, and that is all. */
+  static async open(input: JournalInput): Promise<Journal> {
+    return new Journal(input, input.options?.xxh64 ?? (await loadXxh64()))
+  }
+
+  /** Opened and recovered. */
+  static async recover(input: JournalInput & Recovery): Promise<Result<Journal, JournalFault>> {
+    const journal = await Journal.open(input)
+    const recovered = await journal.recover(input)
+    if (recovered.ok) return ok(journal)
+    journal.close()
+    return recovered
+  }
+
   /**
    * Finds the longest valid chain on the disks that are in, makes the copies of its last segment whole and equal, and only then answers. Changes nothing
-   * if it refuses. With a pool that is read-only nothing is written, and `begin` answers 'unavailable'.
+   * if it refuses, and may then be asked again. With a pool that stays read-only nothing is written, and `begin` answers 'unavailable'.
+   * `agrees`: false if it holds less than was seen, which an operator accepted.
    */
-  static async recover(input: JournalInput): Promise<Result<Journal, JournalFault>> {
-    const { disks, clock, seen, options = {} } = input
-    const xxh64 = options.xxh64 ?? (await loadXxh64())
-    const recovered = await recoverJournal({ disks, xxh64, seen, acceptOlder: input.acceptOlder === true })
+  async recover({ seen, accepts, begin }: Recovery): Promise<Result<{ readonly agrees: boolean }, JournalFault>> {
+    const more = begin && { begin }
+    const recovered = await recoverJournal({ disks: this.#disks, xxh64: this.#xxh64, seen, accepts, ...more })
     if (!recovered.ok) return recovered
-    const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES
-    const urgentBytes = Math.min(options.urgentBytes ?? URGENT_BYTES, segmentBytes)
-    const writer = new SegmentWriter({ disks, clock, xxh64, recovered: recovered.value, segmentBytes, urgentBytes })
+    const writer = this.#writerFor(recovered.value)
     await writer.begin(recovered.value)
-    return ok(new Journal({ disks, xxh64, writer, batchBytesMax: Math.min(BATCH_BYTES_MAX, urgentBytes - SEGMENT_HEADER_BYTES) }))
+    this.#writer = writer
+    this.#isRecovered = true
+    return ok({ agrees: recovered.value.agrees })
+  }
+
+  /** Where the chain on the disks that are here ends. Writes nothing; for a journal that is not recovered. */
+  lookAtChain(seen: Seen): ReturnType<typeof lookAtChain> {
+    return lookAtChain({ disks: this.#disks, xxh64: this.#xxh64, seen, accepts: 'anything' })
+  }
+
+  #writerFor(recovered: Recovered): SegmentWriter {
+    const sizes = { segmentBytes: this.#segmentBytes, urgentBytes: this.#urgentBytes }
+    return new SegmentWriter({ disks: this.#disks, clock: this.#clock, xxh64: this.#xxh64, recovered, ...sizes })
+  }
+
+  get #batchBytesMax(): number {
+    return Math.min(BATCH_BYTES_MAX, this.#urgentBytes - SEGMENT_HEADER_BYTES)
   }
 
   /** Sequence of the next record that is appended; 1 in an empty journal. All below are durable. */
@@ -130,6 +173,7 @@ export class Journal {
 
   /** Waits while another batch is under way. */
   async begin(): Promise<Result<Reservation, 'unavailable' | 'full'>> {
+    if (!this.#isRecovered) return fail('unavailable')
     const release = await this.#lock.take()
     const ready = await this.#ready()
     if (!ready.ok) {
@@ -174,6 +218,10 @@ export class Journal {
     to: number | undefined,
     options: { readonly bodies: boolean },
   ): AsyncGenerator<Result<JournalEntry, JournalFault>> {
+    if (!this.#isRecovered) {
+      yield fail({ kind: 'unavailable' })
+      return
+    }
     const last = Math.min(to ?? Number.MAX_SAFE_INTEGER, this.nextSequence - 1)
     for (const segment of [...this.#writer.segments]) {
       const { firstSequence } = segment.header
@@ -230,7 +278,7 @@ export class Journal {
     const isOpen = (): boolean => segment === this.#writer.open
     const close = async (): Promise<boolean> => {
       const release = await this.#lock.take()
-      const closed = !isOpen() || (await this.#writer.endSegment())
+      const closed = !isOpen() || (await this.#writer.closeSegment())
       release()
       return closed
     }
@@ -248,6 +296,42 @@ export class Journal {
     if (segment?.holders.has(disk)) segment.suspects.add(disk)
   }
 
+  /**
+   * A disk that was away, opened anew, while nothing could be appended: its copies count again, unless that of its newest segment is not whole any more. What it
+   * has beside them is removed: files that were being prepared. A batch that was being written when it went may be on it in part, and stays dead, for the next
+   * one begins a segment whose header says where the one before ended. False if it is to be healed as any other.
+   */
+  async readmit(diskId: string, from: Disk, to: Disk): Promise<boolean> {
+    if (!this.#isRecovered) return false
+    const release = await this.#lock.take()
+    try {
+      const held = heldBy(from, this.#writer.segments)
+      // It had copies by another opening than this: nothing is known of what it has.
+      if (held.length === 0 && this.#writer.segments.some(({ header }) => header.disks.includes(diskId))) return false
+      const newest = held.findLast((segment) => segment.end > SEGMENT_HEADER_BYTES)
+      if (newest !== undefined && !(await isWholeCopy(newest, to, this.#xxh64))) return false
+      if (!(await removeLeftovers(to, held, this.#writer.next)).ok) return false
+      for (const { holders, suspects } of held) {
+        holders.delete(from)
+        holders.add(to)
+        if (suspects.delete(from)) suspects.add(to)
+      }
+      return true
+    } finally {
+      release()
+    }
+  }
+
+  /**
+   * Begins another segment, whose header says where the one before ended: a batch that was refused while disks were away, and is on some copies all the same,
+   * cannot turn up any more. If that fails now, the next batch does it.
+   */
+  async endSegment(): Promise<void> {
+    const release = await this.#lock.take()
+    if (this.#isRecovered && this.nextSequence > 1) await this.#writer.endSegment()
+    release()
+  }
+
   /** Nothing may be called afterwards. A batch under way is lost or not. */
   close(): void {
     this.#writer.close()
@@ -259,6 +343,7 @@ export class Journal {
     { verify }: { readonly verify: boolean },
     progress: CopyProgress,
   ): Promise<Result<void, JournalFault>> {
+    if (!this.#isRecovered) return fail({ kind: 'unavailable' })
     const release = await this.#lock.take()
     const prepared = await this.#admit(to)
     release()
@@ -269,7 +354,7 @@ export class Journal {
 
   /** Cleans the disk, and lets the open segment have a copy there if it has too few: then another begins. */
   async #admit(to: JournalDisk): Promise<Result<unknown, 'unavailable' | 'full'>> {
-    const cleaned = await removeLeftovers(to.disk, this.#writer.segments, this.#writer.next)
+    const cleaned = await removeLeftovers(to.disk, heldBy(to.disk, this.#writer.segments), this.#writer.next)
     if (!cleaned.ok || this.nextSequence === 1 || this.#writer.writesTo(to.disk)) return cleaned
     this.#writer.growAgain()
     const ready = await this.#ready()
@@ -283,3 +368,5 @@ export class Journal {
     return this.#writer.ready(wantedBytes, this.#batchBytesMax)
   }
 }
+
+const heldBy = (disk: Disk, segments: readonly Segment[]): Segment[] => segments.filter(({ holders }) => holders.has(disk))

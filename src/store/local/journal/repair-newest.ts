@@ -54,6 +54,8 @@ export async function repairNewest(
 async function repairCopy(disk: Disk, segment: Segment, end: SegmentEnd, bytes: number): Promise<Result<void, DiskFault>> {
   const name = segmentFile(segment.header.number)
   const options = { lane: 'journal', dsync: true } as const
+  const folder = await disk.makeFolder(JOURNAL_FOLDER)
+  if (!folder.ok) return folder
   const opened = await disk.open(name, { mode: 'write', ...options })
   const file = !opened.ok && opened.error === 'not-found' ? await disk.open(name, { mode: 'create', ...options }) : opened
   if (!file.ok) return file

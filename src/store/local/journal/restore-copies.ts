@@ -24,13 +24,13 @@ export type CopyTask = {
   readonly progress: CopyProgress
 }
 
-/** Removes from the disk what belongs to no segment. Nothing may be written to the journal meanwhile. */
-export async function removeLeftovers(to: Disk, segments: readonly Segment[], next: NextSegment): Promise<Result<void, 'unavailable'>> {
+/** Removes from the disk what is no copy of these segments, which it holds. Nothing may be written to the journal meanwhile. */
+export async function removeLeftovers(to: Disk, holds: readonly Segment[], next: NextSegment): Promise<Result<void, 'unavailable'>> {
   await next.idle()
   const made = await to.makeFolder(JOURNAL_FOLDER)
   const names = made.ok ? await to.list(JOURNAL_FOLDER) : made
   if (!names.ok) return fail('unavailable')
-  const held = new Set(segments.filter(({ holders }) => holders.has(to)).map(({ header }) => header.number))
+  const held = new Set(holds.map(({ header }) => header.number))
   for (const number of names.value.map(segmentOfName)) {
     if (number === undefined || held.has(number) || next.holds(number, to)) continue
     const removed = await to.remove(segmentFile(number))

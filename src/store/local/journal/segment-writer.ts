@@ -106,8 +106,14 @@ export class SegmentWriter {
   }
 
   /** Begins another segment, so that the one being written is closed; false if that is not possible now. */
-  async endSegment(): Promise<boolean> {
+  async closeSegment(): Promise<boolean> {
     return !this.#closed && !this.#disks.readOnly && (await this.#roll()).ok
+  }
+
+  /** Ends the segment that is being written, or was, where it has got to. */
+  async endSegment(): Promise<void> {
+    this.#leaveCurrent()
+    await this.#roll()
   }
 
   /** Writes a batch to every copy of the open segment. If one fails, the segment ends before the batch, and another has begun ('moved'). */
@@ -190,6 +196,8 @@ export class SegmentWriter {
     const failed = disks.filter((_, index) => !checks[index]!.ok)
     if (failed.length > 0 && !(await this.putOut(failed.map(({ disk }) => ({ disk, reason: 'it is not there any more' })))))
       return undefined
+    // Meanwhile too many may have been lost: those that are left are too few for a segment.
+    if (this.#disks.readOnly) return undefined
     return this.#disks.disks().filter(({ disk }) => disks.some((other, index) => other.disk === disk && checks[index]!.ok))
   }
 

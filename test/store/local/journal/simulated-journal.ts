@@ -32,6 +32,8 @@ export class SimulatedPool implements PoolOfJournal {
     this.#view = this.#makeView(1)
   }
 
+  readonly mayWrite = true
+
   get view(): PoolView {
     return this.#view
   }
@@ -69,7 +71,7 @@ export class SimulatedPool implements PoolOfJournal {
     const states = this.states.map((state, position): DiskState => (positions.includes(position) ? state : 'out'))
     const view = { ...this.#makeView(this.#view.generation, states), readOnly: 'a test reads' }
     const disk = (set: number, position: number): SetDisk | undefined => (states[position] === 'out' ? undefined : this.disk(set, position))
-    return { view, disk, putOut: async () => fail('read-only') }
+    return { view, mayWrite: false, disk, putOut: async () => fail('read-only') }
   }
 
   #makeView(generation: number, states: readonly DiskState[] = this.states): PoolView {
@@ -144,7 +146,7 @@ export class SimulatedJournal {
       disks: journalDisksOf(pool),
       clock: this.world.clock,
       seen,
-      acceptOlder,
+      ...(acceptOlder && { accepts: 'anything' as const }),
       options: this.#options,
     })
   }

@@ -1,0 +1,44 @@
+/** Makes a change of who is in durable: on every disk that is in or healing by it, then in the witness. */
+import { fail, ok, type Result } from '../result.ts'
+import type { GenerationChain } from './generation-chain.ts'
+import type { Generation, GenerationSet, Member } from './identity.ts'
+import type { Draft, Roster } from './pool-roster.ts'
+import { findShort } from './pool-start.ts'
+import type { PoolWitness } from './pool-witness.ts'
+import { describeFault, WITNESS_LOST } from './pool-words.ts'
+
+/** `draft`: the members as far as it got, with those out that failed meanwhile. */
+export type NotWritten = { readonly kind: 'too-few-disks' | 'no-witness'; readonly sentence: string; readonly draft: Draft }
+
+/** A disk that fails meanwhile is out by the next attempt. No attempt is made with fewer than k disks of a set in. */
+export async function writeGeneration(
+  draft: Draft,
+  { roster, chain, witness }: { readonly roster: Roster; readonly chain: GenerationChain; readonly witness: PoolWitness },
+): Promise<Result<Generation, NotWritten>> {
+  for (;;) {
+    const sets: GenerationSet[] = roster.setsOf(draft)
+    const short = findShort(sets)
+    if (short !== undefined) return fail({ kind: 'too-few-disks', sentence: short, draft })
+    const generation = chain.next(sets)
+    if (!(await writeToDisks(draft, generation, roster))) continue
+    const witnessed = await witness.write(generation)
+    if (!witnessed.ok) return fail({ kind: 'no-witness', sentence: WITNESS_LOST, draft })
+    chain.settle(generation)
+    return ok(generation)
+  }
+}
+
+/** False if a disk failed; it is out in the draft then. */
+async function writeToDisks(draft: Draft, generation: Generation, roster: Roster): Promise<boolean> {
+  const write = async (set: Member[], member: Member, position: number): Promise<boolean> => {
+    const handle = roster.handles.get(member.diskId)
+    const written = handle === undefined ? fail('gone' as const) : await handle.files.write(generation)
+    if (written.ok) return true
+    const reason = describeFault(handle?.disk.failed ?? written.error)
+    roster.lost.set(member.diskId, reason)
+    set[position] = { ...member, state: 'out', reason }
+    return false
+  }
+  const all = draft.flatMap((set) => set.map((member, position) => (member.state === 'out' ? true : write(set, member, position))))
+  return (await Promise.all(all)).every((written) => written)
+}

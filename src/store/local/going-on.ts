@@ -1,0 +1,94 @@
+/**
+ * From a pool that is found to a store that may be written: the journal is recovered, the pool begins, the index is brought up. Until then nothing on the
+ * disks or in the index is changed, so that whatever is missing finds everything as it was. At the start of a process, and again, while it serves
+ * what can be read, when disks have come back.
+ */
+import type { Pool } from '../../disks/pool.ts'
+import { fail, type Result } from '../../result.ts'
+import type { EngineInput } from './engine.ts'
+import { Table, tableRange } from './index/keys.ts'
+import type { OrderedMap } from './index/ordered-map.ts'
+import { emptyState, type IndexState, readState } from './index/rows.ts'
+import type { Journal } from './journal/journal.ts'
+import type { Seen } from './journal/recover.ts'
+import type { JournalFault } from './journal/terms.ts'
+import { type Replayed, type ReplayFault, replay } from './replay.ts'
+import { describeEngineFault, describeHeld } from './site-words.ts'
+
+/** An operator's word, kept with the site until it has been acted upon: these disks are lost, and the history ends as the others have it. */
+export type Word = { readonly disks: readonly string[]; readonly sequence: number; readonly chain: string }
+
+/** 'held': it is read-only, and the pool's view says why. */
+export type GoOnFault = ReplayFault | { readonly kind: 'held' }
+
+/** The newest start of which the index has an extent. */
+export function newestStart(index: OrderedMap): number | undefined {
+  const { from, to } = tableRange(Table.extent)
+  const [last] = index.reader().rangeBack(from, to, 1)
+  return last && Buffer.from(last.key).readUInt32BE(1)
+}
+
+/** Undefined if there is no index of ours: it will have to be made anew. */
+export function readIndex(index: OrderedMap): IndexState | undefined {
+  try {
+    const state = readState(index.reader())
+    // A row that is damaged is garbage, too.
+    newestStart(index)
+    return state === undefined || state.applied === 0 ? undefined : state
+  } catch {
+    return undefined
+  }
+}
+
+export function seenBy({ seenSequence = 0 }: EngineInput, state: IndexState | undefined): Seen {
+  const { applied, chain } = state ?? emptyState()
+  if (seenSequence > applied) return { sequence: seenSequence }
+  return { sequence: applied, ...(applied > 0 && { chain }) }
+}
+
+export async function goOn(input: EngineInput, journal: Journal, when: 'at-start' | 'serving'): Promise<Result<Replayed, GoOnFault>> {
+  const { pool, index } = input
+  if (!pool.mayBegin) return fail({ kind: 'held' })
+  const state = readIndex(index)
+  const accepts = when === 'serving' ? undefined : input.acceptOlder === true ? ('anything' as const) : input.word
+  const recovered = await journal.recover({
+    seen: seenBy(input, state),
+    ...(accepts && { accepts }),
+    begin: () => pool.begin(),
+  })
+  if (!recovered.ok) return state === undefined ? recovered : hold(pool, recovered.error)
+  const brought = await bringUp(input, journal, when, state !== undefined && recovered.value.agrees)
+  if (!brought.ok && when === 'serving') {
+    pool.block({ sentence: `${describeEngineFault(brought.error, pool.view).sentence} Restart to go on.`, missing: [] })
+  }
+  return brought
+}
+
+/** There is an index to serve from: what the disks lack is no reason to refuse reads. */
+function hold(pool: Pool, fault: JournalFault): Result<never, GoOnFault> {
+  if (fault.kind === 'unknown-version' || fault.kind === 'full') return fail(fault)
+  if (fault.kind === 'unavailable') return fail({ kind: 'held' })
+  const out = pool.view.sets.flatMap((set) => set.disks).filter((slot) => slot.state === 'out' && slot.retired === undefined)
+  pool.block({ sentence: describeHeld(fault, out), missing: out.map(({ diskId, directory }) => ({ diskId, directory, state: 'out' })) })
+  return fail({ kind: 'held' })
+}
+
+async function bringUp(input: EngineInput, journal: Journal, when: 'at-start' | 'serving', fits: boolean): ReturnType<typeof replay> {
+  const { index, pool, site, onReplay } = input
+  const run = () => replay({ index, journal, site, generation: pool.view.generation, ...(onReplay && { onProgress: onReplay }) })
+  if (!fits) {
+    index.clear()
+    return run()
+  }
+  try {
+    const replayed = await run()
+    if (replayed.ok || !isIndexFault(replayed.error) || when === 'serving') return replayed
+  } catch {
+    // The rows that records met were no rows of ours.
+    if (when === 'serving') return fail({ kind: 'index-failed' })
+  }
+  index.clear()
+  return run()
+}
+
+const isIndexFault = (fault: ReplayFault): boolean => fault.kind === 'index-failed'
