@@ -15,15 +15,26 @@ beforeEach(() => {
   mkdirSync(join(folder, 'disk'))
   symlinkSync(join(folder, 'disk'), join(folder, 'link'))
 })
-afterEach(() => rmSync(folder, { recursive: true, force: true }))
+afterEach(async () => {
+  // The next directory may get the same inode.
+  for (const locks of made.splice(0)) await locks.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const made: DiskLocks[] = []
+function locksOf(holder: string): DiskLocks {
+  const locks = new DiskLocks(holder)
+  made.push(locks)
+  return locks
+}
 
 const openAt = (name: string, locks: DiskLocks) =>
   openLockedDisk({ directory: join(folder, name), identityFile: 'identity.json', clock: realClock }, locks)
 
 test('a disk is refused by any path while another has it, with who that is, and free when it is closed', async () => {
-  const disk = await openAt('disk', new DiskLocks('/srv/one'))
+  const disk = await openAt('disk', locksOf('/srv/one'))
   if (!disk.ok) throw new Error('cannot be opened')
-  const other = new DiskLocks('/srv/two')
+  const other = locksOf('/srv/two')
   for (const path of ['disk', 'link']) {
     expect(await openAt(path, other)).toEqual({ ok: false, error: { kind: 'held', by: `process ${process.pid} for /srv/one` } })
   }
@@ -31,27 +42,27 @@ test('a disk is refused by any path while another has it, with who that is, and 
   const taken = await openAt('link', other)
   expect(taken.ok).toBe(true)
   await other.close()
-  expect((await openAt('disk', new DiskLocks('/srv/three'))).ok).toBe(true)
+  expect((await openAt('disk', locksOf('/srv/three'))).ok).toBe(true)
 })
 
 test('whoever has a disk may open it again, and keeps it until all of that is closed', async () => {
-  const locks = new DiskLocks('/srv/one')
+  const locks = locksOf('/srv/one')
   const [first, second] = await Promise.all([openAt('disk', locks), openAt('link', locks)])
   if (!first.ok || !second.ok) throw new Error('cannot be opened')
   first.value.close()
-  expect((await openAt('disk', new DiskLocks('/srv/two'))).ok).toBe(false)
+  expect((await openAt('disk', locksOf('/srv/two'))).ok).toBe(false)
   second.value.close()
-  expect((await openAt('disk', new DiskLocks('/srv/two'))).ok).toBe(true)
+  expect((await openAt('disk', locksOf('/srv/two'))).ok).toBe(true)
 })
 
 test('a directory that is not where its holder had it is free: its name in the kernel may be that of a new one', async () => {
-  const disk = await openAt('disk', new DiskLocks('/srv/one'))
+  const disk = await openAt('disk', locksOf('/srv/one'))
   if (!disk.ok) throw new Error('cannot be opened')
   renameSync(join(folder, 'disk'), join(folder, 'elsewhere'))
-  const other = new DiskLocks('/srv/two')
+  const other = locksOf('/srv/two')
   expect((await openAt('elsewhere', other)).ok).toBe(true)
   disk.value.close()
-  expect((await openAt('elsewhere', new DiskLocks('/srv/three'))).ok).toBe(false)
+  expect((await openAt('elsewhere', locksOf('/srv/three'))).ok).toBe(false)
   await other.close()
 })
 
@@ -60,7 +71,7 @@ test('a holder that says nothing sensible, or too much, is not named', async () 
   for (const answer of ['', 'nonsense', `{"pid":1,"holder":"${'x'.repeat(10_000)}`]) {
     const stranger = createServer((socket) => socket.on('error', () => undefined).end(answer))
     await new Promise<void>((resolve) => stranger.listen(`\0holdfast-disk-${dev}-${ino}`, resolve))
-    expect(await openAt('disk', new DiskLocks('/srv/one'))).toEqual({ ok: false, error: { kind: 'held' } })
+    expect(await openAt('disk', locksOf('/srv/one'))).toEqual({ ok: false, error: { kind: 'held' } })
     await new Promise((resolve) => stranger.close(resolve))
   }
   expect(parseHolder('{"pid":7,"holder":"/srv/\\u001b[2Jx"}')).toEqual({ pid: 7, holder: '/srv/?[2Jx' })
