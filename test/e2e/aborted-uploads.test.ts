@@ -25,6 +25,8 @@ import { clientOf } from './site-contents.ts'
 
 const MIB = 1024 * 1024
 const UPLOADS = 160
+/** The server opens a few files for itself meanwhile, such as the journal's next segment; one wave has far more. */
+const OWN_DESCRIPTORS = 16
 const AT_ONCE = 20
 
 describe.each(['uws', 'node'])('the %s adapter', (adapter) => {
@@ -83,7 +85,7 @@ describe.each(['uws', 'node'])('the %s adapter', (adapter) => {
       )
     /** What is left once the server has dealt with all of them: it answers others meanwhile. */
     const nothingLeft = async (before: number): Promise<void> => {
-      while (shards().length > 0 || descriptors() > before) await client.send(new HeadBucketCommand({ Bucket: 'bucket' }))
+      while (shards().length > 0 || descriptors() > before + OWN_DESCRIPTORS) await client.send(new HeadBucketCommand({ Bucket: 'bucket' }))
     }
     await client.send(new HeadBucketCommand({ Bucket: 'bucket' }))
     const before = descriptors()
