@@ -19,4 +19,6 @@ export interface SiteControl {
    * back and the disk is in. The error is a sentence for the operator.
    */
   replaceDisk(oldDirectory: string, newDirectory: string, progress: (step: HealProgress) => void): Promise<Result<void, string>>
+  /** Begins a new epoch: durable in the journal and in the site's file. Stamps are greater than `clock` from then on. The error is the store's word for it. */
+  beginEpoch(epoch: number, clock: number): Promise<Result<void, unknown>>
 }

@@ -89,6 +89,11 @@ export class Fields {
     return undefined
   }
 
+  /** Undefined if there is no such field: it came later than others of its version. */
+  maybe<T>(name: string, read: (name: string) => T): T | undefined {
+    return this.#values.has(name) ? read(name) : undefined
+  }
+
   object<T>(name: string, read: (fields: Fields) => T): T {
     return readObject(this.#take(name), read)
   }

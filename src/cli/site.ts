@@ -13,4 +13,14 @@ export function addSiteCommands(program: Command, makeCli: MakeCli): void {
       const shown = await onSite<{ identity: string; fingerprint: string }>(cli, directory, 'site/identity', {})
       cli.output.result(shown, shown.identity)
     })
+  site
+    .command('new-epoch')
+    .argument('<SITE>', 'the directory of the site')
+    .description('Begin a new epoch: after the site was restored from an older copy, or where it has a clone that may have gone on.')
+    .option('--json', 'print JSON')
+    .action(async (directory: string, _flags: unknown, command: Command) => {
+      const cli = makeCli(command)
+      const begun = await onSite<{ sentence: string }>(cli, directory, 'site/new-epoch', {})
+      cli.output.result(begun, begun.sentence)
+    })
 }

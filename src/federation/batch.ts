@@ -19,8 +19,8 @@ export const BATCH_OPERATIONS_MAX = 1_000
 const BATCH_TYPE = 'application/vnd.holdfast.batch.v1+json'
 const SIGNED_PLAIN_BYTES_MAX = 64 * 1024
 
-/** Whether the content of a version travels along. Null: it has none, being no put-object. */
-export type ContentState = 'here' | 'gone' | null
+/** Whether the content of a version travels along; 'held': it went before, in an earlier epoch, and was acknowledged. Null: it has none, being no put-object. */
+export type ContentState = 'here' | 'gone' | 'held' | null
 export type BatchLine = { readonly content: ContentState; readonly signed: string }
 
 /** The entry of a bundle that carries `lines`, all of one bucket, as one batch. */
@@ -42,6 +42,8 @@ export type BatchOperation = SignedOperation & {
   readonly content: ContentState
   /** SHA-384 of the signed text. */
   readonly signedDigest: Uint8Array
+  /** The number that it had in an earlier epoch, if it is known here by that one. */
+  readonly twin?: { readonly epoch: number; readonly number: number }
   evidence(): Uint8Array
 }
 
@@ -123,7 +125,7 @@ type ReadLine = BatchLine & { readonly index: number; readonly path: readonly Ui
 function readLine(line: Uint8Array, index: number | undefined): ReadLine | undefined {
   return parseJson(line, (fields) => {
     const content = fields.optional('content', (name) => fields.text(name, 4)) ?? null
-    if (content !== null && content !== 'here' && content !== 'gone') return fields.malformed()
+    if (content !== null && content !== 'here' && content !== 'gone' && content !== 'held') return fields.malformed()
     const signed = fields.text('signed', line.length)
     if (!signed.isWellFormed()) fields.malformed()
     if (index !== undefined) return { content, signed, index, path: [] }

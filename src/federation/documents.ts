@@ -4,7 +4,16 @@ import type { FederationStore, Ranges } from '../store/store.ts'
 import { parseRanges } from './ranges.ts'
 import { Refusal, storeRefusal } from './site.ts'
 
-export type Collection = 'peers' | 'peer-sites' | 'peer-holds' | 'peer-buckets' | 'exports' | 'imports' | 'batches' | 'content-digests'
+export type Collection =
+  | 'site'
+  | 'peers'
+  | 'peer-sites'
+  | 'peer-holds'
+  | 'peer-buckets'
+  | 'exports'
+  | 'imports'
+  | 'batches'
+  | 'content-digests'
 
 /** Bounds what ranges take in a statement, a receipt or a document, which have at most 1 MiB. */
 export const RANGES_BYTES_MAX = 700_000

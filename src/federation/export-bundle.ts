@@ -16,7 +16,8 @@ import { findPeer, neverCompared, type Peer } from './peers.ts'
 import { type FederationFault, type FederationProgress, type FederationSite, Refusal, refusable } from './site.ts'
 import { isEmptyFolder, StateFolder } from './state-files.ts'
 import { statementJson } from './statement.ts'
-import { counted } from './words.ts'
+import { refuseIfStopped } from './stopped.ts'
+import { counted, parseOrigin } from './words.ts'
 
 export type ExportInput = {
   readonly peer: string
@@ -54,6 +55,7 @@ export function exportBundle(
   progress: FederationProgress,
 ): Promise<Result<ExportReport, FederationFault>> {
   return refusable(async () => {
+    await refuseIfStopped(site)
     const peer = await findPeer(site.store.federation, input.peer)
     if (peer === undefined)
       throw new Refusal(5, 'no-such-peer', `There is no peer ${input.peer} here: add it with "holdfast peer add" first.`)
@@ -118,7 +120,9 @@ async function resumedPlan(
       'state-mismatch',
       `An export into ${out} was begun with other options: give the same again to go on, or use an empty folder.`,
     )
-  if (plan.statement.origin !== site.store.federation.origin || plan.expiresMs < site.clock.nowMs())
+  if (plan.statement.origin !== site.store.federation.origin)
+    throw new Refusal(5, 'earlier-epoch', `This site has begun a new epoch since the export into ${out} was begun: use an empty folder.`)
+  if (plan.expiresMs < site.clock.nowMs())
     throw new Refusal(5, 'expired', `The export that was begun in ${out} has expired meanwhile: use an empty folder.`)
   return plan
 }
@@ -141,7 +145,7 @@ async function write(
     random: site.random,
     nowMs: plan.createdMs,
     signer: site.identity,
-    epoch: site.store.federation.epoch,
+    epoch: parseOrigin(statement.origin)!.epoch,
     recipients: [peer.identity],
     statement: { sealed: statementJson(statement), needs: { bundles: [...plan.bundles] } },
     expiresMs: plan.expiresMs,

@@ -6,19 +6,29 @@ import type { FederationStore, Origin, Ranges } from '../store/store.ts'
 import { type DocumentChange, getJson, jsonDocument, RANGES_MAX, rangesField } from './documents.ts'
 import type { Peer } from './peers.ts'
 import { NO_RANGES, union } from './ranges.ts'
-import type { BucketOrigin } from './words.ts'
+import { type BucketOrigin, parseOrigin } from './words.ts'
 
 const nameOf = (peer: Peer, bucket: BucketOrigin): string => `${peer.site}/${bucket}`
 
-/** What the peer is believed to hold of this bucket. */
-export async function holdingOf(store: FederationStore, peer: Peer, bucket: BucketOrigin): Promise<Ranges> {
-  const held = await getJson(store, 'peer-holds', nameOf(peer, bucket), (fields) => ({
+const readHolding = (store: FederationStore, peer: Peer, bucket: BucketOrigin) =>
+  getJson(store, 'peer-holds', nameOf(peer, bucket), (fields) => ({
     epoch: fields.integer('epoch', 1, Number.MAX_SAFE_INTEGER),
     origin: fields.text('origin', 64),
     ranges: rangesField(fields, 'ranges'),
   }))
+
+/** What the peer is believed to hold of this bucket. */
+export async function holdingOf(store: FederationStore, peer: Peer, bucket: BucketOrigin): Promise<Ranges> {
+  const held = await readHolding(store, peer, bucket)
   // After a new epoch of the peer only what it said since counts: it may have lost what it held.
   return held !== undefined && held.epoch === peer.epoch && held.origin === store.origin ? held.ranges : NO_RANGES
+}
+
+/** What the peer acknowledged in an earlier epoch of this site, while it has not lost anything itself: the same operations have the same numbers since. */
+export async function heldEarlier(store: FederationStore, peer: Peer, bucket: BucketOrigin): Promise<Ranges> {
+  const held = await readHolding(store, peer, bucket)
+  const isOurs = held !== undefined && parseOrigin(held.origin)?.site === store.siteId && held.origin !== store.origin
+  return isOurs && held.epoch === peer.epoch ? held.ranges : NO_RANGES
 }
 
 export type Said = { readonly bucket: BucketOrigin; readonly ranges: Ranges }

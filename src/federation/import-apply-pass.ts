@@ -1,6 +1,6 @@
 /** The second reading of a bundle: buckets are made where they are due, and what is not here yet is applied. */
 import type { OpenBundle } from '../bundles/read-bundle.ts'
-import type { Ranges } from '../store/store.ts'
+import type { Frontier, Ranges } from '../store/store.ts'
 import type { Bucket } from '../store/terms.ts'
 import type { Batch, BatchOperation } from './batch.ts'
 import { walkBundle } from './bundle-walk.ts'
@@ -13,6 +13,7 @@ import type { Peer } from './peers.ts'
 import { contains, NO_RANGES, RangesBuilder } from './ranges.ts'
 import { type FederationProgress, type FederationSite, Refusal, storeRefusal } from './site.ts'
 import type { StatedBucket, Statement } from './statement.ts'
+import { isOwnHere, Twins } from './twins.ts'
 import { type BucketOrigin, parsePosition } from './words.ts'
 
 /** One in so many steps is told: a bundle may have millions. */
@@ -20,6 +21,8 @@ export const STEPS_TOLD = 100
 
 export type Outcome = {
   applied: number
+  /** Of those: operations of this site itself that it had lost. */
+  returned: number
   already: number
   contentBytes: number
   concurrentCount: number
@@ -37,34 +40,45 @@ export async function applyPass(
   progress: FederationProgress,
 ): Promise<Outcome> {
   const store = site.store.federation
-  const outcome: Outcome = { applied: 0, already: 0, contentBytes: 0, concurrentCount: 0, concurrent: [], keptOut: new Map() }
+  const outcome: Outcome = { applied: 0, returned: 0, already: 0, contentBytes: 0, concurrentCount: 0, concurrent: [], keptOut: new Map() }
   const applier = new Applier(site.store, peer.name, (bucket, operation, applied) => note(outcome, bucket, operation, applied))
-  let here: { readonly stated: StatedBucket; readonly bucket: Bucket; readonly held: Ranges } | undefined
+  let here: { readonly stated: StatedBucket; readonly bucket: Bucket; readonly frontier: Frontier; readonly held: Ranges } | undefined
+  const own = store.openOperations()
+  const twins = new Twins(site, peer)
   let kept: Batch | undefined
   let step = 0
   try {
-    for await (const { stated, batch, operation, content } of walkBundle(bundle, statement)) {
+    for await (const { stated, batch, operation, content } of walkBundle(bundle, statement, site.identity.publicIdentity)) {
       if (step++ % STEPS_TOLD === 0) progress({ what: 'Importing', done: step, total: statement.operations, unit: 'items' })
       if (here?.stated !== stated) {
         // The bucket before may have to be gone before this one takes its name.
         await applier.finish()
         const bucket = await adopt(site, stated, destinations.get(stated)!)
-        here = { stated, bucket, held: (await store.held(bucket.id))[statement.origin] ?? NO_RANGES }
+        const frontier = await store.held(bucket.id)
+        here = { stated, bucket, frontier, held: frontier[stated.origin ?? statement.origin] ?? NO_RANGES }
       }
-      if (contains(here.held, operation.operation.number)) {
+      const isReturned = stated.origin !== undefined
+      if (isReturned ? await isOwnHere(own, here.bucket, operation, peer) : contains(here.held, operation.operation.number)) {
         outcome.already += 1
         continue
       }
-      if (kept !== batch) await keep(site, batch)
+      if (isReturned) outcome.returned += 1
+      // Of its own operations a site needs no evidence.
+      if (kept !== batch && !isReturned) await keep(site, batch)
       kept = batch
-      if (content.kind === 'here') outcome.contentBytes += content.bytes
-      await applier.apply(here.bucket, operation, content)
+      const named = isReturned ? operation : await twins.named(here.bucket, here.frontier, operation)
+      const isNew = named.twin === undefined
+      if (isNew && content.kind === 'here') outcome.contentBytes += content.bytes
+      await applier.apply(here.bucket, named, isNew ? content : { kind: 'none' })
     }
     await applier.finish()
     return outcome
   } catch (error) {
     await applier.abandon()
     throw error
+  } finally {
+    await own.close()
+    await twins.close()
   }
 }
 
@@ -76,14 +90,14 @@ async function keep(site: FederationSite, batch: Batch): Promise<void> {
     await putDocuments(store, 'The signature of a batch could not be kept', [document])
 }
 
-function note(outcome: Outcome, bucket: Bucket, { operation, bucket: origin }: BatchOperation, applied: Applied): void {
+function note(outcome: Outcome, bucket: Bucket, { operation, bucket: origin, twin }: BatchOperation, applied: Applied): void {
   if (applied.kind === 'from-the-future') {
     const numbers = outcome.keptOut.get(origin) ?? new RangesBuilder()
     numbers.add(operation.number)
     outcome.keptOut.set(origin, numbers)
     return
   }
-  if (applied.kind === 'already') outcome.already += 1
+  if (applied.kind === 'already' || twin !== undefined) outcome.already += 1
   else outcome.applied += 1
   if (!applied.concurrent) return
   outcome.concurrentCount += 1

@@ -20,6 +20,7 @@ import { count, NO_RANGES, subtract } from './ranges.ts'
 import { type FederationFault, type FederationProgress, type FederationSite, opened, Refusal, refusable } from './site.ts'
 import { writeReceiptFile } from './state-files.ts'
 import type { Statement } from './statement.ts'
+import { refuseIfStopped, stopping } from './stopped.ts'
 import { damageRefusal } from './verify.ts'
 import { type BucketOrigin, counted, parsePosition, positionText } from './words.ts'
 
@@ -39,21 +40,24 @@ export function importBundle(
   input: ImportInput,
   progress: FederationProgress,
 ): Promise<Result<ImportReport, FederationFault>> {
-  return refusable(async () => {
-    const trust = await trustOf(site)
-    return withDamageNamed(site, input.dirs, trust, async () => {
-      const checked = await withBundle(site, input.dirs, trust, (bundle) => check(site, input, bundle, progress))
-      if (checked.kind === 'report') return checked.report
-      return withBundle(site, input.dirs, trust, async (bundle) => {
-        // A medium may answer differently the second time: it has to be the very bundle that was checked.
-        if (bundle.manifestDigest !== checked.manifestDigest)
-          throw new Refusal(5, 'two-bundles', 'The media changed while they were read: nothing was imported. Run it again.')
-        const { peer, statement, destinations } = checked
-        const outcome = await applyPass(site, peer, bundle, statement, destinations, progress)
-        return finish(site, input, bundle, checked, outcome)
+  return refusable(() =>
+    stopping(site, async () => {
+      await refuseIfStopped(site)
+      const trust = await trustOf(site)
+      return withDamageNamed(site, input.dirs, trust, async () => {
+        const checked = await withBundle(site, input.dirs, trust, (bundle) => check(site, input, bundle, progress))
+        if (checked.kind === 'report') return checked.report
+        return withBundle(site, input.dirs, trust, async (bundle) => {
+          // A medium may answer differently the second time: it has to be the very bundle that was checked.
+          if (bundle.manifestDigest !== checked.manifestDigest)
+            throw new Refusal(5, 'two-bundles', 'The media changed while they were read: nothing was imported. Run it again.')
+          const { peer, statement, destinations } = checked
+          const outcome = await applyPass(site, peer, bundle, statement, destinations, progress)
+          return finish(site, input, bundle, checked, outcome)
+        })
       })
-    })
-  })
+    }),
+  )
 }
 
 async function withBundle<T>(
@@ -148,8 +152,8 @@ async function finish(
         'Compare the clocks of both sites, then import this bundle again.',
       { keptOut: keptOutCount, receiptFile },
     )
-  const { applied, already, contentBytes, concurrent, concurrentCount } = outcome
-  const found = { applied, already, contentBytes, concurrent, concurrentCount, receiptFile }
+  const { applied, returned, already, contentBytes, concurrent, concurrentCount } = outcome
+  const found = { applied, returned, already, contentBytes, concurrent, concurrentCount, receiptFile }
   return importReport(bundle, peer, destinations, { dryRun: false, nowMs }, found)
 }
 

@@ -7,6 +7,7 @@ import type { Peer } from './peers.ts'
 import { covers, greatest, inWords, NO_RANGES, subtract } from './ranges.ts'
 import { type FederationSite, Refusal } from './site.ts'
 import { parseStatement, type Statement } from './statement.ts'
+import { Ahead } from './stopped.ts'
 import { parseOrigin, parsePosition } from './words.ts'
 
 export type Imported = {
@@ -53,10 +54,24 @@ export function checkStatement(site: FederationSite, peer: Peer, bundle: OpenBun
     throw new Refusal(
       5,
       'earlier-epoch',
-      `This bundle is of epoch ${origin.epoch} of ${peer.name}, which has begun epoch ${peer.epoch} since: ask for a new export.`,
+      `This bundle is of epoch ${origin.epoch} of ${peer.name}, which has begun epoch ${peer.epoch} since: ask for a new export. ` +
+        'If it was made just now, that site was restored from an older copy or this is a clone of it: a new epoch has to be begun there first.',
     )
+  checkEpoch(peer, origin.epoch)
   return statement
 }
+
+/** An epoch is begun by hand, after a restore: one far beyond the last is a fault or an attack, after which all that is true would count as old. */
+export function checkEpoch(peer: Peer, epoch: number): void {
+  if (epoch <= peer.epoch + EPOCHS_AHEAD_MAX) return
+  throw new Refusal(
+    5,
+    'fast-forward',
+    `This is of epoch ${epoch} of ${peer.name}, of which epoch ${peer.epoch} was the last one seen here: no site restores itself so often. If its keys may be in other hands, run "holdfast peer revoke".`,
+  )
+}
+
+const EPOCHS_AHEAD_MAX = 1_000
 
 /** A peer that holds operations of ours which we never made shows that this site was restored from an older copy, or cloned. */
 export async function checkNotAhead(site: FederationSite, peer: Peer, statement: Statement): Promise<void> {
@@ -69,17 +84,24 @@ export async function checkNotAhead(site: FederationSite, peer: Peer, statement:
     // A bucket of theirs that ours were merged into there, and that was not merged here yet.
     if (here === undefined && position.site !== store.siteId) continue
     const made = theirs.epoch > store.epoch || here === undefined ? 0 : await store.lastOperation(here.id)
-    if (greatest(ranges) > made) throw ahead(peer.name, here?.name ?? bucket, greatest(ranges), made)
+    if (greatest(ranges) > made)
+      throw ahead(peer.name, here?.name ?? bucket, greatest(ranges), made, { seenEpoch: theirs.epoch, clock: statement.clock })
   }
 }
 
-export const ahead = (peer: string, bucket: string, number: number, made: number): Refusal =>
-  new Refusal(
-    5,
-    'ahead-of-us',
-    `${peer} knows change ${number} of bucket ${bucket} made here, but this site has made only ${made}: it was restored from an older copy, or there is a clone of it. ` +
-      'Begin a new epoch with "holdfast site new-epoch", then import again.',
-  )
+/** `seen`: what the peer says of this site besides. */
+export const ahead = (
+  peer: string,
+  bucket: string,
+  number: number,
+  made: number,
+  seen: { readonly seenEpoch: number; readonly clock: number },
+): Ahead =>
+  new Ahead({
+    ...seen,
+    peer,
+    reason: `${peer} knows change ${number} of bucket ${bucket} made here, but this site has made only ${made}: it was restored from an older copy, or there is a clone of it.`,
+  })
 
 /** What the bundle builds on must be here. */
 export async function checkNoGap(site: FederationSite, bundle: OpenBundle, statement: Statement): Promise<void> {

@@ -4,7 +4,7 @@ import type { Bucket, BucketName, SiteId } from '../store/terms.ts'
 import { wasExported } from './holdings.ts'
 import type { Peer } from './peers.ts'
 import { type FederationSite, Refusal } from './site.ts'
-import type { StatedBucket, Statement } from './statement.ts'
+import { type StatedBucket, type Statement, sectionsOf } from './statement.ts'
 import { parseOrigin, parsePosition } from './words.ts'
 
 export type BucketChoices = {
@@ -35,11 +35,13 @@ export async function decideDestinations(
   checkChoices(statement, choices)
   const destinations = new Map<StatedBucket, Destination>()
   const taken = new Map<string, StatedBucket>()
-  for (const stated of statement.buckets) {
-    const destination = await decide(site, peer, statement, stated, choices)
+  for (const stated of sectionsOf(statement)) {
+    // What comes back goes where the other changes of its bucket go.
+    const before = stated.origin === undefined ? undefined : [...destinations].find(([{ bucket }]) => bucket === stated.bucket)
+    const destination = before?.[1] ?? (await decide(site, peer, statement, stated, choices))
     const name = nameOf(destination)
     const other = stated.deleted ? undefined : taken.get(name)
-    if (other !== undefined && destination.kind !== 'known')
+    if (other !== undefined && before === undefined && destination.kind !== 'known')
       throw new Refusal(
         5,
         'two-into-one',
@@ -55,7 +57,8 @@ export const nameOf = (destination: Destination): string =>
   destination.kind === 'made' ? destination.name : destination.kind === 'known' ? destination.bucket.name : destination.into.name
 
 /** A choice about a bucket that is not there is a slip of the pen. */
-function checkChoices({ buckets }: Statement, { map, merge }: BucketChoices): void {
+function checkChoices(statement: Statement, { map, merge }: BucketChoices): void {
+  const buckets = sectionsOf(statement)
   for (const name of [...Object.keys(map), ...merge])
     if (!buckets.some((bucket) => bucket.name === name))
       throw new Refusal(
@@ -77,7 +80,8 @@ async function decide(
   const position = parsePosition(stated.bucket)!
   const known = await store.findBucketByOrigin(position)
   const chosen = mapped !== undefined || merge.includes(stated.name)
-  if (position.site !== peer.site && !(known !== undefined && (chosen || (await wasExported(store, peer, stated.bucket)))))
+  const returns = position.site === store.siteId && statement.returns.some(({ bucket }) => bucket === stated.bucket)
+  if (position.site !== peer.site && !returns && !(known !== undefined && (chosen || (await wasExported(store, peer, stated.bucket)))))
     throw new Refusal(
       5,
       'not-theirs',

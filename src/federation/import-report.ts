@@ -25,6 +25,8 @@ export type ImportReport = {
   /** Changes applied now, or that would be. */
   readonly applied: number
   readonly already: number
+  /** Of those applied: changes of this site itself that it had lost. */
+  readonly returned: number
   /** Of those applied. */
   readonly contentBytes: number
   /** Versions of which neither site had seen the other: both are kept. At most CONCURRENT_LISTED_MAX of them. */
@@ -45,7 +47,15 @@ const STALE_DAYS = 30
 export type Found = Partial<
   Pick<
     ImportReport,
-    'applied' | 'already' | 'contentBytes' | 'concurrent' | 'concurrentCount' | 'firstAppliedMs' | 'receiptFile' | 'repairedRows'
+    | 'applied'
+    | 'returned'
+    | 'already'
+    | 'contentBytes'
+    | 'concurrent'
+    | 'concurrentCount'
+    | 'firstAppliedMs'
+    | 'receiptFile'
+    | 'repairedRows'
   >
 >
 
@@ -57,7 +67,16 @@ export function importReport(
   found: Found,
 ): ImportReport {
   const report = {
-    ...{ bundle: bundle.bundleId, from: peer.name, dryRun: mode.dryRun, firstAppliedMs: null, applied: 0, already: 0, contentBytes: 0 },
+    ...{
+      bundle: bundle.bundleId,
+      from: peer.name,
+      dryRun: mode.dryRun,
+      firstAppliedMs: null,
+      applied: 0,
+      returned: 0,
+      already: 0,
+      contentBytes: 0,
+    },
     ...{ concurrent: [], concurrentCount: 0, repairedRows: bundle.repairedRows(), receiptFile: null, ...found },
     buckets: [...destinations].map(([stated, destination]) => ({
       ...{ name: stated.name, here: nameOf(destination), how: destination.kind, operations: count(stated.brings) },
@@ -82,6 +101,7 @@ function sentencesOf(report: Omit<ImportReport, 'sentence'>): string[] {
   const held = already === 0 ? '' : ` ${counted(already, 'change')} ${already === 1 ? 'is' : 'are'} here already.`
   const changes = `${counted(applied, 'change')} of ${counted(buckets.length, 'bucket')} from ${from}`
   const told = dryRun ? `Would apply ${changes}; nothing was changed.${held}` : `Applied bundle ${bundle}: ${changes}.${held}`
+  const lost = `${counted(report.returned, 'change')} of this site itself, which it had lost, came back.`
   const moves = buckets.filter(({ how, name, here }) => how !== 'known' && (how === 'merged' || name !== here))
   const repaired = `${counted(repairedRows, 'damaged row')} of the media ${repairedRows === 1 ? 'was' : 'were'} rebuilt from parity.`
   const keys = concurrent.slice(0, 5).map(({ bucket: name, key }) => `${name}/${key}`)
@@ -89,6 +109,7 @@ function sentencesOf(report: Omit<ImportReport, 'sentence'>): string[] {
   return [
     told,
     ...moves.map(({ name, here, how }) => `Bucket ${name} ${how === 'merged' ? 'is merged with' : 'goes into'} ${here} here.`),
+    ...(report.returned === 0 ? [] : [lost]),
     ...(repairedRows === 0 ? [] : [repaired]),
     ...(concurrentCount === 0 ? [] : [both]),
   ]

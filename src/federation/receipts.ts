@@ -5,10 +5,12 @@ import type { Result } from '../result.ts'
 import type { SiteId } from '../store/terms.ts'
 import { putDocuments, RANGES_MAX, rangesField } from './documents.ts'
 import { believe, type Exported, exportedDocument, findExported, type Said } from './holdings.ts'
+import { ahead, checkEpoch } from './import-checks.ts'
 import { findPeerBySite, type Peer, peerDocument, peerSeen, trustOf } from './peers.ts'
-import { count, intersect, NO_RANGES } from './ranges.ts'
+import { count, greatest, intersect, NO_RANGES } from './ranges.ts'
 import { type FederationFault, type FederationSite, opened, Refusal, refusable } from './site.ts'
-import { type BucketOrigin, counted } from './words.ts'
+import { refuseIfStopped, stopping } from './stopped.ts'
+import { type BucketOrigin, counted, parseOrigin, parsePosition } from './words.ts'
 
 export type AcknowledgeReport = {
   readonly sentence: string
@@ -25,10 +27,13 @@ export function acknowledge(
   site: FederationSite,
   { receiptText }: { readonly receiptText: string },
 ): Promise<Result<AcknowledgeReport, FederationFault>> {
-  return refusable(async () => {
-    const text = receiptText.trim()
-    return looksShort(text) ? acknowledgeShort(site, text) : acknowledgeWhole(site, text)
-  })
+  return refusable(() =>
+    stopping(site, async () => {
+      await refuseIfStopped(site)
+      const text = receiptText.trim()
+      return looksShort(text) ? acknowledgeShort(site, text) : acknowledgeWhole(site, text)
+    }),
+  )
 }
 
 const looksShort = (text: string): boolean => text.length <= 120 && /^[0-9A-Za-z\s-]+$/.test(text)
@@ -38,12 +43,13 @@ async function acknowledgeWhole(site: FederationSite, text: string): Promise<Ack
   const receipt = opened(readReceipt(text, await trustOf(site)))
   if (receipt.to !== store.siteId)
     throw new Refusal(5, 'not-for-us', `This receipt is for site ${receipt.to}, which made the bundle, and not for this one.`)
+  await checkMadeHere(site, receipt)
   const { exported, peer } = await exportFor(site, receipt.bundleId, receipt.site)
   if (exported.manifest !== receipt.manifestDigest)
     throw new Refusal(
       5,
       'other-content',
-      `This receipt is for a bundle with the same id (${receipt.bundleId}) but other content than the one exported here: this site was restored from an older copy, or there is a clone of it.`,
+      `This receipt is for a bundle with the same id (${receipt.bundleId}) but other content than the one exported here: this site was restored from an older copy, or there is a clone of it. If so, begin a new epoch with "holdfast site new-epoch".`,
     )
   if (receipt.epoch < peer.epoch)
     throw new Refusal(
@@ -51,8 +57,24 @@ async function acknowledgeWhole(site: FederationSite, text: string): Promise<Ack
       'earlier-epoch',
       `This receipt is of epoch ${receipt.epoch} of ${peer.name}, which has begun epoch ${peer.epoch} since.`,
     )
+  checkEpoch(peer, receipt.epoch)
   const said = acknowledgedBy(receipt, exported)
   return take(site, peerSeen(peer, receipt.epoch, receipt.identity), peer, receipt.bundleId, exported, said)
+}
+
+/** A receipt for changes that were never made here shows that this site was restored from an older copy, or cloned. */
+async function checkMadeHere(site: FederationSite, receipt: Receipt): Promise<void> {
+  const store = site.store.federation
+  const said = parseAcknowledged(receipt.acknowledges)
+  const peer = await findPeerBySite(store, receipt.site)
+  const origin = said && parseOrigin(said.origin)
+  if (said === undefined || peer === undefined || origin?.site !== store.siteId || origin.epoch < store.epoch) return
+  for (const { bucket, ranges } of said.buckets) {
+    const position = parsePosition(bucket)
+    const here = position && (await store.findBucketByOrigin(position))
+    const made = here === undefined || origin.epoch > store.epoch ? 0 : await store.lastOperation(here.id)
+    if (greatest(ranges) > made) throw ahead(peer.name, here?.name ?? bucket, greatest(ranges), made, { seenEpoch: origin.epoch, clock: 0 })
+  }
 }
 
 async function acknowledgeShort(site: FederationSite, text: string): Promise<AcknowledgeReport> {

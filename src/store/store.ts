@@ -264,6 +264,8 @@ export type Operation = {
   /** What of other origins the origin had applied in this bucket before. */
   readonly frontier: Frontier
   readonly change: Change
+  /** What it was in an earlier epoch, if its origin had lost it and gave it another number when it came back. */
+  readonly was?: { readonly origin: Origin; readonly number: number }
 }
 
 export type Change =
@@ -297,8 +299,19 @@ export type ForeignFault =
   | 'from-the-future'
   | 'no-such-bucket'
 
+export type KeptOperation = { readonly operation: Operation; readonly evidence: Uint8Array }
+
+export interface OperationReader {
+  /** An applied operation of another site, as it came. */
+  foreign(bucketId: BucketId, origin: Origin, number: number): Promise<KeptOperation | undefined>
+  /** The operation of this site itself at a position: made here, or one that came back. */
+  own(bucketId: BucketId, position: Position): Promise<Operation | undefined>
+  close(): Promise<void>
+}
+
 export interface FederationStore {
   readonly siteId: SiteId
+  /** The present one: it can change while the site is open. */
   readonly epoch: number
   /** `${siteId}/${epoch}`. */
   readonly origin: Origin
@@ -336,7 +349,13 @@ export interface FederationStore {
     readonly digest: Uint8Array
     readonly evidence: Uint8Array
     readonly content?: StagedContent
+    /** The number of the same change in an earlier epoch of its site, from the caller's own look at it: the new number takes the place of the old. */
+    readonly twin?: { readonly epoch: number; readonly number: number }
   }): Promise<Result<{ readonly kind: 'applied' | 'already'; readonly concurrent: boolean }, ForeignFault>>
+  /** The greatest stamp of any operation, own or imported: microseconds since 1970. */
+  greatestClock(): Promise<number>
+  /** Reads single operations; to be closed. Cheap where they are asked for in the order in which they came. */
+  openOperations(): OperationReader
   /** Small journaled documents of the federation (peers, receipts, what was imported when), by collection and name, at most 1 MiB each. */
   getDocument(collection: string, name: string): Promise<Uint8Array | undefined>
   listDocuments(collection: string, after: string, max: number): Promise<readonly { readonly name: string; readonly content: Uint8Array }[]>

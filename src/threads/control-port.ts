@@ -6,6 +6,7 @@ import type { Result } from '../result.ts'
 type Ask =
   | { readonly number: number; readonly call: 'status' }
   | { readonly number: number; readonly call: 'replace-disk'; readonly oldDirectory: string; readonly newDirectory: string }
+  | { readonly number: number; readonly call: 'begin-epoch'; readonly epoch: number; readonly clock: number }
 type Answer = { readonly number: number } & (
   | { readonly progress: HealProgress }
   | { readonly value: unknown }
@@ -30,6 +31,10 @@ export class ControlPort implements SiteControl {
     return this.#ask<Result<void, string>>((number) => ({ number, call: 'replace-disk', oldDirectory, newDirectory }), progress)
   }
 
+  beginEpoch(epoch: number, clock: number): Promise<Result<void, unknown>> {
+    return this.#ask<Result<void, unknown>>((number) => ({ number, call: 'begin-epoch', epoch, clock }))
+  }
+
   #ask<T>(make: (number: number) => Ask, progress?: (step: HealProgress) => void): Promise<T> {
     const number = this.#nextNumber++
     return new Promise((resolve, reject) => {
@@ -50,13 +55,19 @@ export class ControlPort implements SiteControl {
 /** The commit thread's side. */
 export function serveControl(port: MessagePort, control: SiteControl): void {
   const send = (answer: Answer): void => port.postMessage(answer)
+  const work = (ask: Ask): Promise<unknown> => {
+    switch (ask.call) {
+      case 'status':
+        return control.status()
+      case 'replace-disk':
+        return control.replaceDisk(ask.oldDirectory, ask.newDirectory, (progress) => send({ number: ask.number, progress }))
+      case 'begin-epoch':
+        return control.beginEpoch(ask.epoch, ask.clock)
+    }
+  }
   port.on('message', (ask: Ask) => {
     const { number } = ask
-    const work: Promise<unknown> =
-      ask.call === 'status'
-        ? control.status()
-        : control.replaceDisk(ask.oldDirectory, ask.newDirectory, (progress) => send({ number, progress }))
-    work.then(
+    work(ask).then(
       (value) => send({ number, value }),
       (error: unknown) => send({ number, thrown: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
     )

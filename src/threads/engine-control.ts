@@ -18,6 +18,7 @@ export function engineControl(engine: Engine, clock: Clock): SiteControl {
       await checkDisks(engine.pool)
       return { pool: engine.pool.view, sequence: engine.journal.nextSequence - 1, shardsToRepair: engine.healing.shardsToRepair }
     },
+    beginEpoch: (epoch, clockUs) => engine.beginEpoch(epoch, clockUs),
     async replaceDisk(oldDirectory, newDirectory, progress): Promise<Result<void, string>> {
       const slot = engine.pool.view.sets.flatMap((set) => set.disks).find((disk) => disk.directory === oldDirectory)
       if (slot === undefined) {

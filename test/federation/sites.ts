@@ -8,6 +8,7 @@ import { createIdentity, type PrivateIdentity, publicIdentityText } from '../../
 import type { Clock } from '../../src/environment.ts'
 import { type ExportInput, type ExportReport, exportBundle } from '../../src/federation/export-bundle.ts'
 import { type ImportInput, type ImportReport, importBundle } from '../../src/federation/import-bundle.ts'
+import { newEpoch } from '../../src/federation/new-epoch.ts'
 import { addPeer } from '../../src/federation/peers.ts'
 import { acknowledge } from '../../src/federation/receipts.ts'
 import type { FederationFault, FederationProgress, FederationSite } from '../../src/federation/site.ts'
@@ -215,6 +216,11 @@ export class TestSite {
     progress: FederationProgress = noProgress,
   ): Promise<Result<ImportReport, FederationFault>> {
     return importBundle(this.federation, { dirs: [dir], dryRun: false, map: {}, merge: [], ...more }, progress)
+  }
+
+  newEpoch() {
+    const { engine } = this.#local
+    return newEpoch(this.federation, (epoch, clock) => engine.beginEpoch(epoch, clock))
   }
 
   acknowledge(receiptText: string) {

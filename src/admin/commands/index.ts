@@ -1,7 +1,8 @@
 import type { AdminCommand } from '../command.ts'
 import { bundleAcknowledge, bundleExport, bundleImport, bundleInspect, bundleVerify } from './bundles.ts'
 import { diskReplace } from './disk-replace.ts'
-import { peerAdd, peerList, siteIdentity } from './peers.ts'
+import { peerAdd, peerList } from './peers.ts'
+import { siteIdentity, siteNewEpoch } from './site.ts'
 import { diskStatusCommand, status } from './status.ts'
 
 /** Every admin command by its name. */
@@ -11,6 +12,7 @@ export const ADMIN_COMMANDS: ReadonlyMap<string, AdminCommand> = new Map(
     diskStatusCommand,
     diskReplace,
     siteIdentity,
+    siteNewEpoch,
     peerAdd,
     peerList,
     bundleExport,

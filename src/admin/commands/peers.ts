@@ -1,15 +1,5 @@
-import { fingerprint, publicIdentityText } from '../../bundles/identity.ts'
 import { fail, ok } from '../../result.ts'
 import { type AdminCommand, stringField } from '../command.ts'
-
-/** The public identity of the site, to be given to its peers, and the fingerprint that they compare. */
-export const siteIdentity: AdminCommand<{ readonly identity: string; readonly fingerprint: string }> = {
-  name: 'site/identity',
-  async run(site) {
-    const { publicIdentity } = site.federation.identity
-    return ok({ identity: publicIdentityText(publicIdentity), fingerprint: fingerprint(publicIdentity) })
-  },
-}
 
 export const peerAdd: AdminCommand = {
   name: 'peer/add',

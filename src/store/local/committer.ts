@@ -18,7 +18,7 @@ import { encodeRecord } from './changes/record.ts'
 import type { ChangeReply, ChangeRequest, Refusal, RequestContent } from './changes/request.ts'
 import type { StagedExtent } from './disk-stays.ts'
 import type { IndexTransaction, OrderedMap } from './index/ordered-map.ts'
-import { emptyState, type IndexState, readState, writeState } from './index/rows.ts'
+import { emptyState, type IndexState, readEpoch, readState, writeState } from './index/rows.ts'
 import type { Journal } from './journal/journal.ts'
 import type { Reservation } from './journal/reservation.ts'
 import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX } from './journal/terms.ts'
@@ -35,6 +35,7 @@ export type CommitterInput = {
   readonly journal: Pick<Journal, 'begin' | 'append' | 'nextSequence' | 'lastClock' | 'lastChain' | 'room'>
   readonly clock: Clock
   readonly site: SiteId
+  /** As the site's file says; the index may know of a newer one. */
   readonly epoch: number
   readonly board: Board
   /** Undefined while the pool may be written. */
@@ -201,7 +202,8 @@ export class Committer {
   }
 
   #decide(reader: IndexTransaction, state: IndexState, request: ChangeRequest, clock: number, sequence: number): Decision {
-    const { site, epoch } = this.#input
+    const { site } = this.#input
+    const epoch = Math.max(this.#input.epoch, readEpoch(reader))
     return decide({ reader, state, site, epoch, clock, sequence, nowUs: this.#input.clock.nowMs() * 1000 }, request)
   }
 
@@ -255,7 +257,10 @@ function replyOf(decision: Decision): ChangeReply {
   return decision.unused === true ? { ok: true, value: decision.value, unused: true } : ok(decision.value)
 }
 
-const foreignClock = (request: ChangeRequest): number => (request.kind === 'apply-foreign' ? request.operation.position.clock : 0)
+function foreignClock(request: ChangeRequest): number {
+  if (request.kind === 'begin-epoch') return request.clock
+  return request.kind === 'apply-foreign' ? request.operation.position.clock : 0
+}
 
 function stagedExtent(request: ChangeRequest): Extract<RequestContent, { kind: 'extent' }> | undefined {
   const content = 'content' in request ? request.content : undefined

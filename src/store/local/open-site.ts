@@ -149,6 +149,7 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
   if (begun === undefined) return giveUp({ kind: 'unusable', sentence: `${directory} cannot be written.` })
   const { start, uncleanStarts } = begun
   const { site, name, epoch, createdMs } = file.value.record
+  const noteEpoch = (begun: number) => file.value.change((record) => ({ ...record, epoch: Math.max(record.epoch, begun) }))
   const forget = (ended: number) => file.value.change((record) => ({ ...record, unclean: record.unclean.filter((each) => each !== ended) }))
   const space = new IndexSpace(join(directory, INDEX_FOLDER), clock)
   const engine = await openEngine({
@@ -165,14 +166,18 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
       return disk.ok ? disk.value : undefined
     },
     indexRoom: () => space.room,
+    onEpoch: noteEpoch,
   })
   if (!engine.ok) return giveUp(describeEngineFault(engine.error, pool.value.view))
   await rm(join(directory, INDEX_FOLDER, OPENING_FILE), { force: true })
+  // The site's file may be older than the disks, or its change have been interrupted.
+  const reached = engine.value.store.federation.epoch
+  if (reached > epoch) await noteEpoch(reached)
   return ok({
     directory,
     name,
     site,
-    epoch,
+    epoch: reached,
     createdMs,
     start,
     engine: engine.value,

@@ -10,6 +10,7 @@ import { applyForeign } from './apply-foreign.ts'
 import { applyObjectChange } from './apply-objects.ts'
 import { applyUploadChange } from './apply-uploads.ts'
 import type { ApplyContext, PlacedChange } from './context.ts'
+import { applyEpoch } from './epochs.ts'
 import { dropManifest } from './ownership.ts'
 import type { ShardNote } from './request.ts'
 
@@ -18,7 +19,9 @@ export function apply(context: ApplyContext, change: PlacedChange): void {
   if (change.sequence <= state.applied) return
   carryOut(context, change)
   const { record } = change
-  if ('operation' in record) noteOperation(context.writer, record.bucket, record.operation.epoch, record.operation.number, change.sequence)
+  if ('operation' in record && record.operation !== undefined) {
+    noteOperation(context.writer, record.bucket, record.operation.number, change.sequence)
+  }
   state.applied = change.sequence
   state.clock = Math.max(state.clock, change.clock)
 }
@@ -48,6 +51,9 @@ function carryOut(context: ApplyContext, change: PlacedChange): void {
       return
     case 'apply-foreign':
       applyForeign(context, change, record)
+      return
+    case 'begin-epoch':
+      applyEpoch(context, record.epoch)
       return
     case 'put-document': {
       const key = documentKey(record.collection, record.name)

@@ -20,17 +20,18 @@ export function getDeletions(reader: IndexReader, id: BucketId): readonly Bucket
   return value === undefined ? [] : (decodeCbor(value) as BucketDeletion[])
 }
 
+export function setDeletions(writer: IndexWriter, id: BucketId, deletions: readonly BucketDeletion[]): void {
+  writer.put(bucketDeletionsKey(id), encodeCborApart(deletions))
+}
+
 export function noteDeletion(writer: IndexWriter, id: BucketId, deletion: BucketDeletion): void {
-  writer.put(bucketDeletionsKey(id), encodeCborApart([...getDeletions(writer, id), deletion]))
+  setDeletions(writer, id, [...getDeletions(writer, id), deletion])
 }
 
 /** All operations on the bucket that are known here. */
 export function knownOperations(reader: IndexReader, id: BucketId, here: { readonly site: SiteId; readonly epoch: number }): Frontier {
-  let known = getHeld(reader, id)
-  for (let epoch = 1; epoch <= here.epoch; epoch++) {
-    known = withAllUpTo(known, originOf(here.site, epoch), lastOperation(reader, id, epoch))
-  }
-  return known
+  // Those of earlier epochs of this site are this one's too.
+  return withAllUpTo(getHeld(reader, id), originOf(here.site, here.epoch), lastOperation(reader, id))
 }
 
 /** Whether, by what is known, the bucket is deleted. */

@@ -1,18 +1,21 @@
 /** Whether a foreign operation is merged. What it does is in apply-foreign.ts. */
-import type { Change, Frontier } from '../../store.ts'
-import { foreignOperationKey } from '../index/keys.ts'
+import type { Change, Origin } from '../../store.ts'
+import { foreignOperationKey, returnedKey } from '../index/keys.ts'
 import { encodeFrontier, getBucket, getDeletedBucket, lastOperation } from '../index/rows.ts'
 import { getAt } from '../index/versions.ts'
 import { VERSION_ID_BYTES_MAX } from '../position.ts'
-import { parseOrigin, withAllUpTo, withOperation } from '../ranges.ts'
+import { originOf, parseOrigin, withAllUpTo, withOperation } from '../ranges.ts'
 import { getAbsent } from './absent.ts'
 import { isNameFree } from './apply-buckets.ts'
 import { getDeletions, isDeleted, knownOperations } from './bucket-deletions.ts'
 import { change, type DecideContext, type Decision, refused } from './context.ts'
 import { type DecidedContent, decideContent } from './decide-content.ts'
+import { isTwinHere } from './epochs.ts'
 import { concurrentWith } from './merge.ts'
 import type { ChangeRequest } from './request.ts'
 
+/** How an operation is known from here on. */
+type Named = { readonly from: Origin; readonly number: number }
 type ForeignRequest = Extract<ChangeRequest, { kind: 'apply-foreign' }>
 
 /** An operation stamped further ahead than this is kept out. */
@@ -29,16 +32,22 @@ export function decideForeign(context: DecideContext, request: ForeignRequest): 
   const bucket = getBucket(reader, bucketId)
   const deleted = bucket === undefined ? getDeletedBucket(reader, bucketId) : undefined
   if (bucket === undefined && deleted === undefined) return refused('no-such-bucket')
-  if (origin.site === context.site) {
-    const isOurs = operation.number <= lastOperation(reader, bucketId, origin.epoch)
-    return isOurs ? ALREADY : refused('conflicting-history')
-  }
-  const known = reader.get(foreignOperationKey(bucketId, origin.site, origin.epoch, operation.number))
+  const isOurs = origin.site === context.site
+  if (isOurs && origin.epoch >= context.epoch)
+    return origin.epoch === context.epoch && operation.number <= lastOperation(reader, bucketId) ? ALREADY : refused('conflicting-history')
+  // What had been seen when a bucket was deleted in a life that was lost cannot be said in numbers of this one: the deletion is undone.
+  if (isOurs && (operation.change.kind === 'delete-bucket' || reader.get(returnedKey(bucketId, operation.position)) !== undefined))
+    return ALREADY
+  const known = isOurs ? undefined : reader.get(foreignOperationKey(bucketId, origin.site, origin.epoch, operation.number))
   if (known !== undefined) return Buffer.compare(known.subarray(8), digest) === 0 ? ALREADY : refused('conflicting-history')
   if (operation.position.clock > context.nowUs + AHEAD_US_MAX) return refused('from-the-future')
-  const deletion = bucketDeletionAfter(context, request)
+  if (request.twin !== undefined && !isTwinHere(context, bucketId, from, request.twin)) return refused('conflicting-history')
+  const named = isOurs
+    ? { from: originOf(context.site, context.epoch), number: lastOperation(reader, bucketId) + 1 }
+    : { from, number: operation.number }
+  const deletion = request.twin === undefined ? bucketDeletionAfter(context, request, named) : 'none'
   if (deleted !== undefined && deletion === 'not-deleted' && !isNameFree(reader, deleted.name)) return refused('no-such-bucket')
-  const content = foreignContent(context, request)
+  const content = request.twin === undefined ? foreignContent(context, request) : NO_CONTENT
   if (!content.ok) return refused(content.error)
   const record = {
     kind: 'apply-foreign',
@@ -52,24 +61,28 @@ export function decideForeign(context: DecideContext, request: ForeignRequest): 
     digest,
     evidence: request.evidence,
     ...(content.value && { content: content.value.content }),
+    ...(isOurs && { operation: { epoch: context.epoch, number: named.number, frontier: encodeFrontier(operation.frontier) } }),
+    ...(request.twin && { twin: request.twin }),
   } as const
   const concurrent =
     (deletion === 'not-deleted' && (deleted !== undefined || operation.change.kind === 'delete-bucket')) ||
-    isConcurrent(context, request, operation.frontier)
+    (request.twin === undefined && isConcurrent(context, request, named))
   const decision = change(record, { kind: 'applied', concurrent }, content.value?.body ?? NO_BODY)
   return content.value === undefined && request.content !== undefined && decision.kind === 'change'
     ? { ...decision, unused: true }
     : decision
 }
 
+const NO_CONTENT = { ok: true, value: undefined } as const
 const ALREADY: Decision = { kind: 'nothing', value: { kind: 'already', concurrent: false }, unused: true }
 
 /** Whether the bucket is deleted by what is known once the operation is applied. 'none': nobody deleted it. */
 function bucketDeletionAfter(
   { reader, site, epoch }: DecideContext,
-  { bucketId, from, operation }: ForeignRequest,
+  { bucketId, operation }: ForeignRequest,
+  { from, number }: Named,
 ): 'deleted' | 'not-deleted' | 'none' {
-  const { number, frontier, change } = operation
+  const { frontier, change } = operation
   const before = getDeletions(reader, bucketId)
   const own = change.kind === 'delete-bucket' ? [{ origin: from, number, seen: withAllUpTo(frontier, from, number) }] : []
   const deletions = [...before, ...own]
@@ -99,9 +112,9 @@ function withinLimits(change: Change): Change {
   return Buffer.byteLength(change.versionId) <= VERSION_ID_BYTES_MAX ? change : { ...change, versionId: '' }
 }
 
-function isConcurrent({ reader, site }: DecideContext, { bucketId, from, operation }: ForeignRequest, frontier: Frontier): boolean {
-  const { change, number, position } = operation
+function isConcurrent({ reader, site }: DecideContext, { bucketId, operation }: ForeignRequest, named: Named): boolean {
+  const { change, position, frontier } = operation
   if (change.kind !== 'put-object' && change.kind !== 'put-marker') return false
   const at = { bucket: bucketId, key: change.key, here: site }
-  return concurrentWith(reader, at, { from, number, position, frontier }, change.replaces).length > 0
+  return concurrentWith(reader, at, { ...named, position, frontier }, change.replaces).length > 0
 }

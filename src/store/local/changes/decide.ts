@@ -8,6 +8,7 @@ import { decideBucketChange } from './decide-buckets.ts'
 import { decideForeign } from './decide-foreign.ts'
 import { decideDelete, decidePut, decideTags } from './decide-objects.ts'
 import { decideUploadChange } from './decide-uploads.ts'
+import { decideEpoch } from './epochs.ts'
 import type { ChangeRequest, DocumentChange } from './request.ts'
 
 export function decide(context: DecideContext, request: ChangeRequest): Decision {
@@ -34,6 +35,8 @@ export function decide(context: DecideContext, request: ChangeRequest): Decision
       return decideDocuments(context, request.documents)
     case 'apply-foreign':
       return decideForeign(context, request)
+    case 'begin-epoch':
+      return decideEpoch(context, request.epoch)
     case 'note-shards':
       return change({ kind: 'note-shards', shards: request.shards }, undefined)
     case 'drop-manifests':
@@ -48,6 +51,7 @@ export const freesSpace = (request: ChangeRequest): boolean =>
   request.kind === 'abort-upload' ||
   request.kind === 'expire-uploads' ||
   request.kind === 'note-shards' ||
+  request.kind === 'begin-epoch' ||
   request.kind === 'drop-manifests' ||
   (request.kind === 'apply-foreign' &&
     (request.operation.change.kind === 'delete-version' || request.operation.change.kind === 'delete-bucket'))

@@ -31,6 +31,7 @@ export const RECORD_KINDS = {
   'apply-foreign': 16,
   'note-shards': 17,
   'drop-manifests': 18,
+  'begin-epoch': 19,
 } as const
 export type RecordKind = keyof typeof RECORD_KINDS
 
@@ -93,6 +94,10 @@ export type ApplyForeignRecord = {
   readonly evidence: Uint8Array
   /** Undefined: only its effects on others count. */
   readonly content?: RecordContent
+  /** An operation of this site's own that came back: the number that it has here from now on. */
+  readonly operation?: LocalOperation
+  /** The same change of the same site as it was numbered in an earlier epoch, which is known here: nothing but its number is new. */
+  readonly twin?: { readonly epoch: number; readonly number: number }
 }
 
 export type ChangeRecord =
@@ -138,6 +143,7 @@ export type ChangeRecord =
   | ApplyForeignRecord
   | { readonly kind: 'note-shards'; readonly shards: readonly ShardNote[] }
   | { readonly kind: 'drop-manifests'; readonly manifests: readonly number[] }
+  | { readonly kind: 'begin-epoch'; readonly epoch: number }
 
 export type EncodedRecord = { readonly kind: number; readonly metadata: Uint8Array }
 
@@ -182,9 +188,12 @@ const SHAPES: Readonly<Record<RecordKind, Shape>> = {
     digest: 'bytes',
     evidence: 'bytes',
     content: 'map?',
+    operation: 'map?',
+    twin: 'map?',
   },
   'note-shards': { shards: 'list' },
   'drop-manifests': { manifests: 'list' },
+  'begin-epoch': { epoch: 'number' },
 }
 const KIND_BY_NUMBER = new Map<number, RecordKind>(Object.entries(RECORD_KINDS).map(([kind, number]) => [number, kind as RecordKind]))
 

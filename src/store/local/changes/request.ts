@@ -77,7 +77,10 @@ export type ChangeRequest =
       readonly evidence: Uint8Array
       /** Undefined: the bytes are not to be had any more. */
       readonly content?: RequestContent
+      readonly twin?: { readonly epoch: number; readonly number: number }
     })
+  /** `clock`: the greatest stamp of this site that anybody has seen; later ones are greater. */
+  | { readonly kind: 'begin-epoch'; readonly epoch: number; readonly clock: number }
   /** Shards that were found bad or missing, or are whole again. Bit s stands for shard s. */
   | { readonly kind: 'note-shards'; readonly shards: readonly ShardNote[] }
   /** Lets manifests go that have no owners. */
