@@ -89,9 +89,9 @@ export class Fields {
     return undefined
   }
 
-  /** Undefined if there is no such field: it came later than others of its version. */
-  maybe<T>(name: string, read: (name: string) => T): T | undefined {
-    return this.#values.has(name) ? read(name) : undefined
+  /** Undefined if the field is missing: earlier documents did not have it. */
+  ifThere<T>(name: string, read: (name: string) => T): T | undefined {
+    return this.#values.get(name) === undefined ? undefined : read(name)
   }
 
   object<T>(name: string, read: (fields: Fields) => T): T {

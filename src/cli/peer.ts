@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { absolute, type Cli, end, type MakeCli, onSite } from './cli.ts'
-import { table } from './output.ts'
+import { addPeerTrustCommands } from './peer-trust.ts'
 
 const TEXT_FILE_BYTES_MAX = 1024 * 1024
 
@@ -25,17 +25,7 @@ export function addPeerCommands(program: Command, makeCli: MakeCli): void {
       const added = await onSite<{ sentence: string }>(cli, site, 'peer/add', input)
       cli.output.result(added, added.sentence)
     })
-  peer
-    .command('list')
-    .argument('<SITE>', 'the directory of the site')
-    .description('List the peers and whether their fingerprints were compared.')
-    .option('--json', 'print JSON')
-    .action(async (site: string, _flags: unknown, command: Command) => {
-      const cli = makeCli(command)
-      const listed = await onSite<{ peers: { name: string; fingerprint: string; compared: boolean }[] }>(cli, site, 'peer/list', {})
-      const rows = listed.peers.map((entry) => [entry.name, entry.fingerprint, entry.compared ? 'compared' : 'NEVER COMPARED'])
-      cli.output.result(listed, table([['PEER', 'FINGERPRINT', ''], ...rows]))
-    })
+  addPeerTrustCommands(peer, makeCli)
 }
 
 /** The text of a small file. Ends the command with a sentence if it cannot be read. */

@@ -15,7 +15,8 @@ export function addStatusCommand(program: Command, makeCli: MakeCli): void {
       const lines = [
         `${status.name}: ${status.state}. ${status.sentence}`,
         `Coding ${status.dataShards} + ${status.parityShards}; ${status.survives} more ${status.survives === 1 ? 'disk' : 'disks'} may be lost without losing anything.`,
-        `Change ${status.sequence}, generation ${status.generation}, ${status.buckets} buckets.`,
+        `Change ${status.sequence}, generation ${status.generation}, epoch ${status.epoch}, ${status.buckets} buckets.`,
+        ...status.warnings,
         '',
         diskTable(status.disks),
       ]

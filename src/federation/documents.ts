@@ -6,6 +6,7 @@ import { Refusal, storeRefusal } from './site.ts'
 
 export type Collection =
   | 'site'
+  | 'peer-states'
   | 'peers'
   | 'peer-sites'
   | 'peer-holds'

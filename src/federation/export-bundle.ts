@@ -12,6 +12,7 @@ import { ExportBatches } from './export-batches.ts'
 import { type ExportArguments, type ExportPlan, makePlan } from './export-plan.ts'
 import { loadBundleState, loadPlan, saveBundleState, savePlan } from './export-state.ts'
 import { exportedDocument, noteExported } from './holdings.ts'
+import { refuseIfRevoked } from './peer-state.ts'
 import { findPeer, neverCompared, type Peer } from './peers.ts'
 import { type FederationFault, type FederationProgress, type FederationSite, Refusal, refusable } from './site.ts'
 import { isEmptyFolder, StateFolder } from './state-files.ts'
@@ -59,6 +60,7 @@ export function exportBundle(
     const peer = await findPeer(site.store.federation, input.peer)
     if (peer === undefined)
       throw new Refusal(5, 'no-such-peer', `There is no peer ${input.peer} here: add it with "holdfast peer add" first.`)
+    await refuseIfRevoked(site.store.federation, peer)
     const asked: ExportArguments = {
       peer: peer.site,
       buckets: input.buckets === undefined || input.buckets.length === 0 ? null : [...new Set(input.buckets)].sort(),

@@ -15,6 +15,7 @@ import { checkPass } from './import-check-pass.ts'
 import { checkNoGap, checkNotAhead, checkStatement, findImported, importedDocument } from './import-checks.ts'
 import { type Destinations, decideDestinations } from './import-policy.ts'
 import { type ImportReport, importReport } from './import-report.ts'
+import { heard } from './peer-state.ts'
 import { findPeerBySite, type Peer, peerDocument, peerSeen, trustOf } from './peers.ts'
 import { count, NO_RANGES, subtract } from './ranges.ts'
 import { type FederationFault, type FederationProgress, type FederationSite, opened, Refusal, refusable } from './site.ts'
@@ -138,6 +139,7 @@ async function finish(
   const keptOutCount = [...keptOut.values()].reduce((sum, ranges) => sum + count(ranges), 0)
   const imported = { from: peer.site, manifest: bundle.manifestDigest, createdMs: bundle.createdMs, firstMs: nowMs }
   await putDocuments(store, 'The finished import could not be noted', [
+    await heard(store, peer.site, { madeMs: bundle.createdMs, nowMs, applied: true }),
     ...(await believe(store, seen, await saidOfUs(site, statement))),
     ...(seen.epoch === peer.epoch ? [] : [peerDocument(seen)]),
     // What was kept out may be let in later: until then the bundle is not done.

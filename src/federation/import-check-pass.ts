@@ -47,9 +47,10 @@ export async function checkPass(
         here = await whatIsHere(store, statement, stated, destinations.get(stated)!)
       }
       checkFrontier(peer, here, greatest(operation.operation.frontier[store.origin] ?? NO_RANGES), statement)
-      const known = await isKnown(here, operation, own, twins, peer)
+      const isHeld = contains(here.held, operation.operation.number)
+      const known = isHeld || (await isKnown(here, operation, own, twins, peer))
       if (content.kind === 'held' && !known) throw foreignRefusal(peer.name, stated.name, operation, 'content-needed')
-      if (contains(here.held, operation.operation.number) && here.destination.kind === 'known') {
+      if (isHeld && here.destination.kind === 'known') {
         // Answers 'already' and changes nothing, unless it was another one under this number.
         const { bucket } = here.destination
         counts.known += 1

@@ -40,7 +40,7 @@ export function parseOperation(text: string): SignedOperation | undefined {
     if (position.site !== origin.site) fields.malformed()
     const frontier = frontierOf(fields.json('frontier')) ?? fields.malformed()
     const { change, digest } = fields.object('change', readChange)
-    const was = fields.maybe('was', (name) => formerName(fields.text(name, 80), origin) ?? fields.malformed())
+    const was = fields.ifThere('was', (name) => formerName(fields.text(name, 80), origin) ?? fields.malformed())
     const operation = { number, position, frontier, change, ...(was && { was }) }
     return { bucket: bucket as BucketOrigin, origin: origin.origin, operation, digest }
   })

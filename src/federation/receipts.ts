@@ -3,9 +3,10 @@ import { type Fields, type Json, parseJson } from '../bundles/json.ts'
 import { type Receipt, readReceipt, readShortReceipt, verifyShortReceipt } from '../bundles/receipt.ts'
 import type { Result } from '../result.ts'
 import type { SiteId } from '../store/terms.ts'
-import { putDocuments, RANGES_MAX, rangesField } from './documents.ts'
+import { type DocumentChange, putDocuments, RANGES_MAX, rangesField } from './documents.ts'
 import { believe, type Exported, exportedDocument, findExported, type Said } from './holdings.ts'
 import { ahead, checkEpoch } from './import-checks.ts'
+import { heard, refuseIfRevoked } from './peer-state.ts'
 import { findPeerBySite, type Peer, peerDocument, peerSeen, trustOf } from './peers.ts'
 import { count, greatest, intersect, NO_RANGES } from './ranges.ts'
 import { type FederationFault, type FederationSite, opened, Refusal, refusable } from './site.ts'
@@ -59,7 +60,8 @@ async function acknowledgeWhole(site: FederationSite, text: string): Promise<Ack
     )
   checkEpoch(peer, receipt.epoch)
   const said = acknowledgedBy(receipt, exported)
-  return take(site, peerSeen(peer, receipt.epoch, receipt.identity), peer, receipt.bundleId, exported, said)
+  const word = await heard(site.store.federation, peer.site, { madeMs: receipt.issuedMs, nowMs: site.clock.nowMs(), applied: false })
+  return take(site, peerSeen(peer, receipt.epoch, receipt.identity), peer, receipt.bundleId, exported, said, [word])
 }
 
 /** A receipt for changes that were never made here shows that this site was restored from an older copy, or cloned. */
@@ -105,6 +107,7 @@ async function exportFor(
       'other-peer',
       `Bundle ${bundleId} was made for ${peer?.name ?? exported.peer}, but this receipt is signed by site ${from}.`,
     )
+  await refuseIfRevoked(store, peer)
   return { exported, peer }
 }
 
@@ -133,6 +136,7 @@ async function take(
   bundleId: string,
   exported: Exported,
   said: readonly Said[],
+  more: readonly DocumentChange[] = [],
 ): Promise<AcknowledgeReport> {
   const store = site.store.federation
   const nowMs = site.clock.nowMs()
@@ -141,6 +145,7 @@ async function take(
   // What was made in an epoch before this site's present one is history that its peers do not need to be asked for.
   const counts = exported.origin === store.origin
   const changes = [
+    ...more,
     ...(counts ? await believe(store, peer, said) : []),
     ...(peer.epoch === before.epoch && known && peer.identity === before.identity ? [] : [peerDocument(peer)]),
     ...(exported.acknowledgedMs === undefined ? [exportedDocument(bundleId, { ...exported, acknowledgedMs: nowMs })] : []),

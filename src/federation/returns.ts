@@ -85,7 +85,7 @@ function readEvidence({ evidence, operation }: KeptOperation): Evidence {
   const end = bytes.indexOf(10)
   const head = parseJson(bytes.subarray(0, Math.max(0, end)), (fields) => {
     fields.is('format', 1)
-    fields.maybe('path', (name) => fields.json(name))
+    fields.ifThere('path', (name) => fields.json(name))
     return {
       root: fields.hex('root', DIGEST_BYTES),
       index: fields.integer('index', 0, 2 ** 40),

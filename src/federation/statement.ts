@@ -75,8 +75,8 @@ export function parseStatement(json: Json): Statement | undefined {
         origin: (parseOrigin(one.text('origin', 64)) ?? one.malformed()).origin,
         ranges: rangesField(one, 'ranges'),
       })),
-      returns: fields.maybe('returns', (name) => fields.list(name, 0, BUCKETS_MAX, readReturn)) ?? [],
-      clock: fields.maybe('clock', (name) => fields.integer(name, 0, Number.MAX_SAFE_INTEGER)) ?? 0,
+      returns: fields.ifThere('returns', (name) => fields.list(name, 0, BUCKETS_MAX, readReturn)) ?? [],
+      clock: fields.ifThere('clock', (name) => fields.integer(name, 0, Number.MAX_SAFE_INTEGER)) ?? 0,
     }
   })
 }

@@ -4,6 +4,8 @@
  */
 import type { FederationStore } from '../store/store.ts'
 import { getJson, jsonDocument, putDocuments } from './documents.ts'
+import { findPeerState } from './peer-state.ts'
+import { findPeer } from './peers.ts'
 import { type FederationSite, Refusal } from './site.ts'
 
 export type Stopped = {
@@ -32,7 +34,10 @@ export async function findStopped(store: FederationStore): Promise<Stopped | und
     seenEpoch: fields.integer('seenEpoch', ...whole(Number.MAX_SAFE_INTEGER)),
     clock: fields.integer('clock', ...whole(Number.MAX_SAFE_INTEGER)),
   }))
-  return stopped?.epoch === store.epoch ? stopped : undefined
+  if (stopped?.epoch !== store.epoch) return undefined
+  // Whom nobody believes any more cannot hold this site up.
+  const peer = await findPeer(store, stopped.peer)
+  return peer === undefined || (await findPeerState(store, peer.site)).revokedMs !== null ? undefined : stopped
 }
 
 export const WHAT_TO_DO =

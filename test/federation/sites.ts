@@ -1,6 +1,6 @@
 /** Sites on real directories below /tmp, and what a person at the command line would do with them. */
 import { createHash } from 'node:crypto'
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
@@ -9,11 +9,13 @@ import type { Clock } from '../../src/environment.ts'
 import { type ExportInput, type ExportReport, exportBundle } from '../../src/federation/export-bundle.ts'
 import { type ImportInput, type ImportReport, importBundle } from '../../src/federation/import-bundle.ts'
 import { newEpoch } from '../../src/federation/new-epoch.ts'
+import { revokePeer } from '../../src/federation/peer-trust.ts'
 import { addPeer } from '../../src/federation/peers.ts'
 import { acknowledge } from '../../src/federation/receipts.ts'
 import type { FederationFault, FederationProgress, FederationSite } from '../../src/federation/site.ts'
 import type { Result } from '../../src/result.ts'
 import { initSite, type LocalSite, openLocalSite } from '../../src/store/local/open-site.ts'
+import { decodeSite, encodeSite, SITE_FILE } from '../../src/store/local/site-file.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { Bucket, BucketId, BucketName, ObjectVersion, Part, Tags } from '../../src/store/terms.ts'
 import { realClock, realRandom } from '../store/local/real-environment.ts'
@@ -105,6 +107,27 @@ export class TestSite {
     rmSync(this.directory, { recursive: true })
     cpSync(copy, this.directory, { recursive: true })
     await this.#open()
+  }
+
+  /** Closed and opened again; with the index to be made anew, or a file of the site from an earlier epoch. */
+  async restarted(after: { readonly index?: 'removed'; readonly siteFileEpoch?: number } = {}): Promise<void> {
+    await this.close()
+    if (after.index === 'removed') rmSync(join(this.directory, 'index'), { recursive: true })
+    if (after.siteFileEpoch !== undefined) {
+      const file = join(this.directory, SITE_FILE)
+      const record = value(decodeSite(readFileSync(file)))
+      writeFileSync(file, encodeSite({ ...record, epoch: after.siteFileEpoch }))
+    }
+    await this.#open()
+  }
+
+  /** Another site with all that the copy has, its keys too. */
+  static async cloned(original: TestSite, copy: string): Promise<TestSite> {
+    const { clock, random, identity } = original.federation
+    const local = value(await openLocalSite({ siteDirectory: copy, clock, random }))
+    const made = new TestSite(original.name, copy, identity, local, clock as TestClock)
+    sites.push(made)
+    return made
   }
 
   async #open(): Promise<void> {
@@ -216,6 +239,10 @@ export class TestSite {
     progress: FederationProgress = noProgress,
   ): Promise<Result<ImportReport, FederationFault>> {
     return importBundle(this.federation, { dirs: [dir], dryRun: false, map: {}, merge: [], ...more }, progress)
+  }
+
+  revoke(peer: TestSite) {
+    return revokePeer(this.federation, peer.name)
   }
 
   newEpoch() {

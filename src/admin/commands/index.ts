@@ -1,6 +1,7 @@
 import type { AdminCommand } from '../command.ts'
 import { bundleAcknowledge, bundleExport, bundleImport, bundleInspect, bundleVerify } from './bundles.ts'
 import { diskReplace } from './disk-replace.ts'
+import { peerRemove, peerRevoke } from './peer-trust.ts'
 import { peerAdd, peerList } from './peers.ts'
 import { siteIdentity, siteNewEpoch } from './site.ts'
 import { diskStatusCommand, status } from './status.ts'
@@ -15,6 +16,8 @@ export const ADMIN_COMMANDS: ReadonlyMap<string, AdminCommand> = new Map(
     siteNewEpoch,
     peerAdd,
     peerList,
+    peerRemove,
+    peerRevoke,
     bundleExport,
     bundleImport,
     bundleVerify,

@@ -21,8 +21,10 @@ export const peerAdd: AdminCommand = {
 
 export const peerList: AdminCommand = {
   name: 'peer/list',
-  async run(site) {
-    const { listPeers } = await import('../../federation/peers.ts')
-    return ok({ peers: await listPeers(site.federation) })
+  async run(site, input) {
+    const { peerStatuses, staleSentences } = await import('../../federation/peer-trust.ts')
+    const staleAfterMs = (input as { staleAfterMs?: unknown } | null)?.staleAfterMs
+    const peers = await peerStatuses(site.federation, typeof staleAfterMs === 'number' ? staleAfterMs : undefined)
+    return ok({ peers, warnings: staleSentences(peers, site.clock.nowMs()) })
   },
 }

@@ -1,6 +1,6 @@
 import type { DiskSlot, PoolSet, PoolView } from '../../disks/pool-view.ts'
 import { ok } from '../../result.ts'
-import type { AdminCommand } from '../command.ts'
+import type { AdminCommand, AdminSite } from '../command.ts'
 
 export type DiskStatus = {
   readonly path: string
@@ -27,6 +27,9 @@ export type SiteStatus = {
   readonly shardsToRepair: number
   readonly buckets: number
   readonly disks: readonly DiskStatus[]
+  readonly epoch: number
+  /** What else an operator should know: bundles are stopped, a peer is silent. */
+  readonly warnings: readonly string[]
 }
 
 /** The state of the whole site. */
@@ -48,8 +51,17 @@ export const status: AdminCommand<SiteStatus> = {
       shardsToRepair,
       buckets: (await site.store.listBuckets()).length,
       disks,
+      epoch: site.store.federation.epoch,
+      warnings: await federationWarnings(site),
     })
   },
+}
+
+async function federationWarnings({ federation, clock }: AdminSite): Promise<string[]> {
+  const { findStopped, stoppedSentence } = await import('../../federation/stopped.ts')
+  const { peerStatuses, staleSentences } = await import('../../federation/peer-trust.ts')
+  const stopped = await findStopped(federation.store.federation)
+  return [...(stopped === undefined ? [] : [stoppedSentence(stopped)]), ...staleSentences(await peerStatuses(federation), clock.nowMs())]
 }
 
 /** The state of the disks alone, as scripts read it. */
