@@ -67,7 +67,8 @@ export function addEncryptionKey(identity: PrivateIdentity, random: Random, nowM
   const fresh = newEncryptionKey(random, Math.max(fromMs, publicIdentity.encryption.at(-1)!.fromMs + 1))
   const published = [...publicIdentity.encryption, fresh.published].slice(-ENCRYPTION_KEYS_MAX)
   const held = [...identity.encryption, fresh.held].slice(-PRIVATE_KEYS_MAX)
-  return issue(signing, held, published, publicIdentity.serial + 1, nowMs)
+  // Never issued before the last one: peers take the one that was issued last.
+  return issue(signing, held, published, publicIdentity.serial + 1, Math.max(nowMs, publicIdentity.issuedMs + 1))
 }
 
 function newEncryptionKey(random: Random, fromMs: number) {
@@ -85,6 +86,10 @@ export function destroyEncryptionKeys(identity: PrivateIdentity, beforeMs: numbe
   const kept = identity.encryption.filter((_, index, all) => (all[index + 1]?.fromMs ?? Number.POSITIVE_INFINITY) >= beforeMs)
   return { ...identity, encryption: kept }
 }
+
+/** Whether a site made this document after the other one. By time first: a site whose keys were restored from an older copy counts again from there. */
+export const isNewerIdentity = (one: PublicIdentity, other: PublicIdentity): boolean =>
+  one.issuedMs === other.issuedMs ? one.serial > other.serial : one.issuedMs > other.issuedMs
 
 /** The key to seal to now. */
 export function encryptionKeyAt(identity: PublicIdentity, nowMs: number): EncryptionKey {

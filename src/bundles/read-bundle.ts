@@ -31,7 +31,10 @@ export type OpenBundle = {
   readonly bundleId: string
   /** Stands for the whole content: the same id with another one is another bundle. */
   readonly manifestDigest: string
+  /** As it is known here. */
   readonly sender: PublicIdentity
+  /** As it stands in the bundle: may have newer encryption keys. */
+  readonly senderIdentity: PublicIdentity
   readonly senderEpoch: number
   readonly createdMs: number
   readonly expiresMs: number | undefined
@@ -72,6 +75,7 @@ export function openBundle(input: OpenBundleInput): Promise<Result<OpenBundle, B
         bundleId: preamble.bundleId,
         manifestDigest: manifest.digest,
         sender,
+        senderIdentity: preamble.sender.identity,
         senderEpoch: preamble.sender.epoch,
         createdMs: preamble.createdMs,
         expiresMs: preamble.expiresMs,

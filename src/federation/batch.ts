@@ -10,9 +10,10 @@ import { type Fields, parseJson } from '../bundles/json.ts'
 import { leafHash, treeRoot, verifyInclusion } from '../bundles/merkle.ts'
 import { SIGNATURE_BYTES, sign, verify } from '../bundles/signature.ts'
 import type { Origin } from '../store/store.ts'
-import { type DocumentChange, jsonDocument } from './documents.ts'
+import { type DocumentChange, jsonDocument, readDocument } from './documents.ts'
 import type { SignedOperation } from './operation.ts'
 import { parseOperation } from './parse-operation.ts'
+import { Refusal } from './site.ts'
 import { type BucketOrigin, canonicalJson } from './words.ts'
 
 export const BATCH_OPERATIONS_MAX = 1_000
@@ -107,6 +108,19 @@ function* splitLines(entry: Uint8Array): Generator<Uint8Array> {
 }
 
 const signatureField = (fields: Fields): Uint8Array => fields.base64('signature', SIGNATURE_BYTES, SIGNATURE_BYTES)
+
+/** Whose a batch is that was kept as document `name`. */
+export function getBatchHead(name: string, content: Uint8Array): Pick<Batch, 'origin' | 'bucket'> {
+  const head = readHead(
+    readDocument('batches', name, content, (fields) => {
+      fields.json('signature')
+      fields.json('leaves')
+      return fields.text('batch', 1_000)
+    }),
+  )
+  if (head === undefined) throw new Refusal(1, 'damaged', `The document batches/${name} of this site is damaged.`)
+  return head
+}
 
 const readHead = (batch: string) =>
   parseJson(Buffer.from(batch), (fields) => {

@@ -12,8 +12,10 @@ import { ExportBatches } from './export-batches.ts'
 import { type ExportArguments, type ExportPlan, makePlan } from './export-plan.ts'
 import { loadBundleState, loadPlan, saveBundleState, savePlan } from './export-state.ts'
 import { exportedDocument, noteExported } from './holdings.ts'
+import { renewKeys } from './key-schedule.ts'
 import { refuseIfRevoked } from './peer-state.ts'
 import { findPeer, neverCompared, type Peer } from './peers.ts'
+import { pruneDocuments } from './retention.ts'
 import { type FederationFault, type FederationProgress, type FederationSite, Refusal, refusable } from './site.ts'
 import { isEmptyFolder, StateFolder } from './state-files.ts'
 import { statementJson } from './statement.ts'
@@ -57,6 +59,7 @@ export function exportBundle(
 ): Promise<Result<ExportReport, FederationFault>> {
   return refusable(async () => {
     await refuseIfStopped(site)
+    await renewKeys(site)
     const peer = await findPeer(site.store.federation, input.peer)
     if (peer === undefined)
       throw new Refusal(5, 'no-such-peer', `There is no peer ${input.peer} here: add it with "holdfast peer add" first.`)
@@ -99,6 +102,7 @@ async function exportInto(
   const summary = await write(site, peer, plan, out, folder, progress)
   await noteDone(site, peer, plan, summary)
   await folder.remove()
+  await pruneDocuments(site)
   return report(peer, plan, out, summary)
 }
 
@@ -184,6 +188,7 @@ async function noteDone(site: FederationSite, peer: Peer, plan: ExportPlan, summ
     receiptKey,
     buckets: plan.statement.buckets.map(({ bucket, brings }) => ({ bucket, ranges: brings })),
     acknowledgedMs: undefined,
+    expiresMs: plan.expiresMs,
   })
   await putDocuments(site.store.federation, 'The finished export could not be noted', [done])
 }

@@ -2,8 +2,9 @@
  * What a peer holds of our operations, by its own signature only: a receipt, or what it says in a bundle of its own. That a bundle was made moves nothing, since media get
  * lost in the post. And which buckets it was sent, so that it may send changes of them.
  */
+import type { Fields } from '../bundles/json.ts'
 import type { FederationStore, Origin, Ranges } from '../store/store.ts'
-import { type DocumentChange, getJson, jsonDocument, RANGES_MAX, rangesField } from './documents.ts'
+import { type DocumentChange, getJson, jsonDocument, RANGES_MAX, rangesField, readDocument } from './documents.ts'
 import type { Peer } from './peers.ts'
 import { NO_RANGES, union } from './ranges.ts'
 import { type BucketOrigin, parseOrigin } from './words.ts'
@@ -68,13 +69,31 @@ export type Exported = {
   readonly receiptKey: string
   readonly buckets: readonly Said[]
   readonly acknowledgedMs: number | undefined
+  /** When the bundle expires; undefined in documents from before this was noted. */
+  readonly expiresMs: number | undefined
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000
+const EXPIRES_AFTER_MS = 365 * DAY_MS
+/** A receipt may be as long under way as its bundle was. */
+const RECEIPT_AWAITED_MS = 365 * DAY_MS
+/** Clocks differ. */
+export const PAST_EXPIRY_MS = 30 * DAY_MS
+
+/** From when on nobody needs to know of an export: its bundle is not taken any more, and its receipt has come or is not awaited any longer. */
+export function exportEndMs(name: string, content: Uint8Array): number {
+  const { createdMs, expiresMs, acknowledgedMs } = readDocument('exports', name, content, readExported)
+  return (expiresMs ?? createdMs + EXPIRES_AFTER_MS) + (acknowledgedMs === undefined ? RECEIPT_AWAITED_MS : PAST_EXPIRY_MS)
 }
 
 export const exportedDocument = (bundleId: string, exported: Exported): DocumentChange =>
   jsonDocument('exports', bundleId, { ...exported, acknowledgedMs: exported.acknowledgedMs ?? null })
 
-export function findExported(store: FederationStore, bundleId: string): Promise<Exported | undefined> {
-  return getJson(store, 'exports', bundleId, (fields) => ({
+export const findExported = (store: FederationStore, bundleId: string): Promise<Exported | undefined> =>
+  getJson(store, 'exports', bundleId, readExported)
+
+function readExported(fields: Fields): Exported {
+  return {
     peer: fields.hex('peer', 16),
     createdMs: fields.integer('createdMs', 0, Number.MAX_SAFE_INTEGER),
     origin: fields.text('origin', 64) as Origin,
@@ -85,5 +104,6 @@ export function findExported(store: FederationStore, bundleId: string): Promise<
       ranges: rangesField(bucket, 'ranges'),
     })),
     acknowledgedMs: fields.optional('acknowledgedMs', (name) => fields.integer(name, 0, Number.MAX_SAFE_INTEGER)),
-  }))
+    expiresMs: fields.ifThere('expiresMs', (name) => fields.integer(name, 0, Number.MAX_SAFE_INTEGER)),
+  }
 }

@@ -15,9 +15,11 @@ import { checkPass } from './import-check-pass.ts'
 import { checkNoGap, checkNotAhead, checkStatement, findImported, importedDocument } from './import-checks.ts'
 import { type Destinations, decideDestinations } from './import-policy.ts'
 import { type ImportReport, importReport } from './import-report.ts'
+import { renewKeys } from './key-schedule.ts'
 import { heard } from './peer-state.ts'
 import { findPeerBySite, type Peer, peerDocument, peerSeen, trustOf } from './peers.ts'
 import { count, NO_RANGES, subtract } from './ranges.ts'
+import { pruneDocuments } from './retention.ts'
 import { type FederationFault, type FederationProgress, type FederationSite, opened, Refusal, refusable } from './site.ts'
 import { writeReceiptFile } from './state-files.ts'
 import type { Statement } from './statement.ts'
@@ -44,6 +46,7 @@ export function importBundle(
   return refusable(() =>
     stopping(site, async () => {
       await refuseIfStopped(site)
+      await renewKeys(site)
       const trust = await trustOf(site)
       return withDamageNamed(site, input.dirs, trust, async () => {
         const checked = await withBundle(site, input.dirs, trust, (bundle) => check(site, input, bundle, progress))
@@ -134,18 +137,25 @@ async function finish(
 ): Promise<ImportReport> {
   const store = site.store.federation
   const nowMs = site.clock.nowMs()
-  const seen = peerSeen(peer, bundle.senderEpoch, undefined)
+  const seen = peerSeen(peer, bundle.senderEpoch, bundle.senderIdentity)
   const keptOut = new Map([...outcome.keptOut].map(([bucket, numbers]) => [bucket, numbers.ranges]))
   const keptOutCount = [...keptOut.values()].reduce((sum, ranges) => sum + count(ranges), 0)
-  const imported = { from: peer.site, manifest: bundle.manifestDigest, createdMs: bundle.createdMs, firstMs: nowMs }
+  const imported = {
+    from: peer.site,
+    manifest: bundle.manifestDigest,
+    createdMs: bundle.createdMs,
+    firstMs: nowMs,
+    expiresMs: bundle.expiresMs ?? null,
+  }
   await putDocuments(store, 'The finished import could not be noted', [
     await heard(store, peer.site, { madeMs: bundle.createdMs, nowMs, applied: true }),
     ...(await believe(store, seen, await saidOfUs(site, statement))),
-    ...(seen.epoch === peer.epoch ? [] : [peerDocument(seen)]),
+    ...(seen.epoch === peer.epoch && seen.identity === peer.identity ? [] : [peerDocument(seen)]),
     // What was kept out may be let in later: until then the bundle is not done.
     ...(keptOutCount === 0 ? [importedDocument(bundle.bundleId, imported)] : []),
   ])
   const receiptFile = await giveReceipt(site, input, bundle, statement, keptOut)
+  await pruneDocuments(site)
   if (keptOutCount > 0)
     throw new Refusal(
       6,

@@ -1,8 +1,10 @@
 /** What is asked of a bundle before anything in it is used: is it known, in time, ours, without gaps, and does its sender know more of us than we do ourselves? */
+import type { Fields } from '../bundles/json.ts'
 import type { OpenBundle } from '../bundles/read-bundle.ts'
 import type { FederationStore, Ranges } from '../store/store.ts'
 import type { SiteId } from '../store/terms.ts'
-import { type DocumentChange, getJson, jsonDocument } from './documents.ts'
+import { type DocumentChange, getJson, jsonDocument, readDocument } from './documents.ts'
+import { PAST_EXPIRY_MS } from './holdings.ts'
 import type { Peer } from './peers.ts'
 import { covers, greatest, inWords, NO_RANGES, subtract } from './ranges.ts'
 import { type FederationSite, Refusal } from './site.ts'
@@ -16,18 +18,28 @@ export type Imported = {
   readonly createdMs: number
   /** When it was applied here. */
   readonly firstMs: number
+  /** When it expires; null: never, or that was not noted. */
+  readonly expiresMs: number | null
 }
 
 export const importedDocument = (bundleId: string, imported: Imported): DocumentChange => jsonDocument('imports', bundleId, imported)
 
+const readImported = (fields: Fields): Imported => ({
+  from: fields.hex('from', 16) as SiteId,
+  manifest: fields.hex('manifest', 48),
+  createdMs: fields.integer('createdMs', 0, Number.MAX_SAFE_INTEGER),
+  firstMs: fields.integer('firstMs', 0, Number.MAX_SAFE_INTEGER),
+  expiresMs:
+    fields.ifThere('expiresMs', () => fields.optional('expiresMs', (name) => fields.integer(name, 0, Number.MAX_SAFE_INTEGER))) ?? null,
+})
+
+/** From when on nobody needs to know of an import: the bundle is refused as expired. */
+export const importEndMs = (name: string, content: Uint8Array): number =>
+  (readDocument('imports', name, content, readImported).expiresMs ?? Number.POSITIVE_INFINITY) + PAST_EXPIRY_MS
+
 /** When and how the bundle was applied before. Refuses another bundle of the same id. */
 export async function findImported(store: FederationStore, bundle: OpenBundle): Promise<Imported | undefined> {
-  const before = await getJson(store, 'imports', bundle.bundleId, (fields) => ({
-    from: fields.hex('from', 16) as SiteId,
-    manifest: fields.hex('manifest', 48),
-    createdMs: fields.integer('createdMs', 0, Number.MAX_SAFE_INTEGER),
-    firstMs: fields.integer('firstMs', 0, Number.MAX_SAFE_INTEGER),
-  }))
+  const before = await getJson(store, 'imports', bundle.bundleId, readImported)
   if (before !== undefined && before.manifest !== bundle.manifestDigest)
     throw new Refusal(
       5,

@@ -3,7 +3,13 @@
  * live with the data and not beside it.
  */
 import { documentBytesMax } from '../bundles/document.ts'
-import { type PublicIdentity, parseIdentityDocument, parsePublicIdentityText, sameFingerprint } from '../bundles/identity.ts'
+import {
+  isNewerIdentity,
+  type PublicIdentity,
+  parseIdentityDocument,
+  parsePublicIdentityText,
+  sameFingerprint,
+} from '../bundles/identity.ts'
 import type { Fields } from '../bundles/json.ts'
 import type { Trust } from '../bundles/signature.ts'
 import type { Result } from '../result.ts'
@@ -131,7 +137,7 @@ export function addPeer(site: FederationSite, input: AddPeerInput): Promise<Resu
         `The identity in this file has the fingerprint ${identity.fingerprint}, not the one given: it may be forged. Ask for the file again.`,
       )
     const before = await known(store, identity, name)
-    const newest = before !== undefined && before.identity.serial > identity.serial ? before.identity : identity
+    const newest = before !== undefined && isNewerIdentity(before.identity, identity) ? before.identity : identity
     const compared = fingerprint !== undefined || (before?.compared ?? false)
     const state = await findPeerState(store, identity.siteId)
     if (state.revokedMs !== null && fingerprint === undefined)
@@ -166,6 +172,6 @@ async function known(store: FederationStore, identity: PublicIdentity, name: str
 
 /** The peer with what it signed taken into account: its newest epoch, and its newer identity if it sent one along. */
 export function peerSeen(peer: Peer, epoch: number, identity: PublicIdentity | undefined): Peer {
-  const newer = identity !== undefined && identity.siteId === peer.site && identity.serial > peer.identity.serial
+  const newer = identity !== undefined && identity.siteId === peer.site && isNewerIdentity(identity, peer.identity)
   return { ...peer, epoch: Math.max(peer.epoch, epoch), ...(newer ? { identity } : {}) }
 }

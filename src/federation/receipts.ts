@@ -98,7 +98,7 @@ async function exportFor(
     throw new Refusal(
       5,
       'unknown-bundle',
-      `This receipt is for bundle ${bundleId}, of which this site knows nothing: was it made by another one?`,
+      `This receipt is for bundle ${bundleId}, of which this site knows nothing: it was made by another one, or so long ago that its receipt is not awaited any more.`,
     )
   const peer = await findPeerBySite(store, exported.peer as SiteId)
   if (peer === undefined || (from !== undefined && from !== peer.site))

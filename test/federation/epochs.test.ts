@@ -182,7 +182,7 @@ describe('a site that was restored from an older copy', () => {
     await converge(a, b)
     for (const site of [a, b]) {
       const { id } = await site.bucket('files')
-      expect((await site.store.findVersion(id, 'key'))?.versionId).toBe(third)
+      expect((await site.store.findVersion(id, 'key', undefined))?.versionId).toBe(third)
     }
     expect(await listing(a)).toEqual(await listing(b))
   }, 60_000)

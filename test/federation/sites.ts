@@ -54,6 +54,7 @@ export class TestSite {
   readonly federation: FederationSite
   #local: LocalSite
   #isOpen = true
+  #identity: PrivateIdentity
   readonly #clock: TestClock
 
   private constructor(name: string, directory: string, identity: PrivateIdentity, local: LocalSite, clock: TestClock) {
@@ -62,11 +63,18 @@ export class TestSite {
     this.#local = local
     this.#clock = clock
     const store = (): Store => this.store
+    this.#identity = identity
+    const present = (): PrivateIdentity => this.#identity
     this.federation = {
       get store() {
         return store()
       },
-      identity,
+      get identity() {
+        return present()
+      },
+      keepIdentity: (next) => {
+        this.#identity = next
+      },
       ownerId: createHash('sha256').update(name).digest('hex'),
       stateDirectory: join(directory, 'exports'),
       clock,

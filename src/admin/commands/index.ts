@@ -3,7 +3,7 @@ import { bundleAcknowledge, bundleExport, bundleImport, bundleInspect, bundleVer
 import { diskReplace } from './disk-replace.ts'
 import { peerRemove, peerRevoke } from './peer-trust.ts'
 import { peerAdd, peerList } from './peers.ts'
-import { siteIdentity, siteNewEpoch } from './site.ts'
+import { siteIdentity, siteKeys, siteNewEpoch, siteRotateKey } from './site.ts'
 import { diskStatusCommand, status } from './status.ts'
 
 /** Every admin command by its name. */
@@ -14,6 +14,8 @@ export const ADMIN_COMMANDS: ReadonlyMap<string, AdminCommand> = new Map(
     diskReplace,
     siteIdentity,
     siteNewEpoch,
+    siteKeys,
+    siteRotateKey,
     peerAdd,
     peerList,
     peerRemove,

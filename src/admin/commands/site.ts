@@ -12,6 +12,29 @@ export const siteIdentity: AdminCommand<{ readonly identity: string; readonly fi
   },
 }
 
+/** The encryption keys and when they go; with times given, from now on by these. */
+export const siteKeys: AdminCommand = {
+  name: 'site/keys',
+  async run(site, input) {
+    const { showKeys } = await import('../../federation/key-schedule.ts')
+    const given = input as { everyMs?: unknown; keepMs?: unknown } | null
+    const change = {
+      ...(typeof given?.everyMs === 'number' ? { everyMs: given.everyMs } : {}),
+      ...(typeof given?.keepMs === 'number' ? { keepMs: given.keepMs } : {}),
+    }
+    return asCommand(await showKeys(site.federation, change))
+  },
+}
+
+export const siteRotateKey: AdminCommand = {
+  name: 'site/rotate-key',
+  async run(site, input) {
+    const { rotateKey } = await import('../../federation/key-schedule.ts')
+    const destroySuperseded = (input as { destroySuperseded?: unknown } | null)?.destroySuperseded === true
+    return asCommand(await rotateKey(site.federation, { destroySuperseded }))
+  },
+}
+
 /** After a restore from an older copy, or where there is a clone. */
 export const siteNewEpoch: AdminCommand = {
   name: 'site/new-epoch',
