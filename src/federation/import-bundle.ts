@@ -16,7 +16,7 @@ import { checkNoGap, checkNotAhead, checkStatement, findImported, importedDocume
 import { type Destinations, decideDestinations } from './import-policy.ts'
 import { type ImportReport, importReport } from './import-report.ts'
 import { renewKeys } from './key-schedule.ts'
-import { heard } from './peer-state.ts'
+import { findPeerState, heard } from './peer-state.ts'
 import { findPeerBySite, type Peer, peerDocument, peerSeen, trustOf } from './peers.ts'
 import { count, NO_RANGES, subtract } from './ranges.ts'
 import { pruneDocuments } from './retention.ts'
@@ -101,9 +101,10 @@ type Checked = Ready | { readonly kind: 'report'; readonly report: ImportReport 
 /** Whatever can be refused is refused here, where nothing is changed. */
 async function check(site: FederationSite, input: ImportInput, bundle: OpenBundle, progress: FederationProgress): Promise<Checked> {
   const store = site.store.federation
-  const mode = { dryRun: input.dryRun, nowMs: site.clock.nowMs() }
   const peer = await findPeerBySite(store, bundle.sender.siteId)
   if (peer === undefined) throw new Refusal(5, 'own-bundle', 'This bundle was made here: it is for a peer to import.')
+  const { heardMs } = await findPeerState(store, peer.site)
+  const mode = { dryRun: input.dryRun, nowMs: site.clock.nowMs(), heardMs }
   const before = await findImported(store, bundle)
   const statement = checkStatement(site, peer, bundle)
   if (before !== undefined) {
@@ -137,6 +138,7 @@ async function finish(
 ): Promise<ImportReport> {
   const store = site.store.federation
   const nowMs = site.clock.nowMs()
+  const { heardMs } = await findPeerState(store, peer.site)
   const seen = peerSeen(peer, bundle.senderEpoch, bundle.senderIdentity)
   const keptOut = new Map([...outcome.keptOut].map(([bucket, numbers]) => [bucket, numbers.ranges]))
   const keptOutCount = [...keptOut.values()].reduce((sum, ranges) => sum + count(ranges), 0)
@@ -166,7 +168,7 @@ async function finish(
     )
   const { applied, returned, already, contentBytes, concurrent, concurrentCount } = outcome
   const found = { applied, returned, already, contentBytes, concurrent, concurrentCount, receiptFile }
-  return importReport(bundle, peer, destinations, { dryRun: false, nowMs }, found)
+  return importReport(bundle, peer, destinations, { dryRun: false, nowMs, heardMs }, found)
 }
 
 /** What the sender holds of our operations, by the bucket as it is known here. */

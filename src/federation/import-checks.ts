@@ -70,6 +70,7 @@ export function checkStatement(site: FederationSite, peer: Peer, bundle: OpenBun
         'If it was made just now, that site was restored from an older copy or this is a clone of it: a new epoch has to be begun there first.',
     )
   checkEpoch(peer, origin.epoch)
+  checkReturns(site, peer, statement)
   return statement
 }
 
@@ -84,6 +85,25 @@ export function checkEpoch(peer: Peer, epoch: number): void {
 }
 
 const EPOCHS_AHEAD_MAX = 1_000
+
+/** Only operations of this site's own earlier epochs come back to it. */
+function checkReturns(site: FederationSite, peer: Peer, { returns, clock }: Statement): void {
+  const store = site.store.federation
+  for (const { origin, name } of returns) {
+    const own = parseOrigin(origin)!
+    if (own.site !== store.siteId)
+      throw new Refusal(
+        5,
+        'malformed',
+        `This bundle gives back changes of bucket ${name} that are of another site than this one: its sender must make it anew.`,
+      )
+    if (own.epoch >= store.epoch)
+      throw new Ahead({
+        ...{ peer: peer.name, seenEpoch: own.epoch + 1, clock },
+        reason: `${peer.name} knows a later epoch of this site than ${store.epoch}: it was restored from a copy from before that, or is a clone.`,
+      })
+  }
+}
 
 /** A peer that holds operations of ours which we never made shows that this site was restored from an older copy, or cloned. */
 export async function checkNotAhead(site: FederationSite, peer: Peer, statement: Statement): Promise<void> {

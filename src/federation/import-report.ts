@@ -63,7 +63,7 @@ export function importReport(
   bundle: OpenBundle,
   peer: Peer,
   destinations: Destinations,
-  mode: { readonly dryRun: boolean; readonly nowMs: number },
+  mode: { readonly dryRun: boolean; readonly nowMs: number; readonly heardMs: number },
   found: Found,
 ): ImportReport {
   const report = {
@@ -82,16 +82,27 @@ export function importReport(
       ...{ name: stated.name, here: nameOf(destination), how: destination.kind, operations: count(stated.brings) },
     })),
     shortReceipt: mode.dryRun ? null : shortReceipt(bundle.receiptKey, bundle.bundleId, bundle.manifestDigest),
-    warnings: warningsOf(bundle, peer, mode.nowMs),
+    warnings: warningsOf(bundle, peer, mode, found.firstAppliedMs === undefined),
   }
   return { sentence: [...sentencesOf(report), ...report.warnings].join('\n'), ...report }
 }
 
-function warningsOf(bundle: OpenBundle, peer: Peer, nowMs: number): string[] {
+function warningsOf(
+  bundle: OpenBundle,
+  peer: Peer,
+  { nowMs, heardMs }: { readonly nowMs: number; readonly heardMs: number },
+  isNew: boolean,
+): string[] {
   const days = Math.floor((nowMs - bundle.createdMs) / DAY_MS)
   const stale = `This bundle was made ${days} days ago: ask ${peer.name} whether newer ones are missing.`
   const early = `This bundle was made in the future (${new Date(bundle.createdMs).toISOString()}): compare the clocks of both sites.`
-  return [...neverCompared(peer), ...(days >= STALE_DAYS ? [stale] : []), ...(days < -1 ? [early] : [])]
+  const older = `This bundle was made before the newest word of ${peer.name} that was taken in here (${new Date(heardMs).toISOString()}): nothing that was newer went back.`
+  return [
+    ...neverCompared(peer),
+    ...(isNew && bundle.createdMs < heardMs ? [older] : []),
+    ...(days >= STALE_DAYS ? [stale] : []),
+    ...(days < -1 ? [early] : []),
+  ]
 }
 
 function sentencesOf(report: Omit<ImportReport, 'sentence'>): string[] {

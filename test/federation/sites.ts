@@ -9,7 +9,7 @@ import type { Clock } from '../../src/environment.ts'
 import { type ExportInput, type ExportReport, exportBundle } from '../../src/federation/export-bundle.ts'
 import { type ImportInput, type ImportReport, importBundle } from '../../src/federation/import-bundle.ts'
 import { newEpoch } from '../../src/federation/new-epoch.ts'
-import { revokePeer } from '../../src/federation/peer-trust.ts'
+import { removePeer, revokePeer } from '../../src/federation/peer-trust.ts'
 import { addPeer } from '../../src/federation/peers.ts'
 import { acknowledge } from '../../src/federation/receipts.ts'
 import type { FederationFault, FederationProgress, FederationSite } from '../../src/federation/site.ts'
@@ -251,6 +251,14 @@ export class TestSite {
 
   revoke(peer: TestSite) {
     return revokePeer(this.federation, peer.name)
+  }
+
+  forget(peer: TestSite) {
+    return removePeer(this.federation, peer.name)
+  }
+
+  beginEpoch(epoch: number) {
+    return this.#local.engine.beginEpoch(epoch, 0)
   }
 
   newEpoch() {
