@@ -240,7 +240,11 @@ async function beginStart(
   const used = folders.flatMap((names) => (names?.ok === true ? names.value.map((name) => Number.parseInt(name, 16)) : []))
   const start = 1 + used.filter(Number.isSafeInteger).reduce((a, b) => Math.max(a, b), file.record.start)
   const uncleanStarts = file.record.unclean
-  const written = await file.change((record) => ({ ...record, start, home, unclean: [...record.unclean, start] }))
+  const written = await file.change((record) => ({
+    ...{ ...record, start, home, unclean: [...record.unclean, start] },
+    // Else the next start of a copy would look for the original's disks again.
+    disks: record.disks.map((disk) => movedAlong(disk, record.home, home)),
+  }))
   return written.ok ? { start, uncleanStarts } : undefined
 }
 
