@@ -9,7 +9,7 @@ import type { PrivateIdentity, PublicIdentity } from '../bundles/identity.ts'
 import { type Fields, parseJson } from '../bundles/json.ts'
 import { leafHash, treeRoot, verifyInclusion } from '../bundles/merkle.ts'
 import { SIGNATURE_BYTES, sign, verify } from '../bundles/signature.ts'
-import type { Origin } from '../store/store.ts'
+import type { Origin, Twin } from '../store/store.ts'
 import { type DocumentChange, jsonDocument, readDocument } from './documents.ts'
 import type { SignedOperation } from './operation.ts'
 import { parseOperation } from './parse-operation.ts'
@@ -44,7 +44,7 @@ export type BatchOperation = SignedOperation & {
   /** SHA-384 of the signed text. */
   readonly signedDigest: Uint8Array
   /** The number that it had in an earlier epoch, if it is known here by that one. */
-  readonly twin?: { readonly epoch: number; readonly number: number }
+  readonly twin?: Twin
   evidence(): Uint8Array
 }
 

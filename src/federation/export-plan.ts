@@ -83,15 +83,15 @@ async function planReturns(
 ): Promise<StatedReturn[]> {
   const returns: StatedReturn[] = []
   for (const { bucket, deleted } of chosen) {
-    if (deleted || !totals.complete) continue
-    for (const [origin, lost] of await lostBy(site, peer, bucket, prefix)) {
+    if (!totals.complete) continue
+    for (const { origin, bucket: named, ranges: lost } of await lostBy(site, peer, bucket, prefix)) {
       const fitting = Math.floor((RANGES_BYTES_MAX - totals.bringsBytes - BUCKET_BYTES) / RANGE_BYTES)
       const brings = lost.slice(0, Math.max(0, fitting))
       if (brings.length < lost.length) totals.complete = false
       if (brings.length === 0) continue
       totals.bringsBytes += BUCKET_BYTES + brings.length * RANGE_BYTES
       totals.operations += count(brings)
-      returns.push({ bucket: positionText(bucket.origin), name: bucket.name, deleted: false, needs: NO_RANGES, brings, origin })
+      returns.push({ bucket: named, name: bucket.name, deleted, needs: NO_RANGES, brings, origin })
     }
   }
   return returns

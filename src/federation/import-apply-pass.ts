@@ -69,7 +69,8 @@ export async function applyPass(
       const named = isReturned ? operation : await twins.named(here.bucket, here.frontier, operation)
       const isNew = named.twin === undefined
       if (isNew && content.kind === 'here') outcome.contentBytes += content.bytes
-      await applier.apply(here.bucket, named, isNew ? content : { kind: 'none' })
+      const told = await withKnowledge(site, applier, here.bucket, named, statement)
+      await applier.apply(here.bucket, told, isNew ? content : { kind: 'none' })
     }
     await applier.finish()
     return outcome
@@ -80,6 +81,29 @@ export async function applyPass(
     await own.close()
     await twins.close()
   }
+}
+
+/** With what the store needs to say who had seen whom, across epochs. */
+async function withKnowledge(
+  site: FederationSite,
+  applier: Applier,
+  bucket: Bucket,
+  operation: BatchOperation,
+  { holds }: Statement,
+): Promise<BatchOperation> {
+  const store = site.store.federation
+  if (operation.twin !== undefined) {
+    const knows = holds.find((held) => held.bucket === operation.bucket && held.origin === store.origin)?.ranges ?? NO_RANGES
+    return { ...operation, twin: { ...operation.twin, knows } }
+  }
+  if (operation.operation.position.site !== store.siteId || operation.operation.change.kind !== 'delete-bucket') return operation
+  // All that comes back before it has its number by then.
+  await applier.finish()
+  const seen = new RangesBuilder()
+  for await (const { number, position } of store.operations(bucket.id, 1, await store.lastOperation(bucket.id)))
+    if (position.clock < operation.operation.position.clock) seen.add(number)
+  const frontier = { ...operation.operation.frontier, [store.origin]: seen.ranges }
+  return { ...operation, operation: { ...operation.operation, frontier } }
 }
 
 /** The signature over a batch is durable before any of its operations is. */

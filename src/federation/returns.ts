@@ -9,25 +9,23 @@ import { inclusionPath } from '../bundles/merkle.ts'
 import { SIGNATURE_BYTES } from '../bundles/signature.ts'
 import type { KeptOperation, OperationReader, Origin, Ranges } from '../store/store.ts'
 import type { Bucket } from '../store/terms.ts'
-import { BATCH_OPERATIONS_MAX, type ContentState } from './batch.ts'
+import { BATCH_OPERATIONS_MAX, type ContentState, getBatchHead } from './batch.ts'
 import { getJson } from './documents.ts'
 import { keyOf, type SignedOperation } from './operation.ts'
 import { parseOperation } from './parse-operation.ts'
 import type { Peer } from './peers.ts'
 import { NO_RANGES, numbers, RangesBuilder } from './ranges.ts'
 import { type FederationSite, Refusal } from './site.ts'
-import { parseOrigin } from './words.ts'
+import { type BucketOrigin, parseOrigin } from './words.ts'
 
 const SIGNED_BYTES_MAX = 4 * 1024 * 1024
 
-/** What may be given back of one bucket, by origin. `prefix`: only keys that begin so. */
-export async function lostBy(
-  site: FederationSite,
-  peer: Peer,
-  bucket: Bucket,
-  prefix: string | null,
-): Promise<ReadonlyMap<Origin, Ranges>> {
-  const lost = new Map<Origin, Ranges>()
+/** `bucket`: as the peer calls it, which may have been merged with another one here. */
+export type Lost = { readonly origin: Origin; readonly bucket: BucketOrigin; readonly ranges: Ranges }
+
+/** What may be given back of one bucket. `prefix`: only keys that begin so. */
+export async function lostBy(site: FederationSite, peer: Peer, bucket: Bucket, prefix: string | null): Promise<readonly Lost[]> {
+  const lost: Lost[] = []
   const held = await site.store.federation.held(bucket.id)
   const earlier = Object.keys(held).filter((name) => {
     const origin = parseOrigin(name)
@@ -37,8 +35,8 @@ export async function lostBy(
   const reader = site.store.federation.openOperations()
   try {
     for (const origin of earlier.sort()) {
-      const ranges = await returnable(site, reader, bucket, origin, held[origin] ?? NO_RANGES, prefix)
-      if (ranges.length > 0) lost.set(origin, ranges)
+      for (const [named, numbered] of await returnable(site, reader, bucket, origin, held[origin] ?? NO_RANGES, prefix))
+        lost.push({ origin, bucket: named, ranges: numbered.ranges })
     }
   } finally {
     await reader.close()
@@ -53,21 +51,26 @@ async function returnable(
   origin: Origin,
   held: Ranges,
   prefix: string | null,
-): Promise<Ranges> {
-  const found = new RangesBuilder()
+): Promise<ReadonlyMap<BucketOrigin, RangesBuilder>> {
+  const found = new Map<BucketOrigin, RangesBuilder>()
   let root = ''
-  let signed = false
+  let named: BucketOrigin | undefined
   for (const number of numbers(held)) {
     const kept = await keptOperation(reader, bucket, origin, number)
     const evidence = readEvidence(kept)
     const key = keyOf(kept.operation.change)
-    // The deletion of a bucket cannot be made again: what had been seen then is not known any more.
-    if (kept.operation.change.kind === 'delete-bucket' || (prefix !== null && key !== undefined && !key.startsWith(prefix))) continue
-    if (evidence.root !== root) signed = (await findBatch(site, evidence.root)) !== undefined
+    if (prefix !== null && key !== undefined && !key.startsWith(prefix)) continue
+    if (evidence.root !== root) {
+      const batch = await site.store.federation.getDocument('batches', evidence.root)
+      named = batch && getBatchHead(evidence.root, batch).bucket
+    }
     root = evidence.root
-    if (signed) found.add(number)
+    if (named === undefined) continue
+    const builder = found.get(named) ?? new RangesBuilder()
+    builder.add(number)
+    found.set(named, builder)
   }
-  return found.ranges
+  return found
 }
 
 export async function keptOperation(reader: OperationReader, bucket: Bucket, origin: Origin, number: number): Promise<KeptOperation> {

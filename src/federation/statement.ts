@@ -41,7 +41,7 @@ export const sectionsOf = ({ buckets, returns }: Statement): readonly (StatedBuc
 ]
 
 export function statementJson({ returns, ...statement }: Statement): Json {
-  const named = returns.map(({ bucket, name, origin, brings }) => ({ bucket, name, origin, brings }))
+  const named = returns.map(({ bucket, name, deleted, origin, brings }) => ({ bucket, name, deleted, origin, brings }))
   return { format: 1, ...statement, ...(named.length === 0 ? {} : { returns: named }) } as unknown as Json
 }
 
@@ -82,13 +82,18 @@ export function parseStatement(json: Json): Statement | undefined {
 }
 
 const readReturn = (one: Fields): StatedReturn => ({
+  deleted: flag(one, 'deleted'),
   bucket: bucketField(one.text('bucket', 80)) ?? one.malformed(),
   name: one.text('name', 63),
   origin: (parseOrigin(one.text('origin', 64)) ?? one.malformed()).origin,
   brings: rangesField(one, 'brings'),
-  deleted: false,
   needs: [],
 })
+
+function flag(fields: Fields, name: string): boolean {
+  const value = fields.json(name)
+  return typeof value === 'boolean' ? value : fields.malformed()
+}
 
 const bucketField = (text: string): BucketOrigin | undefined => (parsePosition(text) === undefined ? undefined : (text as BucketOrigin))
 

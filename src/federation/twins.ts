@@ -23,7 +23,7 @@ export class Twins {
       const kept = await this.#reader.foreign(bucket.id, origin, number)
       if (kept === undefined || positionOf(kept.operation) !== positionOf(operation.operation)) continue
       if (!isSameChange(kept.operation, operation.operation)) throw sameTwice(this.#peer, bucket, operation)
-      return { ...operation, twin: { epoch, number } }
+      return { ...operation, twin: { epoch, number, knows: NO_RANGES } }
     }
     return operation
   }

@@ -299,6 +299,9 @@ export type ForeignFault =
   | 'from-the-future'
   | 'no-such-bucket'
 
+/** What an operation was in an earlier epoch of its site; `knows`: what its site says to hold of the operations of this one in that bucket. */
+export type Twin = { readonly epoch: number; readonly number: number; readonly knows: Ranges }
+
 export type KeptOperation = { readonly operation: Operation; readonly evidence: Uint8Array }
 
 export interface OperationReader {
@@ -350,7 +353,7 @@ export interface FederationStore {
     readonly evidence: Uint8Array
     readonly content?: StagedContent
     /** The number of the same change in an earlier epoch of its site, from the caller's own look at it: the new number takes the place of the old. */
-    readonly twin?: { readonly epoch: number; readonly number: number }
+    readonly twin?: Twin
   }): Promise<Result<{ readonly kind: 'applied' | 'already'; readonly concurrent: boolean }, ForeignFault>>
   /** The greatest stamp of any operation, own or imported: microseconds since 1970. */
   greatestClock(): Promise<number>

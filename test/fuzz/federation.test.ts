@@ -77,7 +77,7 @@ test('a batch with any texts under a right signature is refused, or all of its o
 
 test('a statement that differs from a right one in some fields is refused or well-formed', () => {
   const stated = { bucket, name: 'photos', deleted: false, needs: [[1, 2]], brings: [[3, 4]] }
-  const returned = { bucket, name: 'photos', origin, brings: [[1, 2]] }
+  const returned = { bucket, name: 'photos', deleted: false, origin, brings: [[1, 2]] }
   const right = {
     format: 1,
     origin,

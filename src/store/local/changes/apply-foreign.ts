@@ -20,11 +20,11 @@ import {
 import { checksumOf, encodeAttributes, parseEtag, type VersionRow } from '../index/version-row.ts'
 import { getAt, getNull, insertVersion, nameIsTaken, noteLostNull, replaceVersion } from '../index/versions.ts'
 import { comparePositions, NULL_VERSION_ID, versionIdOf, writeUint64 } from '../position.ts'
-import { originOf, parseOrigin, withAllUpTo, withOperation } from '../ranges.ts'
+import { originOf, parseOrigin, withOperation } from '../ranges.ts'
 import { forget, getAbsent, noteDeleted, noteTagged } from './absent.ts'
 import { configurationStamp, setConfiguration, settleBucket, setVersioning, VERSIONING_CONFIGURATION } from './apply-buckets.ts'
 import { NO_ETAG, removeAndRelease, withTags } from './apply-objects.ts'
-import { noteDeletion } from './bucket-deletions.ts'
+import { noteDeletion, seenWith } from './bucket-deletions.ts'
 import type { ApplyContext, PlacedChange } from './context.ts'
 import { applyTwin, noteReturned } from './epochs.ts'
 import { type Arrival, concurrentWith } from './merge.ts'
@@ -68,7 +68,7 @@ function merge(context: ApplyContext, change: PlacedChange, record: ApplyForeign
       noteDeletion(writer, bucket, {
         origin: arrival.from,
         number: arrival.number,
-        seen: withAllUpTo(arrival.frontier, arrival.from, arrival.number),
+        seen: seenWith(arrival.frontier, arrival.from, arrival.number),
       })
       return
     case 'put-versioning':

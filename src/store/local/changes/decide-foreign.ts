@@ -4,10 +4,10 @@ import { foreignOperationKey, returnedKey } from '../index/keys.ts'
 import { encodeFrontier, getBucket, getDeletedBucket, lastOperation } from '../index/rows.ts'
 import { getAt } from '../index/versions.ts'
 import { VERSION_ID_BYTES_MAX } from '../position.ts'
-import { originOf, parseOrigin, withAllUpTo, withOperation } from '../ranges.ts'
+import { originOf, parseOrigin, withOperation } from '../ranges.ts'
 import { getAbsent } from './absent.ts'
 import { isNameFree } from './apply-buckets.ts'
-import { getDeletions, isDeleted, knownOperations } from './bucket-deletions.ts'
+import { getDeletions, isDeleted, knownOperations, seenWith } from './bucket-deletions.ts'
 import { change, type DecideContext, type Decision, refused } from './context.ts'
 import { type DecidedContent, decideContent } from './decide-content.ts'
 import { isTwinHere } from './epochs.ts'
@@ -35,9 +35,7 @@ export function decideForeign(context: DecideContext, request: ForeignRequest): 
   const isOurs = origin.site === context.site
   if (isOurs && origin.epoch >= context.epoch)
     return origin.epoch === context.epoch && operation.number <= lastOperation(reader, bucketId) ? ALREADY : refused('conflicting-history')
-  // What had been seen when a bucket was deleted in a life that was lost cannot be said in numbers of this one: the deletion is undone.
-  if (isOurs && (operation.change.kind === 'delete-bucket' || reader.get(returnedKey(bucketId, operation.position)) !== undefined))
-    return ALREADY
+  if (isOurs && reader.get(returnedKey(bucketId, operation.position)) !== undefined) return ALREADY
   const known = isOurs ? undefined : reader.get(foreignOperationKey(bucketId, origin.site, origin.epoch, operation.number))
   if (known !== undefined) return Buffer.compare(known.subarray(8), digest) === 0 ? ALREADY : refused('conflicting-history')
   if (operation.position.clock > context.nowUs + AHEAD_US_MAX) return refused('from-the-future')
@@ -62,7 +60,7 @@ export function decideForeign(context: DecideContext, request: ForeignRequest): 
     evidence: request.evidence,
     ...(content.value && { content: content.value.content }),
     ...(isOurs && { operation: { epoch: context.epoch, number: named.number, frontier: encodeFrontier(operation.frontier) } }),
-    ...(request.twin && { twin: request.twin }),
+    ...(request.twin && { twin: { ...request.twin, knows: getDeletions(reader, bucketId).length === 0 ? [] : request.twin.knows } }),
   } as const
   const concurrent =
     (deletion === 'not-deleted' && (deleted !== undefined || operation.change.kind === 'delete-bucket')) ||
@@ -84,7 +82,7 @@ function bucketDeletionAfter(
 ): 'deleted' | 'not-deleted' | 'none' {
   const { frontier, change } = operation
   const before = getDeletions(reader, bucketId)
-  const own = change.kind === 'delete-bucket' ? [{ origin: from, number, seen: withAllUpTo(frontier, from, number) }] : []
+  const own = change.kind === 'delete-bucket' ? [{ origin: from, number, seen: seenWith(frontier, from, number) }] : []
   const deletions = [...before, ...own]
   if (deletions.length === 0) return 'none'
   const known = withOperation(knownOperations(reader, bucketId, { site, epoch }), from, number)

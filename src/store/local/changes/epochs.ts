@@ -7,7 +7,7 @@
  * Format: docs/formats.md#record-metadata, "Epochs".
  */
 import type { BucketId } from '../../terms.ts'
-import { bucketDeletionsKey, foreignOperationKey, heldKey, returnedKey, Table, tableRange } from '../index/keys.ts'
+import { foreignOperationKey, heldKey, returnedKey, Table, tableRange } from '../index/keys.ts'
 import { walk } from '../index/ordered-map.ts'
 import { encodeFrontier, getHeld, readEpoch, writeEpoch } from '../index/rows.ts'
 import { getAt, replaceVersion } from '../index/versions.ts'
@@ -54,7 +54,11 @@ export const isTwinHere = ({ reader }: DecideContext, id: BucketId, from: string
   reader.get(foreignOperationKey(id, parseOrigin(from)!.site, twin.epoch, twin.number)) !== undefined
 
 /** The version, what is held, and who had seen it go by the new number. */
-export function applyTwin({ writer }: ApplyContext, record: ApplyForeignRecord, twin: NonNullable<ApplyForeignRecord['twin']>): void {
+export function applyTwin(
+  { writer, site: here }: ApplyContext,
+  record: ApplyForeignRecord,
+  twin: NonNullable<ApplyForeignRecord['twin']>,
+): void {
   const { bucket, from, number, position, change: made } = record
   const { site, epoch } = parseOrigin(from)!
   const before = originOf(site, twin.epoch)
@@ -65,13 +69,15 @@ export function applyTwin({ writer }: ApplyContext, record: ApplyForeignRecord, 
   const rest = withoutNumber(old, twin.number)
   writer.put(heldKey(bucket), encodeFrontier(withOperation(rest.length === 0 ? others : { ...others, [before]: rest }, from, number)))
   const deletions = getDeletions(writer, bucket)
-  if (deletions.length === 0 || writer.get(bucketDeletionsKey(bucket)) === undefined) return
+  if (deletions.length === 0) return
   setDeletions(
     writer,
     bucket,
     deletions.map((deletion) => {
       const had = isIn(deletion.seen[before], twin.number) || (deletion.origin === before && deletion.number === twin.number)
-      return had ? { ...deletion, seen: { ...deletion.seen, [from]: withNumber(deletion.seen[from], number) } } : deletion
+      // One made here that the other site has still to hear of: there it will not have seen what goes by new numbers.
+      const isNews = parseOrigin(deletion.origin)?.site === here && !isIn(twin.knows, deletion.number)
+      return had && !isNews ? { ...deletion, seen: { ...deletion.seen, [from]: withNumber(deletion.seen[from], number) } } : deletion
     }),
   )
 }

@@ -5,7 +5,7 @@
  */
 import type { ExtentPlace } from '../../../disks/geometry.ts'
 import { fail, ok, type Result } from '../../../result.ts'
-import type { Change, Origin } from '../../store.ts'
+import type { Change, Origin, Twin } from '../../store.ts'
 import type { BucketId, BucketName, Checksum, ChecksumAlgorithm, Position, Tags } from '../../terms.ts'
 import { decodeCbor, encodeCbor } from '../codec.ts'
 import type { PackedSlices } from '../index/rows.ts'
@@ -97,7 +97,7 @@ export type ApplyForeignRecord = {
   /** An operation of this site's own that came back: the number that it has here from now on. */
   readonly operation?: LocalOperation
   /** The same change of the same site as it was numbered in an earlier epoch, which is known here: nothing but its number is new. */
-  readonly twin?: { readonly epoch: number; readonly number: number }
+  readonly twin?: Twin
 }
 
 export type ChangeRecord =

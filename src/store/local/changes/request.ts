@@ -2,7 +2,7 @@
  * What the commit thread is asked to change, and what it answers. Plain data that survives structured cloning; byte arrays own their ArrayBuffer,
  * since a message between threads copies the whole of one.
  */
-import type { Operation, Origin, StoreFault, WriteCondition } from '../../store.ts'
+import type { Operation, Origin, StoreFault, Twin, WriteCondition } from '../../store.ts'
 import type { Bucket, BucketId, BucketName, Checksum, ChecksumAlgorithm, Part, Position, Versioning } from '../../terms.ts'
 import type { StagedExtent } from '../disk-stays.ts'
 
@@ -77,7 +77,7 @@ export type ChangeRequest =
       readonly evidence: Uint8Array
       /** Undefined: the bytes are not to be had any more. */
       readonly content?: RequestContent
-      readonly twin?: { readonly epoch: number; readonly number: number }
+      readonly twin?: Twin
     })
   /** `clock`: the greatest stamp of this site that anybody has seen; later ones are greater. */
   | { readonly kind: 'begin-epoch'; readonly epoch: number; readonly clock: number }
