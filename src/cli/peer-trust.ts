@@ -12,6 +12,18 @@ export function addPeerTrustCommands(peer: Command, makeCli: MakeCli): void {
     'Refuse whatever a peer signed, whenever it did: its keys may be in other hands. Undone by "peer add" with --fingerprint.',
   )
   peer
+    .command('approvals')
+    .argument('<SITE>', 'the directory of the site')
+    .argument('<PEER>', 'what the peer is called here')
+    .argument('<COUNT>', 'how many sites that are trusted here must have signed its bundles, itself among them')
+    .description('Take bundles of a peer only if other trusted sites have approved them.')
+    .option('--json', 'print JSON')
+    .action(async (site: string, name: string, count: string, _flags: unknown, command: Command) => {
+      const cli = makeCli(command)
+      const noted = await onSite<{ sentence: string }>(cli, site, 'peer/approvals', { name, count: Number(count) })
+      cli.output.result(noted, noted.sentence)
+    })
+  peer
     .command('list')
     .argument('<SITE>', 'the directory of the site')
     .option('--stale-after <TIME>', 'warn of peers of which nothing was heard for so long: 7d, 12h', '30d')

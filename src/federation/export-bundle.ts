@@ -189,6 +189,7 @@ async function noteDone(site: FederationSite, peer: Peer, plan: ExportPlan, summ
     buckets: plan.statement.buckets.map(({ bucket, brings }) => ({ bucket, ranges: brings })),
     acknowledgedMs: undefined,
     expiresMs: plan.expiresMs,
+    peerEpoch: peer.epoch,
   })
   await putDocuments(site.store.federation, 'The finished export could not be noted', [done])
 }

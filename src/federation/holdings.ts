@@ -71,6 +71,8 @@ export type Exported = {
   readonly acknowledgedMs: number | undefined
   /** When the bundle expires; undefined in documents from before this was noted. */
   readonly expiresMs: number | undefined
+  /** The newest epoch of the peer that was known then; undefined in documents from before this was noted. */
+  readonly peerEpoch: number | undefined
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -105,5 +107,6 @@ function readExported(fields: Fields): Exported {
     })),
     acknowledgedMs: fields.optional('acknowledgedMs', (name) => fields.integer(name, 0, Number.MAX_SAFE_INTEGER)),
     expiresMs: fields.ifThere('expiresMs', (name) => fields.integer(name, 0, Number.MAX_SAFE_INTEGER)),
+    peerEpoch: fields.ifThere('peerEpoch', (name) => fields.integer(name, 0, Number.MAX_SAFE_INTEGER)),
   }
 }

@@ -16,7 +16,7 @@ import { checkNoGap, checkNotAhead, checkStatement, findImported, importedDocume
 import { type Destinations, decideDestinations } from './import-policy.ts'
 import { type ImportReport, importReport } from './import-report.ts'
 import { renewKeys } from './key-schedule.ts'
-import { findPeerState, heard } from './peer-state.ts'
+import { findPeerState, heard, refuseTooFewSigners } from './peer-state.ts'
 import { findPeerBySite, type Peer, peerDocument, peerSeen, trustOf } from './peers.ts'
 import { count, NO_RANGES, subtract } from './ranges.ts'
 import { pruneDocuments } from './retention.ts'
@@ -103,7 +103,9 @@ async function check(site: FederationSite, input: ImportInput, bundle: OpenBundl
   const store = site.store.federation
   const peer = await findPeerBySite(store, bundle.sender.siteId)
   if (peer === undefined) throw new Refusal(5, 'own-bundle', 'This bundle was made here: it is for a peer to import.')
-  const { heardMs } = await findPeerState(store, peer.site)
+  const state = await findPeerState(store, peer.site)
+  refuseTooFewSigners(peer, state, bundle.signers)
+  const { heardMs } = state
   const mode = { dryRun: input.dryRun, nowMs: site.clock.nowMs(), heardMs }
   const before = await findImported(store, bundle)
   const statement = checkStatement(site, peer, bundle)

@@ -16,9 +16,11 @@ export type PeerState = {
   readonly heardMs: number
   /** When the last bundle of it was applied here; 0 before the first. */
   readonly appliedMs: number
+  /** So many sites that are trusted here must have signed its bundles, itself among them. */
+  readonly signersNeeded: number
 }
 
-export const NO_STATE: PeerState = { revokedMs: null, epoch: 0, heardMs: 0, appliedMs: 0 }
+export const NO_STATE: PeerState = { revokedMs: null, epoch: 0, heardMs: 0, appliedMs: 0, signersNeeded: 1 }
 
 const read = (fields: Parameters<Parameters<typeof getJson>[3]>[0]): PeerState => {
   const whole = (name: string) => fields.integer(name, 0, Number.MAX_SAFE_INTEGER)
@@ -27,6 +29,7 @@ const read = (fields: Parameters<Parameters<typeof getJson>[3]>[0]): PeerState =
     epoch: whole('epoch'),
     heardMs: whole('heardMs'),
     appliedMs: whole('appliedMs'),
+    signersNeeded: whole('signersNeeded'),
   }
 }
 
@@ -53,6 +56,16 @@ export async function heard(
     heardMs: Math.max(before.heardMs, Math.min(word.madeMs, word.nowMs)),
     appliedMs: word.applied ? word.nowMs : before.appliedMs,
   })
+}
+
+/** Release of a bundle may need more than its sender's word. */
+export function refuseTooFewSigners(peer: { readonly name: string }, { signersNeeded }: PeerState, signers: readonly string[]): void {
+  if (signers.length >= signersNeeded) return
+  throw new Refusal(
+    4,
+    'too-few-signers',
+    `Bundles of ${peer.name} are taken here only if ${signersNeeded} sites that are trusted here have signed them; ${signers.length} signed this one. Have it approved with "holdfast bundle approve".`,
+  )
 }
 
 /** Nothing is sent to a site that is not trusted any more, and nothing that it is said to hold counts. */

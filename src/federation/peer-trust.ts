@@ -41,6 +41,31 @@ export function revokePeer(site: FederationSite, name: string): Promise<Result<P
   })
 }
 
+const SIGNERS_NEEDED_MAX = 16
+
+/** From now on bundles of the peer need the signatures of so many sites that are trusted here, the peer's own among them. */
+export function needSigners(
+  site: FederationSite,
+  name: string,
+  count: number,
+): Promise<Result<PeerEnd & { readonly signersNeeded: number }, FederationFault>> {
+  return refusable(async () => {
+    const store = site.store.federation
+    const peer = await named(store, name)
+    if (!Number.isInteger(count) || count < 1 || count > SIGNERS_NEEDED_MAX)
+      throw new Refusal(2, 'bad-number', `A bundle can be asked to have 1 to ${SIGNERS_NEEDED_MAX} signers.`)
+    const state = await findPeerState(store, peer.site)
+    await putDocuments(store, 'The number of signers could not be noted', [
+      peerStateDocument(peer.site, { ...state, signersNeeded: count }),
+    ])
+    const sentence =
+      count === 1
+        ? `Bundles of ${name} need no signature but its own.`
+        : `Bundles of ${name} are taken only with the signatures of ${count} sites that are trusted here, its own among them.`
+    return { name, site: peer.site, signersNeeded: count, sentence }
+  })
+}
+
 async function named(store: FederationStore, name: string): Promise<Peer> {
   const peer = await findPeer(store, name)
   if (peer === undefined) throw new Refusal(5, 'no-such-peer', `There is no peer ${name} here: "holdfast peer list" shows them.`)
@@ -53,6 +78,7 @@ export const STALE_AFTER_MS = 30 * 24 * 60 * 60 * 1000
 export type PeerStatus = PeerView & {
   readonly state: 'trusted' | 'revoked'
   readonly revokedMs: number | null
+  readonly signersNeeded: number
   /** When its newest bundle or receipt was made, and when its last bundle was applied here; null before the first. */
   readonly heardMs: number | null
   readonly appliedMs: number | null
@@ -63,11 +89,17 @@ export type PeerStatus = PeerView & {
 export async function peerStatuses(site: FederationSite, staleAfterMs = STALE_AFTER_MS): Promise<readonly PeerStatus[]> {
   const statuses: PeerStatus[] = []
   for (const view of await listPeers(site)) {
-    const { revokedMs, heardMs, appliedMs } = await findPeerState(site.store.federation, view.site as SiteId)
+    const { revokedMs, heardMs, appliedMs, signersNeeded } = await findPeerState(site.store.federation, view.site as SiteId)
     const since = site.clock.nowMs() - Math.max(heardMs, view.addedMs)
     statuses.push({
       ...view,
-      ...{ state: revokedMs === null ? 'trusted' : 'revoked', revokedMs, heardMs: heardMs || null, appliedMs: appliedMs || null },
+      ...{
+        state: revokedMs === null ? 'trusted' : 'revoked',
+        revokedMs,
+        signersNeeded,
+        heardMs: heardMs || null,
+        appliedMs: appliedMs || null,
+      },
       stale: revokedMs === null && since > staleAfterMs,
     })
   }

@@ -84,6 +84,13 @@ async function acknowledgeShort(site: FederationSite, text: string): Promise<Ack
   const { exported, peer } = await exportFor(site, short.bundleId, undefined)
   if (!verifyShortReceipt(Buffer.from(exported.receiptKey, 'hex'), exported.manifest, short))
     throw new Refusal(5, 'bad-signature', `This short receipt was not given by ${peer.name} for this bundle: compare it once more.`)
+  // A short receipt does not say of which epoch it is; one given before the peer lost what it had must not count afterwards.
+  if (peer.epoch > Math.max(1, exported.peerEpoch ?? 1))
+    throw new Refusal(
+      5,
+      'earlier-epoch',
+      `${peer.name} has begun epoch ${peer.epoch} since this bundle was exported, and a short receipt does not say whether it was given before: take its whole receipt, or export again.`,
+    )
   return take(site, peer.epoch === 0 ? peerSeen(peer, 1, undefined) : peer, peer, short.bundleId, exported, exported.buckets)
 }
 

@@ -197,6 +197,23 @@ test('a peer of which nothing was heard for too long is shown as stale, by what 
   expect((await peerStatuses(near.federation))[0]).toMatchObject({ state: 'revoked', stale: false })
 }, 30_000)
 
+test('a short receipt from before a new epoch of the peer does not count any more', async () => {
+  const { a: from, b: to } = await twoSites()
+  await from.make('files')
+  const out = newPath('bundle')
+  value(await from.export(to, out))
+  const { shortReceipt } = value(await to.import(out))
+  value(await to.newEpoch())
+  await to.make('of-b')
+  const back = newPath('bundle')
+  value(await to.export(from, back, { buckets: ['of-b'] }))
+  value(await from.import(back))
+  expect(await from.acknowledge(shortReceipt ?? '')).toMatchObject({
+    ok: false,
+    error: { exit: 5, kind: 'earlier-epoch', sentence: expect.stringMatching(/beta has begun epoch 2 since.*whole receipt/) },
+  })
+}, 30_000)
+
 test('a peer that is not known cannot be removed or revoked', async () => {
   for (const ended of [await removePeer(a.federation, 'nobody'), await revokePeer(a.federation, 'nobody')])
     expect(ended).toMatchObject({ ok: false, error: { exit: 5, kind: 'no-such-peer' } })

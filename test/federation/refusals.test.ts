@@ -1,12 +1,14 @@
 /** Bundles that must not go in: each is refused with a sentence of its own, and nothing is changed. */
+import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { ImportReport } from '../../src/federation/import-bundle.ts'
+import { needSigners } from '../../src/federation/peer-trust.ts'
 import { findPeer, peerDocument, peerSeen } from '../../src/federation/peers.ts'
 import type { FederationFault } from '../../src/federation/site.ts'
-import { verifyForSite } from '../../src/federation/verify.ts'
+import { approveForSite, verifyForSite } from '../../src/federation/verify.ts'
 import type { Result } from '../../src/result.ts'
 import { documents, listing, newPath, TestSite, twoSites, value } from './sites.ts'
 
@@ -241,6 +243,27 @@ describe('by what is known of its sender', () => {
     await b.meet(a)
     value(await b.import(earlier))
     expect((await listing(b)).join('\n')).toContain('three')
+  })
+
+  test('signed by fewer sites than its sender needs, whoever else signed; until enough that are trusted have approved it', async () => {
+    const [approver, stranger] = [await TestSite.create('approver'), await TestSite.create('another')]
+    for (const site of [approver, stranger]) await site.meet(a)
+    await b.meet(approver)
+    value(await needSigners(b.federation, 'alpha', 2))
+    await a.put('files', 'released', 'by two')
+    const out = await exported()
+    await refused(b, () => b.import(out), 4, 'too-few-signers', /only if 2 sites that are trusted here have signed them; 1 signed this one/)
+    value(await approveForSite(stranger.federation, [out]))
+    await refused(b, () => b.import(out), 4, 'too-few-signers', /1 signed this one/)
+    expect(await verifyForSite(b.federation, [out])).toMatchObject({ ok: false, error: { exit: 4, kind: 'too-few-signers' } })
+    expect(value(await approveForSite(approver.federation, [out])).sentence).toMatch(/is approved/)
+    expect(value(await approveForSite(approver.federation, [out])).sentence).toMatch(/signed by this site before/)
+    value(await verifyForSite(b.federation, [out]))
+    const sums = spawnSync('sha512sum', ['-c', '--quiet', 'SHA512SUMS'], { cwd: out, encoding: 'utf8' })
+    expect(sums.stdout + sums.stderr).toBe('')
+    value(await b.import(out))
+    expect((await listing(b)).join('\n')).toContain('released')
+    value(await needSigners(b.federation, 'alpha', 1))
   })
 
   test('signed by a peer that was removed; its epoch is remembered', async () => {

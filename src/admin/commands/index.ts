@@ -1,7 +1,7 @@
 import type { AdminCommand } from '../command.ts'
-import { bundleAcknowledge, bundleExport, bundleImport, bundleInspect, bundleVerify } from './bundles.ts'
+import { bundleAcknowledge, bundleApprove, bundleExport, bundleImport, bundleInspect, bundleVerify } from './bundles.ts'
 import { diskReplace } from './disk-replace.ts'
-import { peerRemove, peerRevoke } from './peer-trust.ts'
+import { peerApprovals, peerRemove, peerRevoke } from './peer-trust.ts'
 import { peerAdd, peerList } from './peers.ts'
 import { siteIdentity, siteKeys, siteNewEpoch, siteRotateKey } from './site.ts'
 import { diskStatusCommand, status } from './status.ts'
@@ -20,6 +20,8 @@ export const ADMIN_COMMANDS: ReadonlyMap<string, AdminCommand> = new Map(
     peerList,
     peerRemove,
     peerRevoke,
+    peerApprovals,
+    bundleApprove,
     bundleExport,
     bundleImport,
     bundleVerify,

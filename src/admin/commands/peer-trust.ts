@@ -11,6 +11,16 @@ export const peerRemove: AdminCommand = {
   },
 }
 
+export const peerApprovals: AdminCommand = {
+  name: 'peer/approvals',
+  async run(site, input) {
+    const name = stringField(input, 'name')
+    if (!name.ok) return name
+    const { needSigners } = await import('../../federation/peer-trust.ts')
+    return asCommand(await needSigners(site.federation, name.value, Number((input as { count?: unknown }).count)))
+  },
+}
+
 export const peerRevoke: AdminCommand = {
   name: 'peer/revoke',
   async run(site, input) {
