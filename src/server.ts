@@ -111,8 +111,9 @@ export async function serve(request: ServeRequest, environment: ProcessEnvironme
     const admin = await serveAdminSocket(request.site, site, await adminCommands())
     const host = request.host.includes(':') ? `[${request.host}]` : request.host
     request.announce(`${request.tls === undefined ? 'http' : 'https'}://${host}:${port}`, adapter)
-    keepKeysFresh((await site).federation, request.log)
+    const leaveKeys = keepKeysFresh((await site).federation, request.log)
     const reason = await stopping
+    leaveKeys()
     await admin.stop()
     if (reason.kind === 'thread-ended') return fail({ exit: 1, sentence: reason.sentence })
     await threads.stop(STOP_GRACE_MS)
@@ -126,7 +127,8 @@ export async function serve(request: ServeRequest, environment: ProcessEnvironme
 const KEYS_LOOKED_AT_MS = 6 * 60 * 60 * 1000
 
 /** Encryption keys are made and destroyed when they are due, also where nothing is exchanged. A read-only site or a full disk is tried again later. */
-function keepKeysFresh(federation: FederationSite, log: (line: string) => void): void {
+function keepKeysFresh(federation: FederationSite, log: (line: string) => void): () => void {
+  let stop: () => void
   const look = async (): Promise<void> => {
     try {
       const { renewKeys } = await import('./federation/key-schedule.ts')
@@ -134,9 +136,10 @@ function keepKeysFresh(federation: FederationSite, log: (line: string) => void):
     } catch (error) {
       log(`The encryption keys could not be renewed (${error instanceof Error ? error.message : String(error)}): it is tried again.`)
     }
-    federation.clock.timer(KEYS_LOOKED_AT_MS, () => void look())
+    stop = federation.clock.timer(KEYS_LOOKED_AT_MS, () => void look())
   }
-  federation.clock.timer(KEYS_LOOKED_AT_MS_FIRST, () => void look())
+  stop = federation.clock.timer(KEYS_LOOKED_AT_MS_FIRST, () => void look())
+  return () => stop()
 }
 
 /** Not at once: a start has other things to do. */

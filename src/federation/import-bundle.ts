@@ -46,7 +46,7 @@ export function importBundle(
   return refusable(() =>
     stopping(site, async () => {
       await refuseIfStopped(site)
-      await renewKeys(site)
+      if (!input.dryRun) await renewKeys(site)
       const trust = await trustOf(site)
       return withDamageNamed(site, input.dirs, trust, async () => {
         const checked = await withBundle(site, input.dirs, trust, (bundle) => check(site, input, bundle, progress))

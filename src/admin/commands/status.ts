@@ -60,8 +60,14 @@ export const status: AdminCommand<SiteStatus> = {
 async function federationWarnings({ federation, clock }: AdminSite): Promise<string[]> {
   const { findStopped, stoppedSentence } = await import('../../federation/stopped.ts')
   const { peerStatuses, staleSentences } = await import('../../federation/peer-trust.ts')
-  const stopped = await findStopped(federation.store.federation)
-  return [...(stopped === undefined ? [] : [stoppedSentence(stopped)]), ...staleSentences(await peerStatuses(federation), clock.nowMs())]
+  try {
+    const stopped = await findStopped(federation.store.federation)
+    const stale = staleSentences(await peerStatuses(federation), clock.nowMs())
+    return [...(stopped === undefined ? [] : [stoppedSentence(stopped)]), ...stale]
+  } catch (error) {
+    // The state of the disks is told whatever else is wrong.
+    return [`What is known of the peers cannot be read: ${error instanceof Error ? error.message : String(error)}`]
+  }
 }
 
 /** The state of the disks alone, as scripts read it. */
