@@ -1,5 +1,5 @@
 import { fingerprint, publicIdentityText } from '../../bundles/identity.ts'
-import { ok } from '../../result.ts'
+import { fail, ok } from '../../result.ts'
 import type { AdminCommand } from '../command.ts'
 import { asCommand } from './bundles.ts'
 
@@ -17,10 +17,12 @@ export const siteKeys: AdminCommand = {
   name: 'site/keys',
   async run(site, input) {
     const { showKeys } = await import('../../federation/key-schedule.ts')
-    const given = input as { everyMs?: unknown; keepMs?: unknown } | null
-    const change = {
-      ...(typeof given?.everyMs === 'number' ? { everyMs: given.everyMs } : {}),
-      ...(typeof given?.keepMs === 'number' ? { keepMs: given.keepMs } : {}),
+    const change: { everyMs?: number; keepMs?: number } = {}
+    for (const field of ['everyMs', 'keepMs'] as const) {
+      const given = (input as Record<string, unknown> | null)?.[field]
+      if (given === undefined) continue
+      if (!Number.isSafeInteger(given)) return fail({ exit: 2, sentence: `The request has no right "${field}", a number of milliseconds.` })
+      change[field] = given as number
     }
     return asCommand(await showKeys(site.federation, change))
   },
