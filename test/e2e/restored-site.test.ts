@@ -21,23 +21,28 @@ let alpha: string
 let beta: string
 let copy: string
 let served: ServedSite
-let client: S3Client
 const out = (name: string): string => join(home, name)
 
 async function serve(directory: string): Promise<void> {
   served = await serveSite(directory)
-  client = clientOf(served)
 }
 
-async function stop(): Promise<void> {
-  client.destroy()
-  await served.stop()
+const stop = (): Promise<unknown> => served.stop()
+
+/** Each request on a connection of its own: between two of them commands may run for longer than a server keeps an idle one. */
+async function asked<T>(ask: (client: S3Client) => Promise<T>): Promise<T> {
+  const client = clientOf(served)
+  try {
+    return await ask(client)
+  } finally {
+    client.destroy()
+  }
 }
 
 const put = async (key: string, body: string | Buffer): Promise<string> =>
-  (await client.send(new PutObjectCommand({ Bucket: 'reports', Key: key, Body: body }))).VersionId ?? ''
-const text = async (key: string, VersionId?: string): Promise<string | undefined> =>
-  (await client.send(new GetObjectCommand({ Bucket: 'reports', Key: key, VersionId }))).Body?.transformToString()
+  (await asked((client) => client.send(new PutObjectCommand({ Bucket: 'reports', Key: key, Body: body })))).VersionId ?? ''
+const text = (key: string, VersionId?: string): Promise<string | undefined> =>
+  asked(async (client) => (await client.send(new GetObjectCommand({ Bucket: 'reports', Key: key, VersionId }))).Body?.transformToString())
 
 /** Carries what one has for the other; `from` or `to` may be the one that is served. */
 function carry(name: string, from: string, to: string): string {
@@ -71,8 +76,10 @@ beforeAll(async () => {
   holdfastOk('peer', 'add', alpha, out('beta.identity'), '--name', 'beta')
   holdfastOk('peer', 'add', beta, out('alpha.identity'), '--name', 'alpha')
   await serve(alpha)
-  await client.send(new CreateBucketCommand({ Bucket: 'reports' }))
-  await client.send(new PutBucketVersioningCommand({ Bucket: 'reports', VersioningConfiguration: { Status: 'Enabled' } }))
+  await asked((client) => client.send(new CreateBucketCommand({ Bucket: 'reports' })))
+  await asked((client) =>
+    client.send(new PutBucketVersioningCommand({ Bucket: 'reports', VersioningConfiguration: { Status: 'Enabled' } })),
+  )
   await put('q1', 'as it was copied')
   await put('doomed', 'deleted later')
   carry('before', alpha, beta)
@@ -96,7 +103,7 @@ let earlier: string
 test('the peer refuses what contradicts what it has', async () => {
   lostVersion = await put('q1', 'written after the copy')
   await put('large', lostBytes)
-  await client.send(new DeleteObjectCommand({ Bucket: 'reports', Key: 'doomed' }))
+  await asked((client) => client.send(new DeleteObjectCommand({ Bucket: 'reports', Key: 'doomed' })))
   carry('between', alpha, beta)
   await stop()
   rmSync(alpha, { recursive: true })

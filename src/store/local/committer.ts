@@ -67,6 +67,8 @@ export class Committer {
   #closed = false
   /** The index lacks records that are in the journal. */
   #behind = false
+  /** Of the batch that is being decided. */
+  #epoch = 0
   /** What the last batch could not take any more; goes first. */
   #left: readonly PendingChange[] = []
   /** Changes whose fate nobody knows, since their append failed half-way: what they staged is kept. */
@@ -190,11 +192,13 @@ export class Committer {
     const state = readState(transaction) ?? emptyState()
     const context = applyContext(transaction, state, site)
     const answers: Answer[] = []
+    this.#epoch = Math.max(this.#input.epoch, readEpoch(transaction))
     const nowUs = clock.nowMs() * 1000
     for (const [at, change] of changes.entries()) {
       const stamp = Math.max(nowUs, Math.max(state.clock, journal.lastClock, foreignClock(change.request)) + 1)
       const decision = this.#decide(transaction, state, change.request, stamp, batch.nextSequence)
       const added = decision.kind !== 'change' || this.#add(context, batch, decision, stamp)
+      if (change.request.kind === 'begin-epoch') this.#epoch = Math.max(this.#epoch, readEpoch(transaction))
       if (added) answers.push({ change, reply: replyOf(decision) })
       else return { answers, context, rest: changes.slice(at) }
     }
@@ -203,8 +207,7 @@ export class Committer {
 
   #decide(reader: IndexTransaction, state: IndexState, request: ChangeRequest, clock: number, sequence: number): Decision {
     const { site } = this.#input
-    const epoch = Math.max(this.#input.epoch, readEpoch(reader))
-    return decide({ reader, state, site, epoch, clock, sequence, nowUs: this.#input.clock.nowMs() * 1000 }, request)
+    return decide({ reader, state, site, epoch: this.#epoch, clock, sequence, nowUs: this.#input.clock.nowMs() * 1000 }, request)
   }
 
   /** False if the records do not fit into what is left of the batch. */
