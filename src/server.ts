@@ -187,7 +187,7 @@ export async function openSiteOffline(directory: string, environment: ProcessEnv
     return fail({ exit: 5, sentence: opened.error.sentence })
   }
   const { engine, name } = opened.value
-  const control = engineControl(engine, environment.clock)
+  const control = engineControl(opened.value, environment.clock)
   return ok({
     site: adminSite({ directory, name, store: engine.store, control, identity, keys }, environment),
     commands: await adminCommands(),

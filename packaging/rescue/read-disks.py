@@ -39,6 +39,8 @@ class Site:
                 return
             kind, position = KINDS.get(fields["change"]["kind"]), ordered(fields["position"])
             fields = {**fields, **fields["change"], "isNull": fields["change"].get("versionId") == "null"}
+        elif kind == 20:  # What another site had removed, brought back in its old place.
+            kind, position = 6 if fields["isMarker"] else 5, ordered(fields["position"])
         bucket, of_key = fields.get("bucket"), (fields.get("bucket"), fields.get("key"))
         if kind in (1, 15) and not fields.get("merged"):
             self.buckets[bucket] = fields["name"]

@@ -58,8 +58,8 @@ export type AdminSite = {
 export interface AdminCommand<Output = unknown> {
   /** As in the request to the admin socket: 'disk/replace'. */
   readonly name: string
-  /** `input` comes from outside: the command checks it. Never rejects for what can be foreseen. */
-  run(site: AdminSite, input: unknown, progress: Progress): Promise<Result<Output, CommandFailure>>
+  /** `input` comes from outside: the command checks it. Never rejects for what can be foreseen. `signal`: whoever asked has gone away. */
+  run(site: AdminSite, input: unknown, progress: Progress, signal: AbortSignal): Promise<Result<Output, CommandFailure>>
 }
 
 /** Reads a field of an input object. The sentence of a failure names the field. */

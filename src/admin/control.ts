@@ -8,17 +8,61 @@ export type EngineStatus = {
   readonly sequence: number
   /** Shards known to be missing or bad, not yet rebuilt. */
   readonly shardsToRepair: number
+  readonly scrub: ScrubStatus
 }
 
+export type ReplaceRequest = { readonly oldDirectory: string; readonly newDirectory: string; readonly force: boolean }
 export type HealProgress = { readonly doneBytes: number; readonly totalBytes: number }
+
+/** What is under way of reading everything on the disks, and what the last whole pass found. */
+export type ScrubStatus = {
+  readonly running?: { readonly by: 'operator' | 'itself'; readonly doneBytes: number; readonly totalBytes: number }
+  readonly last?: { readonly endedMs: number; readonly bytes: number; readonly repaired: number; readonly remaining: number }
+}
+
+export type ScrubbedDisk = {
+  readonly path: string
+  readonly id: string
+  /** `failed`: it went out, or could not be read or written to the end. `out`: it was not in when the scrub began, and was not read. */
+  readonly state: 'checked' | 'failed' | 'out'
+  /** Copies of journal segments, and shards, that were read through. */
+  readonly segments: number
+  readonly shards: number
+  readonly bytes: number
+  /** Places that were not as they should be. */
+  readonly repaired: number
+  readonly remaining: number
+}
+export type ScrubReport = {
+  readonly disks: readonly ScrubbedDisk[]
+  readonly bytes: number
+  readonly repaired: number
+  readonly remaining: number
+  /** What cannot be read any more: versions, and parts of uploads. At most 1,000 are named. */
+  readonly lost: {
+    readonly named: readonly { readonly bucket: string; readonly key: string; readonly versionId?: string; readonly part?: number }[]
+    readonly more: number
+  }
+  /** Segments of the journal with records that no copy has. */
+  readonly lostSegments: readonly number[]
+}
+
+/** A sentence for the operator; 3: something is damaged, 5: it did not come to it. */
+export type ScrubRefusal = { readonly exit: 3 | 5; readonly sentence: string }
 
 export interface SiteControl {
   status(): Promise<EngineStatus>
   /**
    * Puts `newDirectory` in the place of the disk at `oldDirectory` and fills it: journal segments first, then shards. Resolves when all of it was read
-   * back and the disk is in. The error is a sentence for the operator.
+   * back and the disk is in. `force`: also if the old one works and the set can hardly spare it. The error is a sentence for the operator.
    */
-  replaceDisk(oldDirectory: string, newDirectory: string, progress: (step: HealProgress) => void): Promise<Result<void, string>>
+  replaceDisk(request: ReplaceRequest, progress: (step: HealProgress) => void): Promise<Result<void, string>>
+  /** Reads everything on every disk that is in and repairs what can be, until it is done or `signal` is aborted. */
+  scrub(
+    options: { readonly bytesPerSecond?: number },
+    progress: (step: HealProgress) => void,
+    signal: AbortSignal,
+  ): Promise<Result<ScrubReport, ScrubRefusal>>
   /** Begins a new epoch: durable in the journal and in the site's file. Stamps are greater than `clock` from then on. The error is the store's word for it. */
   beginEpoch(epoch: number, clock: number): Promise<Result<void, unknown>>
 }

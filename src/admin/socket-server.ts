@@ -4,7 +4,7 @@
  */
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { type AdminCommand, type AdminSite, unforeseen } from './command.ts'
+import { type AdminCommand, type AdminSite, type Progress, unforeseen } from './command.ts'
 import { socketPath } from './socket-path.ts'
 
 const REQUEST_BYTES_MAX = 1024 * 1024
@@ -50,6 +50,8 @@ async function answer(
   commands: ReadonlyMap<string, AdminCommand>,
 ): Promise<void> {
   response.on('error', () => undefined)
+  const gone = new AbortController()
+  response.on('close', () => gone.abort())
   const command = commands.get((request.url ?? '').replace(/^\/v1\//, ''))
   if (request.method !== 'POST' || command === undefined) {
     response
@@ -66,11 +68,12 @@ async function answer(
   let lastProgressMs = 0
   try {
     const site = await opening
-    const result = await command.run(site, input.value, (step) => {
+    const progress: Progress = (step) => {
       if (site.clock.nowMs() - lastProgressMs < PROGRESS_INTERVAL_MS) return
       lastProgressMs = site.clock.nowMs()
       response.write(line({ progress: step }))
-    })
+    }
+    const result = await command.run(site, input.value, progress, gone.signal)
     response.end(line(result.ok ? { result: result.value } : { failure: result.error }))
   } catch (error) {
     response.end(line({ failure: unforeseen(error) }))

@@ -26,7 +26,7 @@ export function encodeBase32(bytes: Uint8Array): string {
   return text.match(/.{1,4}/g)?.join('-') ?? ''
 }
 
-/** Exactly `count` bytes (a multiple of 5), or undefined. Takes lower case, O for 0, I and L for 1, and blanks and hyphens anywhere. */
+/** Exactly `count` bytes (a multiple of 5), or undefined. Takes lower case, O for 0, I and L for 1, and blanks and dashes of any kind anywhere. */
 export function decodeBase32(text: string, count: number): Uint8Array | undefined {
   const bytes = new Uint8Array(count)
   let at = 0
@@ -34,7 +34,7 @@ export function decodeBase32(text: string, count: number): Uint8Array | undefine
   let held = 0
   if (text.length > count * 4) return undefined
   for (const character of text.toUpperCase()) {
-    if (/[-\s]/.test(character)) continue
+    if (/[\p{Pd}\s]/u.test(character)) continue
     const value = VALUES.get(character)
     if (value === undefined) return undefined
     held = (held << 5) | value

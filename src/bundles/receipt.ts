@@ -96,6 +96,7 @@ function readBody(body: Uint8Array): Receipt | undefined {
 }
 
 const SHORT_BYTES = 35
+const SHORT_CHARACTERS = 56
 const APPLIED_WHOLE = 1
 const CODE_BYTES = 16
 
@@ -110,26 +111,36 @@ export function shortReceipt(receiptKey: Uint8Array, bundleId: string, manifestD
   return encodeBase32(Buffer.concat([said, hash('sha384', said, 'buffer').subarray(0, 2)]))
 }
 
-/** The bundle that a short receipt is about, or why it is none; mistyping is found here. Whose it is, only `verifyShortReceipt` says. */
-export function readShortReceipt(text: string): Result<{ readonly bundleId: string; readonly code: Uint8Array }, BundleFault> {
+/** What the sender keeps to know the short receipt again by, in hexadecimal: nobody can make one from it. */
+export const shortReceiptDigest = (receiptKey: Uint8Array, bundleId: string, manifestDigest: string): string =>
+  hash('sha384', codeOf(receiptKey, bundleId, manifestDigest), 'hex')
+
+export type ShortReceipt = { readonly bundleId: string; readonly code: Uint8Array }
+
+/** The bundle that a short receipt is about, or why it is none; mistyping is found here. Whose it is, only `isShortReceipt` says. */
+export function readShortReceipt(text: string): Result<ShortReceipt, BundleFault> {
   const bytes = decodeBase32(text, SHORT_BYTES)
-  if (bytes === undefined) return refuse('malformed', 'A short receipt has 56 letters and digits.')
+  if (bytes === undefined) return refuse('malformed', `A short receipt has 56 letters and digits${howOther(text)}.`)
   const said = bytes.subarray(0, SHORT_BYTES - 2)
   if (
     !hash('sha384', said, 'buffer')
       .subarray(0, 2)
       .equals(bytes.subarray(SHORT_BYTES - 2))
   )
-    return refuse('malformed', 'This short receipt is mistyped: compare it once more.')
+    return refuse('malformed', 'This short receipt is mistyped: compare it once more, group by group.')
   if (said[0] !== APPLIED_WHOLE) return refuse('newer-format', 'This short receipt was made by newer software: update Holdfast here.')
   return ok({ bundleId: Buffer.from(said.subarray(1, 17)).toString('hex'), code: said.subarray(17) })
 }
 
-/** Whether the recipient whose `receiptKey` this is gave this short receipt for this bundle. */
-export function verifyShortReceipt(
-  receiptKey: Uint8Array,
-  manifestDigest: string,
-  given: { readonly bundleId: string; readonly code: Uint8Array },
-): boolean {
-  return given.code.length === CODE_BYTES && timingSafeEqual(codeOf(receiptKey, given.bundleId, manifestDigest), given.code)
+/** What a person should look at. */
+function howOther(text: string): string {
+  if (text.length > 4 * SHORT_CHARACTERS) return ''
+  const typed = [...text].filter((character) => !/[\p{Pd}\s]/u.test(character))
+  const strange = typed.find((character) => !/[0-9A-TV-Za-tv-z]/.test(character))
+  if (strange !== undefined) return `; ${/\p{Cc}/u.test(strange) ? 'a control character' : `"${strange}"`} is in none`
+  return typed.length === SHORT_CHARACTERS ? '' : `; this has ${typed.length}`
 }
+
+/** Whether this short receipt is the one whose digest was kept. */
+export const isShortReceipt = (digest: string, { code }: ShortReceipt): boolean =>
+  digest.length === 2 * DIGEST_BYTES && timingSafeEqual(Buffer.from(digest, 'hex'), hash('sha384', code, 'buffer'))

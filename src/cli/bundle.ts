@@ -1,6 +1,8 @@
+import { existsSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { CommandFailure } from '../admin/command.ts'
 import { asCommand, type ExportRequest, type ImportRequest } from '../admin/commands/bundles.ts'
+import type { PageView } from '../federation/verify.ts'
 import type { Result } from '../result.ts'
 import { addApproveCommand } from './approve.ts'
 import { absolute, type Cli, CommandEnd, end, type MakeCli, onSite } from './cli.ts'
@@ -25,13 +27,20 @@ export function addBundleCommands(program: Command, makeCli: MakeCli): void {
   bundle
     .command('acknowledge')
     .argument('<SITE>', 'the directory of the site that exported')
-    .argument('<RECEIPT-FILE>', 'what the import wrote at the other site')
+    .argument('<RECEIPT...>', 'the file that the import wrote at the other site, or the 56 characters that it showed')
     .description('Take note of what a peer has received, so that it is not sent again.')
     .option('--json', 'print JSON')
-    .action(async (site: string, file: string, _flags: unknown, command: Command) => {
+    .action(async (site: string, given: string[], _flags: unknown, command: Command) => {
       const cli = makeCli(command)
-      show(cli, await onSite<Report>(cli, site, 'bundle/acknowledge', { receiptText: readTextFile(cli, file) }))
+      show(cli, await onSite<Report>(cli, site, 'bundle/acknowledge', { receiptText: receiptText(cli, given) }))
     })
+}
+
+/** A file, if there is one of that name; else what was typed, in one piece or in groups. */
+function receiptText(cli: Cli, given: readonly string[]): string {
+  const [file = '', ...more] = given
+  const isFile = more.length === 0 && (existsSync(absolute(cli, file)) || /[/.]/.test(file))
+  return isFile ? readTextFile(cli, file) : given.join(' ')
 }
 
 type ExportFlags = {
@@ -82,18 +91,23 @@ function addExport(bundle: Command, makeCli: MakeCli): void {
     })
 }
 
+type LookFlags = { site?: string; signer?: string; html?: string }
+
 function addLook(bundle: Command, makeCli: MakeCli, name: 'verify' | 'inspect', description: string): void {
-  bundle
+  const look = bundle
     .command(name)
     .argument('<DIR...>', 'the folders with its files')
     .option('--site <SITE>', 'whose peers to trust')
     .option('--signer <IDENTITY-FILE>', 'trust this identity')
+  if (name === 'inspect') look.option('--html <FILE>', 'read it through, and write a page about it to be kept with the medium')
+  look
     .description(description)
     .option('--json', 'print JSON')
-    .action(async (dirs: string[], flags: { site?: string; signer?: string }, command: Command) => {
+    .action(async (dirs: string[], flags: LookFlags, command: Command) => {
       const cli = makeCli(command)
       if (flags.site !== undefined && flags.signer !== undefined) return end(2, 'Give --site or --signer, not both.')
       const paths = dirs.map((dir) => absolute(cli, dir))
+      if (flags.html !== undefined) return writePage(cli, paths, flags, flags.html)
       if (flags.site !== undefined) return show(cli, await onSite<Report>(cli, flags.site, `bundle/${name}`, { dirs: paths }))
       const signer = flags.signer === undefined ? undefined : readTextFile(cli, flags.signer)
       const { inspectWithoutSite, verifyWithSigner } = await import('../federation/verify.ts')
@@ -104,6 +118,26 @@ function addLook(bundle: Command, makeCli: MakeCli, name: 'verify' | 'inspect', 
       if (!looked.ok) throw new CommandEnd(looked.error)
       show(cli, looked.value as Report)
     })
+}
+
+async function writePage(cli: Cli, dirs: readonly string[], { site, signer }: LookFlags, file: string): Promise<void> {
+  const { html, ...report } =
+    site === undefined ? await pageOf(cli, dirs, signer) : await onSite<PageView>(cli, site, 'bundle/page', { dirs })
+  const path = absolute(cli, file)
+  try {
+    writeFileSync(path, html)
+  } catch (error) {
+    return end(6, `${path} can't be written: ${(error as Error).message}.`)
+  }
+  cli.output.result({ ...report, html: path }, `${report.sentence}\nThe page is ${path}.`)
+}
+
+async function pageOf(cli: Cli, dirs: readonly string[], signer: string | undefined): Promise<PageView> {
+  const { pageWithoutSite } = await import('../federation/verify.ts')
+  const identity = signer === undefined ? undefined : readTextFile(cli, signer)
+  const page = asCommand(await pageWithoutSite(dirs, identity, cli.clock, cli.output.progress))
+  if (!page.ok) throw new CommandEnd(page.error)
+  return page.value
 }
 
 type ImportFlags = { dryRun?: boolean; map: string[]; merge: string[]; receipt?: string }

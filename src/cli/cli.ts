@@ -78,7 +78,7 @@ async function offline(
     const found = opened.value.commands.get(command)
     return found === undefined
       ? fail({ exit: 2, sentence: `There is no command ${command}.` })
-      : await found.run(opened.value.site, input, progress)
+      : await found.run(opened.value.site, input, progress, new AbortController().signal)
   } finally {
     await opened.value.close()
   }

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { absolute, type Cli, end, type MakeCli, onSite } from './cli.ts'
+import { addPeerListCommand } from './peer-list.ts'
+import { addPeerRuleCommands } from './peer-rules.ts'
 import { addPeerTrustCommands } from './peer-trust.ts'
 
 const TEXT_FILE_BYTES_MAX = 1024 * 1024
@@ -26,6 +28,8 @@ export function addPeerCommands(program: Command, makeCli: MakeCli): void {
       cli.output.result(added, added.sentence)
     })
   addPeerTrustCommands(peer, makeCli)
+  addPeerListCommand(peer, makeCli)
+  addPeerRuleCommands(peer, makeCli)
 }
 
 /** The text of a small file. Ends the command with a sentence if it cannot be read. */

@@ -1,5 +1,6 @@
 /** The command line as a whole: `holdfast COMMAND …`. */
 import { Command, CommanderError } from 'commander'
+import { addBucketCommands } from './bucket.ts'
 import { addBundleCommands } from './bundle.ts'
 import type { Cli } from './cli.ts'
 import { addDiskCommands } from './disk.ts'
@@ -30,6 +31,7 @@ export function buildProgram(makeCli: (options: { readonly json: boolean }) => C
   addSiteCommands(program, cli)
   addPeerCommands(program, cli)
   addBundleCommands(program, cli)
+  addBucketCommands(program, cli)
   return program
 }
 

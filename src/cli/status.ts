@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
 import type { DiskStatus, SiteStatus } from '../admin/commands/status.ts'
+import type { ScrubStatus } from '../admin/control.ts'
 import { type MakeCli, onSite } from './cli.ts'
 import { formatBytes, table } from './output.ts'
+import { hiddenText } from './peer-list.ts'
 
 export function addStatusCommand(program: Command, makeCli: MakeCli): void {
   program
@@ -16,9 +18,13 @@ export function addStatusCommand(program: Command, makeCli: MakeCli): void {
         `${status.name}: ${status.state}. ${status.sentence}`,
         `Coding ${status.dataShards} + ${status.parityShards}; ${status.survives} more ${status.survives === 1 ? 'disk' : 'disks'} may be lost without losing anything.`,
         `Change ${status.sequence}, generation ${status.generation}, epoch ${status.epoch}, ${status.buckets} buckets.`,
+        ...(status.hidden.versions === 0
+          ? []
+          : [`Removed by peers, and kept for "holdfast peer undo": ${hiddenText(status.hidden)}; "holdfast peer list" says of whom.`]),
         ...status.warnings,
         '',
         diskTable(status.disks),
+        ...scrubLines(status.scrub),
       ]
       cli.output.result(status, lines.join('\n'))
     })
@@ -30,6 +36,18 @@ export function diskTable(disks: readonly DiskStatus[]): string {
     ...disks.map((disk) => [disk.path, disk.state, [disk.reason, healed(disk)].filter(Boolean).join('; ')]),
   ])
 }
+
+/** What is known of the scrub: a line or two, behind an empty one. */
+export function scrubLines({ running, last }: ScrubStatus): string[] {
+  const how = running?.by === 'operator' ? '' : ' (slowly, by itself)'
+  const lines = running && [`Scrub${how}: ${formatBytes(running.doneBytes)} of ${formatBytes(running.totalBytes)} read.`]
+  const ended = last && [`Last scrubbed ${new Date(last.endedMs).toISOString()}: ${found(last)}.`]
+  const all = [...(lines ?? []), ...(ended ?? [])]
+  return all.length === 0 ? [] : ['', ...all]
+}
+
+const found = ({ repaired, remaining }: { readonly repaired: number; readonly remaining: number }): string =>
+  repaired + remaining === 0 ? 'nothing was wrong' : `${repaired} damaged places repaired, ${remaining} not to be repaired`
 
 const healed = (disk: DiskStatus): string | undefined =>
   disk.healed === undefined ? undefined : `${formatBytes(disk.healed.doneBytes)} of ${formatBytes(disk.healed.totalBytes)} filled`

@@ -12,6 +12,7 @@ import type { Clock } from '../environment.ts'
 import { done, fail, ok, type Result } from '../result.ts'
 import { DirectoryFile, writeFully } from './directory-file.ts'
 import type { Disk, DiskFault, DiskFile, DiskSpace, Lane, OpenOptions } from './disk.ts'
+import type { DiskHeld, DiskLock, DiskLocks, Inode } from './disk-locks.ts'
 import { isDiskPath, UNFINISHED_SUFFIX } from './disk-path.ts'
 import { type Back, type Call, DiskQueue } from './disk-queue.ts'
 
@@ -33,17 +34,29 @@ export async function openDirectoryDisk(options: DirectoryDiskOptions): Promise<
   return begun.ok ? ok(disk) : begun
 }
 
+/** The same for the process's own use of the disk as a whole: it is locked until it is closed. */
+export async function openLockedDisk(
+  options: DirectoryDiskOptions,
+  locks: DiskLocks,
+): Promise<Result<DirectoryDisk, DiskFault | DiskHeld>> {
+  const opened = await openDirectoryDisk(options)
+  if (!opened.ok) return opened
+  const locked = await opened.value.lock(locks)
+  if (locked.ok) return opened
+  opened.value.close()
+  return locked
+}
+
 const SMALL_FILE_BYTES_MAX = 1024 * 1024
 const { O_RDONLY, O_RDWR, O_WRONLY, O_CREAT, O_EXCL, O_TRUNC, O_DSYNC, O_DIRECT, O_DIRECTORY, O_NOFOLLOW } = fs.constants
 const MODE_FLAGS = { read: O_RDONLY, write: O_RDWR, create: O_RDWR | O_CREAT | O_EXCL }
-
-type Inode = { readonly dev: bigint; readonly ino: bigint }
 
 export class DirectoryDisk implements Disk {
   readonly directory: string
   readonly #identityFile: string
   readonly #queue: DiskQueue
   #directoryInode: Inode | undefined
+  #lock: DiskLock | undefined
   #identityInode: Inode | undefined
   readonly #files = new Set<DirectoryFile>()
   /** Its file system knows no O_DIRECT. */
@@ -69,6 +82,15 @@ export class DirectoryDisk implements Disk {
     const identity = await this.#inode(this.#identityFile)
     if (!identity.ok && identity.error !== 'not-found') return identity
     this.#identityInode = identity.ok ? identity.value : undefined
+    return done
+  }
+
+  /** Keeps other processes away from it until it is closed. */
+  async lock(locks: DiskLocks): Promise<Result<void, DiskHeld>> {
+    assert(this.#directoryInode !== undefined && this.#lock === undefined)
+    const taken = await locks.take(this.#directoryInode, this.directory)
+    if (!taken.ok) return taken
+    this.#lock = taken.value
     return done
   }
 
@@ -154,6 +176,7 @@ export class DirectoryDisk implements Disk {
   close(): void {
     this.#queue.distrust('gone')
     for (const file of this.#files) file.close()
+    this.#lock?.release()
   }
 
   #path(path: string): string {

@@ -2,8 +2,9 @@
 import { done, fail, ok, type Result } from '../result.ts'
 import type { Disk, DiskFault, DiskFile } from './disk.ts'
 import type { ExtentFolders } from './extent-folders.ts'
-import type { ExtentFault, SetDisks } from './extents.ts'
+import type { ExtentFault, Pace, SetDisks } from './extents.ts'
 import { type ExtentPlace, shardPosition } from './geometry.ts'
+import { openPastCache, type PastCacheFile } from './past-cache.ts'
 import {
   Cut,
   encodeShardHeader,
@@ -40,12 +41,12 @@ export class ShardRepair {
   }
 
   /** Every unit and the header. */
-  async verify(): Promise<Result<void, DiskFault | 'damaged'>> {
+  async verify(pace?: Pace): Promise<Result<void, DiskFault | 'damaged' | 'stopped'>> {
     const disk = this.#disk()
     if (disk === undefined) return fail('gone')
-    const file = await disk.open(this.#file, { mode: 'read', lane: 'data' })
+    const file = await (pace === undefined ? disk.open(this.#file, { mode: 'read', lane: 'data' }) : openPastCache(disk, this.#file))
     if (!file.ok) return this.#reported(file.error)
-    const intact = await this.#verifyFile(file.value)
+    const intact = await this.#verifyFile(file.value, pace)
     file.value.close()
     return intact.ok ? intact : this.#reported(intact.error)
   }
@@ -66,7 +67,9 @@ export class ShardRepair {
     file.value.close()
     if (!synced.ok) return this.#reported(synced.error)
     const named = await this.#folders.sync(disk, extentFolder(this.#place))
-    return named.ok ? this.verify() : this.#reported(named.error)
+    const read = named.ok ? await this.verify() : this.#reported(named.error)
+    // Without a pace nothing stops it.
+    return read.ok || read.error !== 'stopped' ? (read as Result<void, DiskFault | 'damaged'>) : fail('damaged')
   }
 
   get #file(): string {
@@ -78,7 +81,7 @@ export class ShardRepair {
   }
 
   /** Passes a fault on, and tells of it if it speaks against the disk of this shard. */
-  #reported<F extends ExtentFault | DiskFault>(fault: F): { readonly ok: false; readonly error: F } {
+  #reported<F extends ExtentFault | DiskFault | 'stopped'>(fault: F): { readonly ok: false; readonly error: F } {
     if (fault === 'gone' || fault === 'timeout' || fault === 'io') {
       this.#set.reportFault(this.#place.set, shardPosition(this.#place, this.#shard), fault)
     }
@@ -94,7 +97,7 @@ export class ShardRepair {
     return created.ok || created.error !== 'exists' ? created : disk.open(this.#file, { mode: 'write', lane: 'data' })
   }
 
-  async #verifyFile(file: DiskFile): Promise<Result<void, DiskFault | 'damaged'>> {
+  async #verifyFile(file: PastCacheFile, pace: Pace | undefined): Promise<Result<void, DiskFault | 'damaged' | 'stopped'>> {
     const header = await file.read(0, SHARD_HEADER_BYTES)
     if (!header.ok) return fail(header.error === 'short' ? 'damaged' : header.error)
     if (Buffer.compare(header.value, this.#header) !== 0) return fail('damaged')
@@ -102,6 +105,7 @@ export class ShardRepair {
       const bad = await this.#badUnits(file, from, to)
       if (!bad.ok) return bad
       if (bad.value.length > 0) return fail('damaged')
+      if ((await pace?.(this.#cut.recordsBytes(from, to, this.#shard))) === 'stop') return fail('stopped')
     }
     return done
   }
@@ -158,7 +162,7 @@ export class ShardRepair {
   }
 
   /** Of those, the ones that the file has not got intact. */
-  async #badUnits(file: DiskFile, from: number, to: number): Promise<Result<number[], DiskFault>> {
+  async #badUnits(file: PastCacheFile, from: number, to: number): Promise<Result<number[], DiskFault>> {
     const stored = this.#stored(from, to)
     if (stored.length === 0) return ok([])
     const whole = await file.read(this.#cut.recordOffset(from), this.#cut.recordsBytes(from, from + stored.length, this.#shard))

@@ -52,14 +52,17 @@ export interface ExtentReader {
   close(): void
 }
 
+/** Told how many bytes were read, answers when to go on, or that it is enough. */
+export type Pace = (bytes: number) => Promise<'go-on' | 'stop'> | undefined
+
 export interface ExtentStore {
   create(set: number, start: number, counter: number): ExtentWriter
   /** Bytes `from` to `to` (exclusive). */
   open(place: ExtentPlace, from: number, to: number): ExtentReader
   /** Rebuilds one shard from the others onto the disk at its position, durably, and reads it back. */
   rebuild(place: ExtentPlace, shard: number): Promise<Result<void, ExtentFault | DiskFault>>
-  /** Reads one shard through: every unit and the header. */
-  verify(place: ExtentPlace, shard: number): Promise<Result<void, DiskFault | 'damaged'>>
+  /** Reads one shard through: every unit and the header. With a `pace`, from the disk itself and not faster than that. */
+  verify(place: ExtentPlace, shard: number, pace?: Pace): Promise<Result<void, DiskFault | 'damaged' | 'stopped'>>
   /** Removes the files from every disk that is reachable. Faults are ignored: leftovers are found by the scrub. */
   remove(place: ExtentPlace): Promise<void>
 }

@@ -29,6 +29,34 @@ export async function readFoundDisk(disk: Disk): Promise<Result<FoundDisk, 'newe
   return ok({ disk, identity: identity.value, ...(generation === undefined ? { why: 'its generation is damaged' } : { generation }) })
 }
 
+/**
+ * Reads back the files of a disk that is in. Its identity is written again in place where it is not as it should be, since its inode tells that the disk is
+ * the same; of the generation it only says whether it is the one given.
+ */
+export async function checkDiskFiles(
+  disk: Disk,
+  identity: DiskIdentity,
+  number: number,
+): Promise<Result<{ readonly identity: 'whole' | 'mended'; readonly generation: 'whole' | 'bad' }, DiskFault>> {
+  const expected = encodeIdentity(identity)
+  const found = await disk.readFile(IDENTITY_FILE)
+  if (!found.ok) return found
+  const isWhole = Buffer.compare(found.value.subarray(0, expected.length), expected) === 0
+  const mended = isWhole ? done : await writeInPlace(disk, IDENTITY_FILE, expected)
+  if (!mended.ok) return mended
+  const generations = await readGenerations(disk)
+  const isNewest = generations.ok && newest(generations.value)?.generation.number === number
+  return ok({ identity: isWhole ? 'whole' : 'mended', generation: isNewest ? 'whole' : 'bad' })
+}
+
+async function writeInPlace(disk: Disk, name: string, content: Uint8Array): Promise<Result<void, DiskFault>> {
+  const file = await disk.open(name, { mode: 'write', lane: 'journal', dsync: true })
+  if (!file.ok) return file
+  const written = await file.value.write(0, [content])
+  file.value.close()
+  return written
+}
+
 /** Keeps the generation of one disk: in turn into two files of fixed size, in place, so that it needs no space and a torn write costs nothing. */
 export class GenerationFiles {
   readonly #disk: Disk
@@ -57,10 +85,7 @@ export class GenerationFiles {
 
   /** Durable when it answers. */
   async write(generation: Generation): Promise<Result<void, DiskFault>> {
-    const file = await this.#disk.open(GENERATION_FILES[this.#next], { mode: 'write', lane: 'journal', dsync: true })
-    if (!file.ok) return file
-    const written = await file.value.write(0, [encodeGeneration(generation)])
-    file.value.close()
+    const written = await writeInPlace(this.#disk, GENERATION_FILES[this.#next], encodeGeneration(generation))
     if (!written.ok) return written
     this.#next = this.#next === 0 ? 1 : 0
     return done

@@ -11,7 +11,7 @@ import { fail, ok, type Result } from '../result.ts'
 import type { Disk } from './disk.ts'
 import type { SetDisk } from './extents.ts'
 import { GenerationChain, staying } from './generation-chain.ts'
-import { GenerationFiles, isVacant, readFoundDisk } from './generation-files.ts'
+import { checkDiskFiles, GenerationFiles, isVacant, readFoundDisk } from './generation-files.ts'
 import type { Generation, GenerationSet, Member } from './identity.ts'
 import { hex, layPool, readWitness } from './pool-create.ts'
 import { type DiskPlace, decideStart, type StartDecision } from './pool-start.ts'
@@ -37,7 +37,7 @@ type Change = {
   /** Changes the members as they will be; a fault takes back nothing, so it decides first. */
   readonly edit: (draft: Draft) => ChangeFault | 'not-possible' | undefined
   /** A generation is written even if the members stay as they are. */
-  readonly always?: 'new-branch'
+  readonly always?: 'new-branch' | 'again'
   readonly answer: (result: Result<PoolView, ChangeFault | 'not-possible'>) => void
 }
 /** By set and position. */
@@ -199,7 +199,7 @@ export class Pool {
       this.#takeIn(draft, { set, position }, { diskId, state: 'healing', reason: 'replaced' }, { disk, files: files.value })
       return undefined
     })
-    if (result.ok) this.#disks.delete(old.diskId)
+    if (result.ok) this.#letGo(old.diskId)
     else this.#disks.delete(diskId)
     return result.ok ? result : fail(result.error === 'not-possible' ? 'read-only' : result.error)
   }
@@ -213,6 +213,21 @@ export class Pool {
       draft[set]![position] = { ...rest, state: 'in' }
       return undefined
     })
+  }
+
+  /** Reads back the identity and the generation of a disk that is in, and writes again what is not as it should be. */
+  async mendFiles(set: number, position: number): Promise<'whole' | 'mended' | 'failed'> {
+    const { poolId, sets, generation } = this.#view
+    const { dataShards, parityShards, disks } = sets[set]!
+    const { diskId, state } = disks[position]!
+    const disk = this.#disks.get(diskId)?.disk
+    if (state !== 'in' || disk === undefined) return 'failed'
+    const checked = await checkDiskFiles(disk, { poolId, diskId, set, position, dataShards, parityShards }, generation)
+    if (!checked.ok) return 'failed'
+    // A newer one may have been written meanwhile.
+    const isBad = checked.value.generation === 'bad' && this.#view.generation === generation && !this.#working
+    if (isBad && !(await this.#change(() => undefined, 'again')).ok) return 'failed'
+    return isBad || checked.value.identity === 'mended' ? 'mended' : 'whole'
   }
 
   /** For the view only; not kept. */
@@ -251,7 +266,7 @@ export class Pool {
     await this.#write(this.#draft(), forced)
   }
 
-  #change(edit: Change['edit'], always?: 'new-branch'): Promise<Result<PoolView, ChangeFault | 'not-possible'>> {
+  #change(edit: Change['edit'], always?: NonNullable<Change['always']>): Promise<Result<PoolView, ChangeFault | 'not-possible'>> {
     return new Promise((answer) => {
       this.#changes.push({ edit, answer, ...(always === undefined ? {} : { always }) })
       if (!this.#working) void this.#work()
@@ -282,7 +297,8 @@ export class Pool {
       return fail('read-only')
     }
     const newBranch = changes.some((change) => change.always === 'new-branch')
-    const unchanged = !newBranch && this.#readOnly === undefined && sameMembers(draft, this.#generation.sets)
+    const again = changes.some((change) => change.always === 'again')
+    const unchanged = !newBranch && !again && this.#readOnly === undefined && sameMembers(draft, this.#generation.sets)
     return unchanged ? ok(this.#view) : this.#write(draft, newBranch)
   }
 
@@ -339,10 +355,17 @@ export class Pool {
 
   /** Puts a disk into a place, healing. */
   #takeIn(draft: Draft, { set, position }: DiskPlace, member: Member, handle: Handle): void {
+    if (this.#disks.get(member.diskId)?.disk !== handle.disk) this.#letGo(member.diskId)
     this.#disks.set(member.diskId, handle)
     this.#lost.delete(member.diskId)
     this.#healed.delete(member.diskId)
     draft[set]![position] = { ...member, state: 'healing', directory: handle.disk.directory }
+  }
+
+  /** Nobody uses the disk through this opening of it any more. */
+  #letGo(diskId: string): void {
+    this.#disks.get(diskId)?.disk.close()
+    this.#disks.delete(diskId)
   }
 
   /** The disk that was opened anew, if it is the one with this id. */

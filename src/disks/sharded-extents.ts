@@ -6,7 +6,7 @@ import { ExtentFolders } from './extent-folders.ts'
 import { ShardedExtentReader } from './extent-reader.ts'
 import { ShardRepair } from './extent-repair.ts'
 import { ShardedExtentWriter } from './extent-writer.ts'
-import type { ExtentFault, ExtentReader, ExtentStore, ExtentWriter, SetDisks } from './extents.ts'
+import type { ExtentFault, ExtentReader, ExtentStore, ExtentWriter, Pace, SetDisks } from './extents.ts'
 import { type ExtentPlace, type Geometry, shardPosition } from './geometry.ts'
 import { extentFile } from './shard-file.ts'
 
@@ -44,8 +44,8 @@ export class ShardedExtents implements ExtentStore {
     return this.#repair(place, shard).rebuild()
   }
 
-  verify(place: ExtentPlace, shard: number): Promise<Result<void, DiskFault | 'damaged'>> {
-    return this.#repair(place, shard).verify()
+  verify(place: ExtentPlace, shard: number, pace?: Pace): Promise<Result<void, DiskFault | 'damaged' | 'stopped'>> {
+    return this.#repair(place, shard).verify(pace)
   }
 
   async remove(place: ExtentPlace): Promise<void> {

@@ -9,6 +9,7 @@ export type Collection =
   | 'peer-states'
   | 'peers'
   | 'peer-sites'
+  | 'peer-rules'
   | 'peer-holds'
   | 'peer-buckets'
   | 'exports'

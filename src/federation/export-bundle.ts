@@ -5,6 +5,7 @@
 import { resolve } from 'node:path'
 import { exitCode } from '../bundles/fault.ts'
 import { MiB } from '../bundles/format.ts'
+import { shortReceiptDigest } from '../bundles/receipt.ts'
 import { type BundleProgress, type BundleSummary, writeBundle } from '../bundles/write-bundle.ts'
 import type { Result } from '../result.ts'
 import { putDocuments } from './documents.ts'
@@ -179,13 +180,14 @@ function nowAndThen(progress: FederationProgress, total: number): (step: BundleP
 }
 
 async function noteDone(site: FederationSite, peer: Peer, plan: ExportPlan, summary: BundleSummary): Promise<void> {
-  const receiptKey = summary.receiptKeys.find((key) => key.site === peer.site)?.key ?? ''
-  const done = exportedDocument(summary.bundleId, {
+  const { bundleId, manifestDigest } = summary
+  const receiptKey = summary.receiptKeys.find((key) => key.site === peer.site)!.key
+  const done = exportedDocument(bundleId, {
     peer: peer.site,
     createdMs: plan.createdMs,
     origin: plan.statement.origin,
-    manifest: summary.manifestDigest,
-    receiptKey,
+    manifest: manifestDigest,
+    receiptCode: shortReceiptDigest(Buffer.from(receiptKey, 'hex'), bundleId, manifestDigest),
     buckets: plan.statement.buckets.map(({ bucket, brings }) => ({ bucket, ranges: brings })),
     acknowledgedMs: undefined,
     expiresMs: plan.expiresMs,

@@ -3,6 +3,7 @@
  * lost in the post. And which buckets it was sent, so that it may send changes of them.
  */
 import type { Fields } from '../bundles/json.ts'
+import { shortReceiptDigest } from '../bundles/receipt.ts'
 import type { FederationStore, Origin, Ranges } from '../store/store.ts'
 import { type DocumentChange, getJson, jsonDocument, RANGES_MAX, rangesField, readDocument } from './documents.ts'
 import type { Peer } from './peers.ts'
@@ -66,7 +67,8 @@ export type Exported = {
   readonly createdMs: number
   readonly origin: Origin
   readonly manifest: string
-  readonly receiptKey: string
+  /** Digest of the short receipt's code. */
+  readonly receiptCode: string
   readonly buckets: readonly Said[]
   readonly acknowledgedMs: number | undefined
   /** When the bundle expires; undefined in documents from before this was noted. */
@@ -84,7 +86,7 @@ export const PAST_EXPIRY_MS = 30 * DAY_MS
 
 /** From when on nobody needs to know of an export: its bundle is not taken any more, and its receipt has come or is not awaited any longer. */
 export function exportEndMs(name: string, content: Uint8Array): number {
-  const { createdMs, expiresMs, acknowledgedMs } = readDocument('exports', name, content, readExported)
+  const { createdMs, expiresMs, acknowledgedMs } = readDocument('exports', name, content, (fields) => readExported(fields, name))
   return (expiresMs ?? createdMs + EXPIRES_AFTER_MS) + (acknowledgedMs === undefined ? RECEIPT_AWAITED_MS : PAST_EXPIRY_MS)
 }
 
@@ -92,15 +94,19 @@ export const exportedDocument = (bundleId: string, exported: Exported): Document
   jsonDocument('exports', bundleId, { ...exported, acknowledgedMs: exported.acknowledgedMs ?? null })
 
 export const findExported = (store: FederationStore, bundleId: string): Promise<Exported | undefined> =>
-  getJson(store, 'exports', bundleId, readExported)
+  getJson(store, 'exports', bundleId, (fields) => readExported(fields, bundleId))
 
-function readExported(fields: Fields): Exported {
+function readExported(fields: Fields, bundleId: string): Exported {
+  const manifest = fields.hex('manifest', 48)
+  // Earlier ones kept the secret itself.
+  const receiptKey = fields.ifThere('receiptKey', (name) => fields.hex(name, 32))
   return {
     peer: fields.hex('peer', 16),
     createdMs: fields.integer('createdMs', 0, Number.MAX_SAFE_INTEGER),
     origin: fields.text('origin', 64) as Origin,
-    manifest: fields.hex('manifest', 48),
-    receiptKey: fields.hex('receiptKey', 32),
+    manifest,
+    receiptCode:
+      receiptKey === undefined ? fields.hex('receiptCode', 48) : shortReceiptDigest(Buffer.from(receiptKey, 'hex'), bundleId, manifest),
     buckets: fields.list('buckets', 0, RANGES_MAX, (bucket) => ({
       bucket: bucket.text('bucket', 80) as BucketOrigin,
       ranges: rangesField(bucket, 'ranges'),

@@ -9,6 +9,7 @@ import { type Applied, Applier } from './import-apply.ts'
 import { type Destination, type Destinations, nameOf } from './import-policy.ts'
 import { CONCURRENT_LISTED_MAX } from './import-report.ts'
 import { keyOf } from './operation.ts'
+import { keepRemovedMs, rulesOf } from './peer-rules.ts'
 import type { Peer } from './peers.ts'
 import { contains, NO_RANGES, RangesBuilder } from './ranges.ts'
 import { type FederationProgress, type FederationSite, Refusal, storeRefusal } from './site.ts'
@@ -41,7 +42,8 @@ export async function applyPass(
 ): Promise<Outcome> {
   const store = site.store.federation
   const outcome: Outcome = { applied: 0, returned: 0, already: 0, contentBytes: 0, concurrentCount: 0, concurrent: [], keptOut: new Map() }
-  const applier = new Applier(site.store, peer.name, (bucket, operation, applied) => note(outcome, bucket, operation, applied))
+  const keeping = { name: peer.name, keepRemovedMs: keepRemovedMs(await rulesOf(store, peer)) }
+  const applier = new Applier(site.store, keeping, (bucket, operation, applied) => note(outcome, bucket, operation, applied))
   let here: { readonly stated: StatedBucket; readonly bucket: Bucket; readonly frontier: Frontier; readonly held: Ranges } | undefined
   const own = store.openOperations()
   const twins = new Twins(site, peer)
@@ -100,8 +102,8 @@ async function withKnowledge(
   // All that comes back before it has its number by then.
   await applier.finish()
   const seen = new RangesBuilder()
-  for await (const { number, position } of store.operations(bucket.id, 1, await store.lastOperation(bucket.id)))
-    if (position.clock < operation.operation.position.clock) seen.add(number)
+  for await (const { number, position, madeUs } of store.operations(bucket.id, 1, await store.lastOperation(bucket.id)))
+    if ((madeUs ?? position.clock) < operation.operation.position.clock) seen.add(number)
   const frontier = { ...operation.operation.frontier, [store.origin]: seen.ranges }
   return { ...operation, operation: { ...operation.operation, frontier } }
 }

@@ -24,6 +24,7 @@ type Answer = { readonly answered: Promise<void> }
 export class Applier {
   readonly #store: Store
   readonly #peer: string
+  readonly #keepRemovedMs: number
   readonly #onApplied: (bucket: Bucket, operation: BatchOperation, applied: Applied) => void
   #inFlight = 0
   #inFlightBytes = 0
@@ -32,9 +33,15 @@ export class Applier {
   /** Ends when everything before was handed to the store. */
   #turn: Promise<void> = Promise.resolve()
 
-  constructor(store: Store, peer: string, onApplied: (bucket: Bucket, operation: BatchOperation, applied: Applied) => void) {
+  /** `keepRemovedMs`: how long what the peer removes can be brought back. */
+  constructor(
+    store: Store,
+    { name, keepRemovedMs }: { readonly name: string; readonly keepRemovedMs: number },
+    onApplied: (bucket: Bucket, operation: BatchOperation, applied: Applied) => void,
+  ) {
     this.#store = store
-    this.#peer = peer
+    this.#peer = name
+    this.#keepRemovedMs = keepRemovedMs
     this.#onApplied = onApplied
   }
 
@@ -99,7 +106,7 @@ export class Applier {
 
   async #answered(bucket: Bucket, operation: BatchOperation, staged: Result<StagedContent, StoreFault> | undefined): Promise<void> {
     if (staged?.ok === false) throw this.#refused(bucket, operation, staged.error)
-    const applied = await applyOne(this.#store.federation, bucket, operation, staged?.value)
+    const applied = await applyOne(this.#store.federation, bucket, operation, staged?.value, this.#keepRemovedMs)
     if (typeof applied === 'string') throw this.#refused(bucket, operation, applied)
     this.#onApplied(bucket, operation, applied)
   }
@@ -139,11 +146,13 @@ export async function applyOne(
   bucket: Bucket,
   { operation, origin, signedDigest, twin, evidence }: BatchOperation,
   content: StagedContent | undefined,
+  keepRemovedMs?: number,
 ): Promise<Applied | Exclude<ForeignFault, 'from-the-future'>> {
   const applied = await store.applyForeign({
     ...{ bucketId: bucket.id, from: origin, operation, digest: signedDigest, evidence: evidence() },
     ...(content === undefined ? {} : { content }),
     ...(twin === undefined ? {} : { twin }),
+    ...(keepRemovedMs === undefined ? {} : { keepRemovedMs }),
   })
   if (applied.ok) return applied.value
   return applied.error === 'from-the-future' ? { kind: 'from-the-future', concurrent: false } : applied.error

@@ -20,6 +20,7 @@ import { findPeerState, heard, refuseTooFewSigners } from './peer-state.ts'
 import { findPeerBySite, type Peer, peerDocument, peerSeen, trustOf } from './peers.ts'
 import { count, NO_RANGES, subtract } from './ranges.ts'
 import { pruneDocuments } from './retention.ts'
+import type { KindCount } from './rule-check.ts'
 import { type FederationFault, type FederationProgress, type FederationSite, opened, Refusal, refusable } from './site.ts'
 import { writeReceiptFile } from './state-files.ts'
 import type { Statement } from './statement.ts'
@@ -95,6 +96,8 @@ type Ready = {
   readonly peer: Peer
   readonly statement: Statement
   readonly destinations: Destinations
+  readonly kinds: readonly KindCount[]
+  readonly undoDays: number
 }
 type Checked = Ready | { readonly kind: 'report'; readonly report: ImportReport }
 
@@ -117,7 +120,7 @@ async function check(site: FederationSite, input: ImportInput, bundle: OpenBundl
   await checkNotAhead(site, peer, statement)
   await checkNoGap(site, bundle, statement)
   const destinations = await decideDestinations(site, peer, statement, input)
-  const { fresh, known, contentBytes } = await checkPass(site, peer, bundle, statement, destinations, progress)
+  const { fresh, known, contentBytes, kinds, undoDays } = await checkPass(site, peer, bundle, statement, destinations, progress)
   const free = await site.freeBytes?.()
   if (free !== undefined && contentBytes > free)
     throw new Refusal(
@@ -126,8 +129,11 @@ async function check(site: FederationSite, input: ImportInput, bundle: OpenBundl
       `This bundle brings ${contentBytes} bytes of content, and there is room for ${free}: make room, then run it again.`,
     )
   if (input.dryRun)
-    return { kind: 'report', report: importReport(bundle, peer, destinations, mode, { applied: fresh, already: known, contentBytes }) }
-  return { kind: 'ready', manifestDigest: bundle.manifestDigest, peer, statement, destinations }
+    return {
+      kind: 'report',
+      report: importReport(bundle, peer, destinations, mode, { applied: fresh, already: known, contentBytes, kinds, undoDays }),
+    }
+  return { kind: 'ready', manifestDigest: bundle.manifestDigest, peer, statement, destinations, kinds, undoDays }
 }
 
 /** Notes that the bundle was applied and what its sender holds of us, and gives the receipt. */
@@ -135,7 +141,7 @@ async function finish(
   site: FederationSite,
   input: ImportInput,
   bundle: OpenBundle,
-  { peer, statement, destinations }: Ready,
+  { peer, statement, destinations, kinds, undoDays }: Ready,
   outcome: Outcome,
 ): Promise<ImportReport> {
   const store = site.store.federation
@@ -169,7 +175,7 @@ async function finish(
       { keptOut: keptOutCount, receiptFile },
     )
   const { applied, returned, already, contentBytes, concurrent, concurrentCount } = outcome
-  const found = { applied, returned, already, contentBytes, concurrent, concurrentCount, receiptFile }
+  const found = { applied, returned, already, contentBytes, concurrent, concurrentCount, receiptFile, kinds, undoDays }
   return importReport(bundle, peer, destinations, { dryRun: false, nowMs, heardMs }, found)
 }
 

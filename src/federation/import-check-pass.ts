@@ -10,9 +10,11 @@ import { walkBundle } from './bundle-walk.ts'
 import { applyOne, foreignRefusal } from './import-apply.ts'
 import { STEPS_TOLD } from './import-apply-pass.ts'
 import { ahead } from './import-checks.ts'
-import { checkNotMergedThere, type Destination, type Destinations } from './import-policy.ts'
+import { checkNotMergedThere, type Destination, type Destinations, nameOf } from './import-policy.ts'
+import { rulesOf } from './peer-rules.ts'
 import type { Peer } from './peers.ts'
 import { contains, greatest, NO_RANGES } from './ranges.ts'
+import { type KindCount, RuleCheck } from './rule-check.ts'
 import type { FederationProgress, FederationSite } from './site.ts'
 import type { StatedBucket, Statement } from './statement.ts'
 import { isOwnHere, Twins } from './twins.ts'
@@ -23,6 +25,9 @@ export type CheckedBundle = {
   readonly known: number
   /** Of what is not here yet. */
   readonly contentBytes: number
+  readonly kinds: readonly KindCount[]
+  /** How long what they remove can be brought back. */
+  readonly undoDays: number
 }
 
 const KNOWN_TOGETHER = 64
@@ -37,6 +42,8 @@ export async function checkPass(
 ): Promise<CheckedBundle> {
   const store = site.store.federation
   const counts = { fresh: 0, known: 0, contentBytes: 0 }
+  const allowed = await rulesOf(store, peer)
+  const rules = new RuleCheck(peer, allowed)
   let here: Here | undefined
   let asked: Promise<void>[] = []
   const own = store.openOperations()
@@ -67,13 +74,14 @@ export async function checkPass(
       } else if (known) counts.known += 1
       else {
         counts.fresh += 1
+        rules.look(nameOf(here.destination), operation, stated.origin !== undefined)
         if (content.kind === 'here') counts.contentBytes += content.bytes
       }
       const done = counts.fresh + counts.known
       if (done % STEPS_TOLD === 1) progress({ what: 'Checking', done, total: statement.operations, unit: 'items' })
     }
     await Promise.all(asked)
-    return counts
+    return { ...counts, kinds: rules.end(), undoDays: allowed.undoDays }
   } finally {
     await own.close()
     await twins.close()

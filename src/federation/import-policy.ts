@@ -2,6 +2,7 @@
 import type { FederationStore } from '../store/store.ts'
 import type { Bucket, BucketName, SiteId } from '../store/terms.ts'
 import { wasExported } from './holdings.ts'
+import { type PeerRules, rulesOf } from './peer-rules.ts'
 import type { Peer } from './peers.ts'
 import { type FederationSite, Refusal } from './site.ts'
 import { type StatedBucket, type Statement, sectionsOf } from './statement.ts'
@@ -33,13 +34,16 @@ export async function decideDestinations(
   choices: BucketChoices,
 ): Promise<Destinations> {
   checkChoices(statement, choices)
+  const { buckets: allowed } = await rulesOf(site.store.federation, peer)
   const destinations = new Map<StatedBucket, Destination>()
   const taken = new Map<string, StatedBucket>()
   for (const stated of sectionsOf(statement)) {
     // What comes back goes where the other changes of its bucket go.
     const before = stated.origin === undefined ? undefined : [...destinations].find(([{ bucket }]) => bucket === stated.bucket)
-    const destination = before?.[1] ?? (await decide(site, peer, statement, stated, choices))
+    const destination = before?.[1] ?? (await decide(site, peer, statement, stated, choices, allowed))
     const name = nameOf(destination)
+    // What comes back is no change of the peer's: this site made and signed it.
+    if (stated.origin === undefined) checkAllowed(peer, allowed, stated, stated.deleted && destination.kind === 'made' ? stated.name : name)
     const other = stated.deleted ? undefined : taken.get(name)
     if (other !== undefined && before === undefined && destination.kind !== 'known')
       throw new Refusal(
@@ -55,6 +59,17 @@ export async function decideDestinations(
 
 export const nameOf = (destination: Destination): string =>
   destination.kind === 'made' ? destination.name : destination.kind === 'known' ? destination.bucket.name : destination.into.name
+
+function checkAllowed(peer: Peer, allowed: PeerRules['buckets'], stated: StatedBucket, name: string): void {
+  if (allowed === null || allowed.includes(name)) return
+  throw new Refusal(
+    5,
+    'not-allowed',
+    `${peer.name} sends changes of bucket ${stated.name}${name === stated.name ? '' : ` (${name} here)`}, and may change only ${allowed.join(', ') || 'no bucket'} here. ` +
+      `Nothing was changed. If it is wanted: holdfast peer set SITE ${peer.name} --bucket …, with all that it may change; then import again.`,
+    { denied: [{ bucket: name }] },
+  )
+}
 
 /** A choice about a bucket that is not there is a slip of the pen. */
 function checkChoices(statement: Statement, { map, merge }: BucketChoices): void {
@@ -74,6 +89,7 @@ async function decide(
   statement: Statement,
   stated: StatedBucket,
   { map, merge }: BucketChoices,
+  allowed: PeerRules['buckets'],
 ): Promise<Destination> {
   const store = site.store.federation
   const mapped = Object.hasOwn(map, stated.name) ? map[stated.name] : undefined
@@ -81,7 +97,10 @@ async function decide(
   const known = await store.findBucketByOrigin(position)
   const chosen = mapped !== undefined || merge.includes(stated.name)
   const returns = position.site === store.siteId && statement.returns.some(({ bucket }) => bucket === stated.bucket)
-  if (position.site !== peer.site && !returns && !(known !== undefined && (chosen || (await wasExported(store, peer, stated.bucket)))))
+  // Where an operator listed the buckets, the list says it all.
+  const isListed = known !== undefined && allowed?.includes(known.name) === true
+  const isExpected = returns || isListed
+  if (position.site !== peer.site && !isExpected && !(known !== undefined && (chosen || (await wasExported(store, peer, stated.bucket)))))
     throw new Refusal(
       5,
       'not-theirs',

@@ -4,6 +4,7 @@ import { shortReceipt } from '../bundles/receipt.ts'
 import { type Destination, type Destinations, nameOf } from './import-policy.ts'
 import { neverCompared, type Peer } from './peers.ts'
 import { count } from './ranges.ts'
+import { type KindCount, kindText } from './rule-check.ts'
 import { counted } from './words.ts'
 
 export type ImportedBucket = {
@@ -29,6 +30,10 @@ export type ImportReport = {
   readonly returned: number
   /** Of those applied. */
   readonly contentBytes: number
+  /** Their kinds; a change may be of two. */
+  readonly kinds: readonly KindCount[]
+  /** How long what they remove can be brought back. */
+  readonly undoDays: number
   /** Versions of which neither site had seen the other: both are kept. At most CONCURRENT_LISTED_MAX of them. */
   readonly concurrent: readonly { readonly bucket: string; readonly key: string }[]
   readonly concurrentCount: number
@@ -51,6 +56,8 @@ export type Found = Partial<
     | 'returned'
     | 'already'
     | 'contentBytes'
+    | 'kinds'
+    | 'undoDays'
     | 'concurrent'
     | 'concurrentCount'
     | 'firstAppliedMs'
@@ -77,7 +84,7 @@ export function importReport(
       already: 0,
       contentBytes: 0,
     },
-    ...{ concurrent: [], concurrentCount: 0, repairedRows: bundle.repairedRows(), receiptFile: null, ...found },
+    ...{ kinds: [], undoDays: 0, concurrent: [], concurrentCount: 0, repairedRows: bundle.repairedRows(), receiptFile: null, ...found },
     buckets: [...destinations].map(([stated, destination]) => ({
       ...{ name: stated.name, here: nameOf(destination), how: destination.kind, operations: count(stated.brings) },
     })),
@@ -106,22 +113,33 @@ function warningsOf(
 }
 
 function sentencesOf(report: Omit<ImportReport, 'sentence'>): string[] {
+  const short =
+    report.shortReceipt === null
+      ? []
+      : [`Short receipt, for paper or telephone, to be typed at ${report.from} after "bundle acknowledge SITE": ${report.shortReceipt}`]
   const { bundle, from, dryRun, firstAppliedMs, buckets, applied, already, concurrent, concurrentCount, repairedRows } = report
   if (firstAppliedMs !== null)
-    return [`Bundle ${bundle} was applied here already, first at ${new Date(firstAppliedMs).toISOString()}: nothing was changed.`]
+    return [`Bundle ${bundle} was applied here already, first at ${new Date(firstAppliedMs).toISOString()}: nothing was changed.`, ...short]
   const held = already === 0 ? '' : ` ${counted(already, 'change')} ${already === 1 ? 'is' : 'are'} here already.`
   const changes = `${counted(applied, 'change')} of ${counted(buckets.length, 'bucket')} from ${from}`
   const told = dryRun ? `Would apply ${changes}; nothing was changed.${held}` : `Applied bundle ${bundle}: ${changes}.${held}`
   const lost = `${counted(report.returned, 'change')} of this site itself, which it had lost, came back.`
   const moves = buckets.filter(({ how, name, here }) => how !== 'known' && (how === 'merged' || name !== here))
+  const deletes = report.kinds.find(({ kind }) => kind === 'deletes')
+  const undo =
+    report.undoDays === 0
+      ? 'what they remove is gone at once'
+      : `"holdfast peer undo" brings back what they remove, for ${counted(report.undoDays, 'day')}`
   const repaired = `${counted(repairedRows, 'damaged row')} of the media ${repairedRows === 1 ? 'was' : 'were'} rebuilt from parity.`
   const keys = concurrent.slice(0, 5).map(({ bucket: name, key }) => `${name}/${key}`)
   const both = `${counted(concurrentCount, 'version')} met another of which neither site had known; both are kept: ${keys.join(', ')}${concurrentCount > keys.length ? ', …' : ''}.`
   return [
     told,
+    ...(deletes === undefined ? [] : [`Among them: ${kindText(deletes)}; ${undo}.`]),
     ...moves.map(({ name, here, how }) => `Bucket ${name} ${how === 'merged' ? 'is merged with' : 'goes into'} ${here} here.`),
     ...(report.returned === 0 ? [] : [lost]),
     ...(repairedRows === 0 ? [] : [repaired]),
     ...(concurrentCount === 0 ? [] : [both]),
+    ...short,
   ]
 }

@@ -60,7 +60,7 @@ function changeFields(change: Operation['change'], digest: string | null): objec
   }
 }
 
-function partFields({ number, bytes, etag, modifiedMs, checksum }: Part): readonly (string | number)[] {
+export function partFields({ number, bytes, etag, modifiedMs, checksum }: Part): readonly (string | number)[] {
   const plain = [number, bytes, etag, modifiedMs]
   return checksum === undefined ? plain : [...plain, checksum.algorithm, checksum.type, checksum.value]
 }

@@ -21,7 +21,8 @@ export function removePeer(site: FederationSite, name: string): Promise<Result<P
       peerStateDocument(peer.site, { ...state, epoch: Math.max(state.epoch, peer.epoch) }),
     ])
     const after = state.revokedMs === null ? 'what it signs is refused as that of an unknown site' : 'its keys stay revoked'
-    return { name, site: peer.site, sentence: `Removed peer ${name}, site ${peer.site}: ${after}. What it sent before stays here.` }
+    const stays = 'What it sent before stays here, and what "peer set" said of it: that counts again if it is added again.'
+    return { name, site: peer.site, sentence: `Removed peer ${name}, site ${peer.site}: ${after}. ${stays}` }
   })
 }
 

@@ -1,16 +1,18 @@
 /** Looking at bundles: with a site's peers as trust, with one identity file, or without any. Nothing is changed. */
 import { approveBundle } from '../bundles/approve-bundle.ts'
 import { parsePublicIdentityText } from '../bundles/identity.ts'
-import { type InspectReport, inspectBundle } from '../bundles/inspect-bundle.ts'
+import { type InspectOptions, type InspectReport, inspectBundle } from '../bundles/inspect-bundle.ts'
 import type { Trust } from '../bundles/signature.ts'
 import { type VerifyReport, verifyBundle } from '../bundles/verify-bundle.ts'
 import type { Clock } from '../environment.ts'
 import type { Result } from '../result.ts'
 import type { SiteId } from '../store/terms.ts'
+import { bundlePage } from './bundle-page.ts'
+import { printable } from './html.ts'
 import { findPeerState, refuseTooFewSigners } from './peer-state.ts'
 import { findPeerBySite, trustOf } from './peers.ts'
 import { count } from './ranges.ts'
-import { type FederationFault, type FederationSite, opened, Refusal, refusable } from './site.ts'
+import { type FederationFault, type FederationProgress, type FederationSite, opened, Refusal, refusable } from './site.ts'
 import { parseStatement } from './statement.ts'
 import { counted } from './words.ts'
 
@@ -70,6 +72,44 @@ export function inspectWithoutSite(
   })
 }
 
+export type PageView = { readonly sentence: string; readonly html: string; readonly verdict: VerifyReport['verdict'] }
+
+/** The page of a bundle as this site sees it. Every byte is read. */
+export function pageForSite(
+  site: FederationSite,
+  dirs: readonly string[],
+  progress: FederationProgress,
+): Promise<Result<PageView, FederationFault>> {
+  return refusable(async () => {
+    const trust = await trustOf(site)
+    return page(dirs, { nowMs: site.clock.nowMs(), trust, identity: site.identity }, progress)
+  })
+}
+
+export function pageWithoutSite(
+  dirs: readonly string[],
+  identityText: string | undefined,
+  clock: Clock,
+  progress: FederationProgress,
+): Promise<Result<PageView, FederationFault>> {
+  return refusable(() => page(dirs, { nowMs: clock.nowMs(), trust: trustIn(identityText) }, progress))
+}
+
+async function page(
+  dirs: readonly string[],
+  options: InspectOptions & { readonly trust: Trust },
+  progress: FederationProgress,
+): Promise<PageView> {
+  const report = opened(await inspectBundle(dirs, options))
+  const { nowMs, trust } = options
+  const told = ({ doneBytes, totalBytes }: { readonly doneBytes: number; readonly totalBytes: number }): void =>
+    progress({ what: 'Checking', done: doneBytes, total: totalBytes, unit: 'bytes' })
+  const verified = await verifyBundle(dirs, trust, { nowMs, progress: told })
+  if (verified.verdict === 'refused')
+    throw new Refusal(verified.exit || 5, verified.fault ?? 'damaged', verified.sentences.join('\n'), verified)
+  return { sentence: verified.sentences.join('\n'), html: bundlePage({ report, verified, nowMs }), verdict: verified.verdict }
+}
+
 function trustIn(identityText: string | undefined): Trust {
   if (identityText === undefined) return () => undefined
   const identity = opened(parsePublicIdentityText(identityText))
@@ -97,6 +137,7 @@ function inspected(report: InspectReport): InspectView {
   const statement = report.statement === undefined ? undefined : parseStatement(report.statement)
   const lines = [
     `Bundle ${report.bundleId} of site ${sender.site}, fingerprint ${sender.fingerprint}, ${sender.known ? 'which is known here' : 'which is not known here'}.`,
+    ...(report.marking === undefined ? [] : [`Marked: ${report.marking}`]),
     `Made ${time(createdMs)}${expiresMs === undefined ? '' : `, ${report.expired === true ? 'expired' : 'expires'} ${time(expiresMs)}`}, for ${recipients.join(', ')}.`,
     `${counted(volumes, 'volume')} and ${counted(parityVolumes, 'parity volume')}, ${bytes} bytes.`,
     ...off.map(({ name, bytes: due, foundBytes }) =>
@@ -107,5 +148,5 @@ function inspected(report: InspectReport): InspectView {
       ({ name, brings, deleted }) => `${counted(count(brings), 'change')} of bucket ${name}${deleted ? ', which is deleted' : ''}.`,
     ),
   ]
-  return { ...report, sentence: lines.join('\n') }
+  return { ...report, sentence: lines.map(printable).join('\n') }
 }

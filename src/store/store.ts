@@ -266,6 +266,8 @@ export type Operation = {
   readonly change: Change
   /** What it was in an earlier epoch, if its origin had lost it and gave it another number when it came back. */
   readonly was?: { readonly origin: Origin; readonly number: number }
+  /** When it was made here, microseconds since 1970, if its position is that of a version which it brought back. Peers are not told. */
+  readonly madeUs?: number
 }
 
 export type Change =
@@ -288,6 +290,24 @@ export type Change =
   | { readonly kind: 'put-marker'; readonly key: string; readonly versionId: string; readonly replaces: Position | null }
   | { readonly kind: 'delete-version'; readonly key: string; readonly versionId: string; readonly target: Position }
   | { readonly kind: 'put-tags'; readonly key: string; readonly target: Position; readonly tags: Tags }
+
+/** A version that a peer removed: out of sight, its bytes still there. */
+export type HiddenVersion = {
+  readonly bucketId: BucketId
+  readonly key: string
+  readonly position: Position
+  readonly kind: 'object' | 'delete-marker'
+  /** Whether it was written as the null version. */
+  readonly wasNull: boolean
+  readonly bytes: number
+  readonly removedBy: SiteId
+  /** When it came to be here, and when it was removed, by the order in which changes were applied here. */
+  readonly madeAt: number
+  readonly removedAt: number
+  /** When it was removed here, and when its bytes will be given up. */
+  readonly removedMs: number
+  readonly untilMs: number
+}
 
 export type ForeignFault =
   | StoreFault
@@ -354,11 +374,28 @@ export interface FederationStore {
     readonly content?: StagedContent
     /** The number of the same change in an earlier epoch of its site, from the caller's own look at it: the new number takes the place of the old. */
     readonly twin?: Twin
+    /** How long versions that it removes can be brought back; 0: not at all. 30 days unless given. */
+    readonly keepRemovedMs?: number
   }): Promise<Result<{ readonly kind: 'applied' | 'already'; readonly concurrent: boolean }, ForeignFault>>
   /** The greatest stamp of any operation, own or imported: microseconds since 1970. */
   greatestClock(): Promise<number>
   /** Reads single operations; to be closed. Cheap where they are asked for in the order in which they came. */
   openOperations(): OperationReader
+  /** Versions that peers removed and that can still be brought back, by bucket, key and position; at most `max` behind `after`, the last one of the page before. */
+  listHidden(after: HiddenVersion | undefined, max: number): Promise<readonly HiddenVersion[]>
+  /** How many there are and what they hold, by the site that removed them. */
+  hiddenSums(): Promise<readonly { readonly site: SiteId; readonly versions: number; readonly bytes: number }[]>
+  /**
+   * Brings a hidden version back as a new one with the same bytes, in its old place among the versions of the key; `asNewest`: on top, if all that is above it was written
+   * by the site that removed it, when it did or later. A deleted bucket is back with it. False: it is not hidden (any more).
+   */
+  returnVersion(hidden: HiddenVersion, asNewest: boolean): Promise<Result<boolean, StoreFault | 'name-taken'>>
+  /** Deleted buckets that hold versions all the same, and the sites that deleted them. */
+  lostBuckets(): Promise<readonly { readonly bucket: Bucket; readonly deletedBy: readonly SiteId[] }[]>
+  /** Undoes the deletion of a bucket by an operation that it had not seen. False: it is there. */
+  returnBucket(id: BucketId): Promise<Result<boolean, StoreFault | 'name-taken'>>
+  /** Gives up the bytes of hidden versions, at most 500. Answers how many there were. */
+  dropHidden(hidden: readonly HiddenVersion[]): Promise<Result<number, StoreFault>>
   /** Small journaled documents of the federation (peers, receipts, what was imported when), by collection and name, at most 1 MiB each. */
   getDocument(collection: string, name: string): Promise<Uint8Array | undefined>
   listDocuments(collection: string, after: string, max: number): Promise<readonly { readonly name: string; readonly content: Uint8Array }[]>

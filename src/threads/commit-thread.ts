@@ -53,7 +53,7 @@ export async function runCommitThread(
     if (message.kind === 'stop') {
       void close().then(() => send({ kind: 'stopped' }))
     } else if (message.what === 'commits') serveCommits(message.port, engine.addLane())
-    else if (message.what === 'control') serveControl(message.port, engineControl(engine, clock))
+    else if (message.what === 'control') serveControl(message.port, engineControl(opened.value, clock))
     else serveFeed(message.port, engine.journal)
   })
   send({ kind: 'ready', name, site, epoch, start, board: engine.board.memory, view: engine.pool.view })

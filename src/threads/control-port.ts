@@ -1,11 +1,16 @@
 /** The engine's `SiteControl`, asked from the main thread. */
 import type { MessagePort } from 'node:worker_threads'
-import type { EngineStatus, HealProgress, SiteControl } from '../admin/control.ts'
+import type { EngineStatus, HealProgress, ReplaceRequest, ScrubRefusal, ScrubReport, SiteControl } from '../admin/control.ts'
 import type { Result } from '../result.ts'
 
+type ScrubOptions = { readonly bytesPerSecond?: number }
+
 type Ask =
+  | { readonly number: number; readonly call: 'scrub'; readonly options: ScrubOptions }
+  /** Nobody waits for what was asked under this number any more. */
+  | { readonly number: number; readonly call: 'stop' }
   | { readonly number: number; readonly call: 'status' }
-  | { readonly number: number; readonly call: 'replace-disk'; readonly oldDirectory: string; readonly newDirectory: string }
+  | { readonly number: number; readonly call: 'replace-disk'; readonly request: ReplaceRequest }
   | { readonly number: number; readonly call: 'begin-epoch'; readonly epoch: number; readonly clock: number }
 type Answer = { readonly number: number } & (
   | { readonly progress: HealProgress }
@@ -27,8 +32,15 @@ export class ControlPort implements SiteControl {
     return this.#ask<EngineStatus>((number) => ({ number, call: 'status' }))
   }
 
-  replaceDisk(oldDirectory: string, newDirectory: string, progress: (step: HealProgress) => void): Promise<Result<void, string>> {
-    return this.#ask<Result<void, string>>((number) => ({ number, call: 'replace-disk', oldDirectory, newDirectory }), progress)
+  replaceDisk(request: ReplaceRequest, progress: (step: HealProgress) => void): Promise<Result<void, string>> {
+    return this.#ask<Result<void, string>>((number) => ({ number, call: 'replace-disk', request }), progress)
+  }
+
+  scrub(options: ScrubOptions, progress: (step: HealProgress) => void, signal: AbortSignal): Promise<Result<ScrubReport, ScrubRefusal>> {
+    return this.#ask<Result<ScrubReport, ScrubRefusal>>((number) => {
+      signal.addEventListener('abort', () => this.#send({ number, call: 'stop' }))
+      return { number, call: 'scrub', options }
+    }, progress)
   }
 
   beginEpoch(epoch: number, clock: number): Promise<Result<void, unknown>> {
@@ -47,29 +59,45 @@ export class ControlPort implements SiteControl {
         if ('thrown' in answer) reject(new Error(answer.thrown))
         else resolve(answer.value as T)
       })
-      this.#port.postMessage(make(number))
+      this.#send(make(number))
     })
+  }
+
+  #send(ask: Ask): void {
+    this.#port.postMessage(ask)
   }
 }
 
 /** The commit thread's side. */
 export function serveControl(port: MessagePort, control: SiteControl): void {
   const send = (answer: Answer): void => port.postMessage(answer)
-  const work = (ask: Ask): Promise<unknown> => {
+  const underWay = new Map<number, AbortController>()
+  const run = (ask: Exclude<Ask, { readonly call: 'stop' }>, signal: AbortSignal): Promise<unknown> => {
+    const progress = (progress: HealProgress): void => send({ number: ask.number, progress })
     switch (ask.call) {
       case 'status':
         return control.status()
+      case 'scrub':
+        return control.scrub(ask.options, progress, signal)
       case 'replace-disk':
-        return control.replaceDisk(ask.oldDirectory, ask.newDirectory, (progress) => send({ number: ask.number, progress }))
+        return control.replaceDisk(ask.request, progress)
       case 'begin-epoch':
         return control.beginEpoch(ask.epoch, ask.clock)
     }
   }
   port.on('message', (ask: Ask) => {
     const { number } = ask
-    work(ask).then(
-      (value) => send({ number, value }),
-      (error: unknown) => send({ number, thrown: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
-    )
+    if (ask.call === 'stop') {
+      underWay.get(number)?.abort()
+      return
+    }
+    const stop = new AbortController()
+    underWay.set(number, stop)
+    run(ask, stop.signal)
+      .finally(() => underWay.delete(number))
+      .then(
+        (value) => send({ number, value }),
+        (error: unknown) => send({ number, thrown: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+      )
   })
 }

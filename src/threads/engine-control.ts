@@ -1,30 +1,48 @@
 /** `SiteControl` over the engine itself, in the thread that has it. */
 
 import { mkdir } from 'node:fs/promises'
-import type { SiteControl } from '../admin/control.ts'
-import { openDirectoryDisk } from '../disks/directory-disk.ts'
-import { IDENTITY_FILE } from '../disks/identity.ts'
+import type { ScrubRefusal, ScrubReport, SiteControl } from '../admin/control.ts'
+import { describeHeld } from '../disks/disk-locks.ts'
+import { whyNotReplace } from '../disks/replacement.ts'
 import { checkDisks } from '../disks/watch-disks.ts'
 import type { Clock } from '../environment.ts'
 import { fail, ok, type Result } from '../result.ts'
 import type { Engine } from '../store/local/engine.ts'
+import type { LocalSite } from '../store/local/open-site.ts'
+import type { ScrubFault } from '../store/local/scrub.ts'
 
 const PROGRESS_PERIOD_MS = 200
 
-export function engineControl(engine: Engine, clock: Clock): SiteControl {
+export function engineControl({ engine, openDisk }: Pick<LocalSite, 'engine' | 'openDisk'>, clock: Clock): SiteControl {
   return {
     async status() {
       // Whoever has just pulled a disk wants to see it out.
       await checkDisks(engine.pool)
-      return { pool: engine.pool.view, sequence: engine.journal.nextSequence - 1, shardsToRepair: engine.healing.shardsToRepair }
+      const { pool, journal, healing, scrub } = engine
+      return { pool: pool.view, sequence: journal.nextSequence - 1, shardsToRepair: healing.shardsToRepair, scrub: scrub.status }
     },
     beginEpoch: (epoch, clockUs) => engine.beginEpoch(epoch, clockUs),
-    async replaceDisk(oldDirectory, newDirectory, progress): Promise<Result<void, string>> {
+    async scrub(options, progress, signal): Promise<Result<ScrubReport, ScrubRefusal>> {
+      const scrubbing = engine.scrub.run({ ...options, signal })
+      const stop = repeat(clock, () => {
+        const { running } = engine.scrub.status
+        if (running?.by === 'operator') progress(running)
+      })
+      const scrubbed = await scrubbing
+      stop()
+      if (scrubbed.ok) return scrubbed
+      return fail({ exit: scrubbed.error === 'index-damaged' ? 3 : 5, sentence: NOT_SCRUBBED[scrubbed.error] })
+    },
+    async replaceDisk({ oldDirectory, newDirectory, force }, progress): Promise<Result<void, string>> {
       const slot = engine.pool.view.sets.flatMap((set) => set.disks).find((disk) => disk.directory === oldDirectory)
       if (slot === undefined) {
         const known = engine.pool.view.sets.flatMap((set) => set.disks.map((disk) => disk.directory)).join(', ')
         return fail(`${oldDirectory} is no disk of this site; its disks are ${known}.`)
       }
+      // What is out by now need not be found out by hand.
+      await checkDisks(engine.pool)
+      const refused = whyNotReplace(engine.pool.view.sets[slot.set]!, slot.position, { force })
+      if (refused !== undefined) return fail(refused)
       try {
         await mkdir(newDirectory, { recursive: true, mode: 0o700 })
       } catch (error) {
@@ -32,7 +50,8 @@ export function engineControl(engine: Engine, clock: Clock): SiteControl {
           `${newDirectory} can't be made (${(error as NodeJS.ErrnoException).code}): choose a directory that Holdfast may write to.`,
         )
       }
-      const disk = await openDirectoryDisk({ directory: newDirectory, identityFile: IDENTITY_FILE, clock })
+      const disk = await openDisk(newDirectory)
+      if (!disk.ok && typeof disk.error === 'object') return fail(describeHeld(newDirectory, disk.error))
       if (!disk.ok) return fail(`${newDirectory} can't be opened (${disk.error}): choose a directory that Holdfast may read and write.`)
       const replaced = await engine.pool.replaceDisk(slot.set, slot.position, disk.value)
       if (!replaced.ok) {
@@ -49,6 +68,24 @@ const REFUSED = {
   'read-only': 'The site is read-only: holdfast status says which disks have to come back first.',
 }
 
+const NOT_SCRUBBED: Readonly<Record<ScrubFault, string>> = {
+  'under-way': 'Another scrub is under way: holdfast disk status shows how far it is. Wait for its end, or stop that command.',
+  'read-only': 'The site is read-only, so nothing could be repaired: holdfast status says which disks have to come back first.',
+  'index-damaged': 'The index is damaged: restart the server, which makes it anew from the journal, then scrub again.',
+  stopped: 'The scrub was stopped. What was repaired until then stays repaired.',
+}
+
+/** Does it now and again; the returned function ends that. */
+function repeat(clock: Clock, act: () => void): () => void {
+  let cancel: () => void
+  const next = (): void => {
+    act()
+    cancel = clock.timer(PROGRESS_PERIOD_MS, next)
+  }
+  next()
+  return () => cancel()
+}
+
 async function heal(
   engine: Engine,
   set: number,
@@ -57,16 +94,12 @@ async function heal(
   progress: (step: { doneBytes: number; totalBytes: number }) => void,
 ): Promise<Result<void, string>> {
   // Healing may have been begun by the engine itself already: what it has done is in the view.
-  let stopped = false
-  const look = (): void => {
-    if (stopped) return
+  const stop = repeat(clock, () => {
     const healed = engine.pool.view.sets[set]?.disks[position]?.healed
     if (healed !== undefined) progress(healed)
-    clock.timer(PROGRESS_PERIOD_MS, look)
-  }
-  look()
+  })
   const healed = await engine.healing.healDisk(set, position)
-  stopped = true
+  stop()
   if (healed.ok || engine.pool.view.sets[set]?.disks[position]?.state === 'in') return ok(undefined)
   const why = {
     'disk-failed': 'the new disk failed, or was taken away',

@@ -8,6 +8,7 @@ import {
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
+  ListObjectVersionsCommand,
   PutBucketVersioningCommand,
   PutObjectCommand,
   PutObjectTaggingCommand,
@@ -132,6 +133,18 @@ beforeAll(async () => {
   holdfastOk('peer', 'add', join(home, 'bravo'), join(home, 'alpha.identity'), '--name', 'alpha')
   holdfastOk('bundle', 'export', join(home, 'alpha'), '--to', 'bravo', '--out', join(home, 'stick'))
   holdfastOk('bundle', 'import', join(home, 'bravo'), join(home, 'stick'), '--map', 'plain=imported')
+  // What alpha removes from now on is brought back at bravo.
+  const harm = await serveSite(join(home, 'alpha'))
+  const { Versions = [] } = await clientOf(harm).send(new ListObjectVersionsCommand({ Bucket: 'kept' }))
+  const doomed = Versions.filter(({ Key }) => Key !== 'three')
+  for (const { Key, VersionId } of doomed) await clientOf(harm).send(new DeleteObjectCommand({ Bucket: 'kept', Key, VersionId }))
+  await clientOf(harm).send(new PutObjectCommand({ Bucket: 'plain', Key: 'a/b', Body: 'spoilt' }))
+  await clientOf(harm).send(new DeleteObjectCommand({ Bucket: 'plain', Key: 'copied whole' }))
+  held.set('alpha', await readAll(clientOf(harm)))
+  expect(await harm.stop()).toBe(0)
+  holdfastOk('bundle', 'export', join(home, 'alpha'), '--to', 'bravo', '--out', join(home, 'second stick'))
+  holdfastOk('bundle', 'import', join(home, 'bravo'), join(home, 'second stick'))
+  expect(holdfastOk('peer', 'undo', join(home, 'bravo'), 'alpha', '--since', '1h')).toContain(`Brought back ${doomed.length + 2} versions`)
   const bravo = await serveSite(join(home, 'bravo'))
   const client = clientOf(bravo)
   await client.send(new PutObjectCommand({ Bucket: 'imported', Key: 'added here', Body: bytesFor('added here', 400_000) }))

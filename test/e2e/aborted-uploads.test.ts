@@ -24,7 +24,7 @@ import {
 import { clientOf } from './site-contents.ts'
 
 const MIB = 1024 * 1024
-const UPLOADS = 300
+const UPLOADS = 160
 const AT_ONCE = 20
 
 describe.each(['uws', 'node'])('the %s adapter', (adapter) => {
@@ -96,5 +96,5 @@ describe.each(['uws', 'node'])('the %s adapter', (adapter) => {
     }
     expect(residentBytes() - warm).toBeLessThan(64 * MIB)
     expect((await client.send(new ListObjectsV2Command({ Bucket: 'bucket' }))).KeyCount).toBe(0)
-  })
+  }, 180_000)
 })

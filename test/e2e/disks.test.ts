@@ -165,6 +165,28 @@ describe('a site of 2 + 2', () => {
     await expectEverything()
   })
 
+  test('replaces a disk that works, but not the wrong one while another is out', async () => {
+    await begin()
+    const renewed = (position: number): string => join(directory, '..', `new-${number}-${position}`)
+    expect(holdfastOk('disk', 'replace', directory, disk(2), renewed(2))).toContain(`${renewed(2)} is in: every journal segment and shard`)
+    expect(states()).toBe('in in in in')
+    takeAway(1)
+    const wrong = holdfast('disk', 'replace', directory, disk(3), renewed(3))
+    expect([wrong.code, wrong.err]).toEqual([
+      5,
+      expect.stringContaining(`${disk(3)} is in and works; what needs care is ${disk(1)} (out).`),
+    ])
+    expect(states()).toBe('out in in in')
+    holdfastOk('disk', 'replace', directory, disk(3), renewed(3), '--force')
+    holdfastOk('disk', 'replace', directory, disk(1), renewed(1))
+    expect(states()).toBe('in in in in')
+    await store('large-after', LARGE_BYTES)
+    takeAway(4)
+    renameSync(renewed(2), away(2))
+    await until(() => states() === 'in out in out')
+    await expectEverything()
+  })
+
   test('refuses clearly what it cannot do without three disks, and is whole again when they return', async () => {
     await begin()
     takeAway(1, 2, 3)

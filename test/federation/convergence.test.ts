@@ -1,8 +1,10 @@
 /** Whatever two sites do, whichever bundles and receipts get lost: once both have heard of all, they hold the same. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { digestBucket } from '../../src/federation/bucket-digest.ts'
+import { undo } from '../../src/federation/undo.ts'
 import { Chance } from '../sim/chance.ts'
-import { listing, newPath, type TestSite, twoSites, value } from './sites.ts'
+import { listing, newPath, noProgress, type TestSite, twoSites, value } from './sites.ts'
 
 const SEEDS = process.env.HOLDFAST_TEST_SEED === undefined ? [1, 2, 3] : [Number(process.env.HOLDFAST_TEST_SEED)]
 
@@ -61,10 +63,17 @@ test.each(SEEDS)(
       for (let change = 0; change < 15; change++) await randomChange(chance, chance.below(2) === 0 ? a : b)
       if (chance.below(3) > 0) await carry(chance, a, b, false)
       if (chance.below(3) > 0) await carry(chance, b, a, false)
+      const [site, peer] = chance.below(2) === 0 ? [a, b] : [b, a]
+      const since = chance.below(2) === 0 ? { sinceMs: 0 } : {}
+      if (chance.below(2) === 0) value(await undo(site.federation, { peer: peer.name, dryRun: false, forget: false, ...since }, noProgress))
     }
     await carry(chance, a, b, true)
     await carry(chance, b, a, true)
     expect(await listing(b), `seed ${seed}`).toEqual(await listing(a))
+    for (const bucket of BUCKETS) {
+      const digest = async (site: TestSite) => value(await digestBucket(site.federation, { bucket, content: true }, noProgress)).digest
+      expect(await digest(b), `seed ${seed}`).toBe(await digest(a))
+    }
     expect(value(await a.export(b, newPath('none'))).bundle).toBeNull()
     expect(value(await b.export(a, newPath('none'))).bundle).toBeNull()
   },

@@ -1,7 +1,9 @@
 /** Sites that were restored from an older copy, and clones: they stop, begin a new epoch, and nothing that either side acknowledged is lost. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { documents, listing, newPath, TestSite, twoSites, value } from './sites.ts'
+import { formerRemovers, setPeer } from '../../src/federation/peer-rules.ts'
+import { undo } from '../../src/federation/undo.ts'
+import { documents, listing, newPath, noProgress, TestSite, twoSites, value } from './sites.ts'
 
 const HOUR_MS = 3600 * 1000
 
@@ -115,6 +117,50 @@ describe('a site that was restored from an older copy', () => {
       ok: false,
       error: { exit: 5, kind: 'earlier-epoch', sentence: expect.stringMatching(/epoch 1 of alpha, which has begun epoch 2/) },
     })
+  }, 60_000)
+
+  test('deletes that come back can be undone, its own and those of the peer, whatever the peer may do', async () => {
+    const { a, b } = await restored()
+    value(await setPeer(a.federation, { peer: 'beta', deny: ['configuration'] }))
+    await a.put('plain', 'one', 'plain after the restore')
+    value(await a.newEpoch())
+    await carry(a, b)
+    const out = newPath('bundle')
+    value(await b.export(a, out))
+    const would = value(await a.import(out, { dryRun: true }))
+    expect(would.kinds.find(({ kind }) => kind === 'deletes')?.count).toBe(2)
+    value(await a.import(out, { receiptFile: newPath('receipt') }))
+    expect((await listing(a)).join('\n')).not.toMatch(/doomed|plain as it was/)
+    const { siteId } = a.federation.store.federation
+    expect(await formerRemovers(a.federation, [{ site: b.federation.store.federation.siteId }])).toEqual([
+      { site: siteId, versions: 1, bytes: 13, isThisSite: true },
+    ])
+    const back = value(await undo(a.federation, { peer: siteId, dryRun: false, forget: false }, noProgress))
+    expect(back).toMatchObject({ versions: 1, listed: [{ bucket: 'files', key: 'doomed' }] })
+    await converge(a, b)
+    expect((await listing(a)).join('\n')).toContain('doomed')
+    expect(await listing(a)).toEqual(await listing(b))
+  }, 60_000)
+
+  test('a deletion of a bucket that comes back had not seen what an undo brought back into it meanwhile', async () => {
+    const { a, b } = await twoSites()
+    await a.make('files', 'enabled')
+    await carry(a, b)
+    const version = await b.put('files', 'x', 'of b')
+    await carry(b, a)
+    await b.remove('files', 'x', version)
+    await carry(b, a)
+    const copy = await a.copied()
+    value(await a.store.deleteBucket((await a.bucket('files')).id))
+    await carry(a, b)
+    expect(await b.store.listBuckets()).toEqual([])
+    await a.restore(copy)
+    value(await a.newEpoch())
+    const undone = value(await undo(a.federation, { peer: 'beta', dryRun: false, forget: false }, noProgress))
+    expect(undone.versions).toBe(1)
+    await converge(a, b)
+    expect((await listing(a)).join('\n')).toContain('files/["x"')
+    expect(await listing(a)).toEqual(await listing(b))
   }, 60_000)
 
   test('nothing that a peer acknowledged travels again with its bytes, unless in full', async () => {

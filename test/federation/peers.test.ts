@@ -129,8 +129,15 @@ test('a receipt acknowledges no more than its bundle held', async () => {
 test('a short receipt acknowledges the whole bundle', async () => {
   const out = newPath('bundle')
   value(await a.export(b, out))
-  const { shortReceipt } = value(await b.import(out, { dryRun: false }))
+  const { shortReceipt, sentence } = value(await b.import(out, { dryRun: false }))
   expect(shortReceipt).toMatch(/^([0-9A-Z]{4}-){13}[0-9A-Z]{4}$/)
+  expect(sentence).toContain(shortReceipt)
+  expect(value(await b.import(out)).sentence).toContain(shortReceipt)
+  // Nothing that is kept of the export on the disks would do to make one.
+  const [kept] = (await documents(a)).filter((line) => line.includes('"acknowledgedMs":null'))
+  expect(kept).toMatch(/"receiptCode":"[0-9a-f]{96}"/)
+  expect(kept).not.toContain('receiptKey')
+  expect(await b.acknowledge(shortReceipt!)).toMatchObject({ ok: false, error: { exit: 5, kind: 'unknown-bundle' } })
   const typo = shortReceipt!.replace(/^./, (first) => (first === 'Z' ? 'Y' : 'Z'))
   expect(await a.acknowledge(typo)).toMatchObject({ ok: false, error: { exit: 5 } })
   value(await a.acknowledge(`${shortReceipt!.toLowerCase()}\n`))

@@ -138,6 +138,11 @@ export class TestSite {
     return made
   }
 
+  /** Starts again from the journal alone. */
+  loseIndex(): Promise<void> {
+    return this.restarted({ index: 'removed' })
+  }
+
   async #open(): Promise<void> {
     this.#local = value(await openLocalSite({ siteDirectory: this.directory, clock: this.#clock, random: realRandom }))
     this.#isOpen = true

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { AdminCommand, AdminSite } from '../../src/admin/command.ts'
+import { diskScrub } from '../../src/admin/commands/disk-scrub.ts'
 import { ADMIN_COMMANDS } from '../../src/admin/commands/index.ts'
 import { checkRootKeys, readRootKeys, saveRootKeys } from '../../src/admin/site-keys.ts'
 import { type AdminServer, serveAdminSocket } from '../../src/admin/socket-server.ts'
@@ -95,7 +96,7 @@ test('a body that is not JSON, or more than 1 MiB of it, is refused with a sente
 
 test('commands that need texts refuse whatever else stands in their place', async () => {
   const asking = [...ADMIN_COMMANDS.values()].filter(
-    ({ name }) => !/^(status|disk\/status|site\/(identity|keys|rotate-key|new-epoch)|peer\/list)$/.test(name),
+    ({ name }) => !/^(status|disk\/status|disk\/scrub|site\/(identity|keys|rotate-key|new-epoch)|peer\/list)$/.test(name),
   )
   const wrong = fc.oneof(
     fc.jsonValue().filter((value) => typeof value !== 'string' && !Array.isArray(value)),
@@ -107,9 +108,20 @@ test('commands that need texts refuse whatever else stands in their place', asyn
   const input = fc.oneof(fc.dictionary(fc.constantFrom(...fields), wrong), fc.constantFrom(null, 1, 'text', [], true))
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(...asking), input, async (command, given) => {
-      expect(await command.run(site, given, () => undefined)).toMatchObject({ ok: false, error: { exit: 2 } })
+      expect(await command.run(site, given, () => undefined, new AbortController().signal)).toMatchObject({ ok: false, error: { exit: 2 } })
     }),
     seeded({ numRuns: 500 }),
+  )
+})
+
+test('a scrub refuses a rate that is none', async () => {
+  const rate = fc.oneof(fc.constantFrom(null, 0, -1, 1.5, Number.NaN, 2 ** 60, '1000', [], {}), fc.string())
+  await fc.assert(
+    fc.asyncProperty(rate, async (bytesPerSecond) => {
+      const refused = await diskScrub.run(site, { bytesPerSecond }, () => undefined, new AbortController().signal)
+      expect(refused).toMatchObject({ ok: false, error: { exit: 2 } })
+    }),
+    seeded({ numRuns: 100 }),
   )
 })
 

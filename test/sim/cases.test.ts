@@ -2,50 +2,11 @@
 import { describe, expect, test, vi } from 'vitest'
 import { fail } from '../../src/result.ts'
 import type { StagedContent } from '../../src/store/store.ts'
-import type { Bucket, BucketId } from '../../src/store/terms.ts'
+import type { BucketId } from '../../src/store/terms.ts'
+import { Case } from './case.ts'
 import type { DiskSnapshot } from './simulated-disk.ts'
-import { SimulatedEnclave } from './simulated-enclave.ts'
-import { checkStore } from './store-check.ts'
-import { makeBuckets, readAll, StoreClients } from './store-clients.ts'
-import { type ModelBucket, StoreModel } from './store-model.ts'
-
-/** A site, its clients, and the model of what they were told. */
-class Case {
-  readonly enclave: SimulatedEnclave
-  readonly model = new StoreModel()
-  readonly buckets: ReadonlyMap<ModelBucket, Bucket>
-
-  private constructor(enclave: SimulatedEnclave, buckets: ReadonlyMap<ModelBucket, Bucket>) {
-    this.enclave = enclave
-    this.buckets = buckets
-  }
-
-  static async of(seed: number, disks: number, parity: number): Promise<Case> {
-    const enclave = await SimulatedEnclave.make({ seed, disks, parity })
-    const buckets = await enclave.run(makeBuckets(enclave.store))
-    if (buckets === undefined) throw new Error('no buckets could be made')
-    return new Case(enclave, buckets)
-  }
-
-  /** Clients work; answers how many changes went well. */
-  async work(operations = 30): Promise<number> {
-    const { enclave, model, buckets } = this
-    const clients = new StoreClients({ model, store: enclave.store, world: enclave.world, buckets })
-    await enclave.run(clients.work(3, operations))
-    return clients.counts.done
-  }
-
-  async check(label: string, where = this.enclave): Promise<void> {
-    const doubts = where === this.enclave ? 'resolved' : 'kept'
-    await where.run(checkStore(where.store, this.model, this.buckets, { label, doubts }))
-  }
-
-  async endAndStart(how: 'power-cut' | 'kill', present?: readonly number[]): Promise<void> {
-    this.enclave.die(how)
-    this.model.release()
-    await this.enclave.restart(present === undefined ? {} : { present })
-  }
-}
+import type { SimulatedEnclave } from './simulated-enclave.ts'
+import { readAll } from './store-clients.ts'
 
 describe('2+2, where two disks drop out and the other two go on', () => {
   const dropped = async (seed: number): Promise<Case> => {
@@ -103,6 +64,23 @@ test('a disk deleted under open descriptors is out within two seconds, and nothi
   expect(site.enclave.states).toBe('in in out in')
   await site.endAndStart('kill', [0, 1, 3])
   await site.check('without the deleted disk')
+})
+
+test('a disk that works is replaced while clients work, and then two others may be lost', async () => {
+  const site = await Case.of(19, 4, 2)
+  const { enclave } = site
+  await site.work(60)
+  const replacement = enclave.world.addDisk('/new')
+  const working = site.work(120)
+  const replaced = await enclave.run(enclave.engine.pool.replaceDisk(0, 1, replacement))
+  expect(replaced.ok).toBe(true)
+  await working
+  enclave.engine.healing.look()
+  await enclave.until(() => enclave.states === 'in in in in', 'the new disk filled')
+  expect(enclave.engine.pool.view.sets[0]!.disks[1]!.directory).toBe('/new')
+  for (const position of [0, 2]) enclave.disk(position).deleteDirectory()
+  await enclave.until(() => enclave.states === 'out in out in', 'two deleted')
+  await site.check('on the new disk and one other')
 })
 
 test('a clock set back a day lets no version go before an earlier one', async () => {
@@ -188,6 +166,17 @@ describe('an upload whose bytes lie on the disks counts no shard that went with 
       await this.enclave.until(() => this.enclave.states === 'out in in in', 'deleted')
     }
 
+    /** Deleted, replaced and healed. */
+    async renew(position: number): Promise<void> {
+      const { enclave } = this
+      enclave.disk(position).deleteDirectory()
+      await enclave.until(() => enclave.states.includes('out'), 'deleted')
+      enclave.disk(position).replaceByEmpty()
+      const replaced = await enclave.run(enclave.engine.pool.replaceDisk(0, position, enclave.disk(position).reopen()))
+      expect(replaced.ok).toBe(true)
+      await this.healed()
+    }
+
     async replaceFirstDisk(): Promise<void> {
       const { enclave } = this
       enclave.disk(0).replaceByEmpty()
@@ -200,11 +189,32 @@ describe('an upload whose bytes lie on the disks counts no shard that went with 
       await this.enclave.until(() => this.enclave.states === 'in in in in', 'healed')
     }
 
+    /** Every state that the disks come to from now on. */
+    watchStates(): Set<string> {
+      const { pool } = this.enclave.engine
+      const seen = new Set<string>()
+      pool.onChange(() => seen.add(this.enclave.states))
+      return seen
+    }
+
     async end(): Promise<boolean> {
+      return (await this.outcome()).ok
+    }
+
+    async outcome() {
       const attributes = { etag: 'e', headers: {}, userMetadata: [], tags: [] }
       const content = { kind: 'staged', staged: this.#staged } as const
-      const put = await this.enclave.store.putObject({ bucketId: this.#bucketId, key: 'slow', attributes, content })
-      return put.ok
+      return this.enclave.store.putObject({ bucketId: this.#bucketId, key: 'slow', attributes, content })
+    }
+
+    /** The client sends the same again. */
+    async again(): Promise<SlowUpload> {
+      const { enclave } = this
+      const writer = enclave.store.stage(this.#bytes.length)
+      await enclave.run(Promise.resolve(writer.write(this.#bytes)))
+      const staged = await enclave.run(writer.finish())
+      if (!staged.ok) throw new Error(staged.error)
+      return new SlowUpload(enclave, this.#bucketId, this.#bytes, staged.value, this.earlier)
     }
 
     /** Whether the object is whole on the first two disks alone. */
@@ -236,6 +246,30 @@ describe('an upload whose bytes lie on the disks counts no shard that went with 
     expect(await upload.enclave.run(upload.end())).toBe(true)
     await upload.healed()
     expect(await upload.isWhole()).toBe(true)
+  })
+
+  test('and what the disks lack is given to them before it counts, if as many were replaced as may be lost', async () => {
+    const upload = await SlowUpload.of(17)
+    await upload.renew(0)
+    await upload.renew(1)
+    const states = upload.watchStates()
+    expect(await upload.enclave.run(upload.end())).toBe(true)
+    expect([...states]).toEqual([])
+    expect(await upload.isWhole()).toBe(true)
+  })
+
+  test('and it alone is refused if more disks were replaced than may be lost; sent again it is kept', async () => {
+    const upload = await SlowUpload.of(18)
+    for (const position of [0, 1, 2]) await upload.renew(position)
+    const states = upload.watchStates()
+    expect(await upload.enclave.run(upload.outcome())).toEqual({ ok: false, error: 'unavailable' })
+    const { enclave } = upload
+    await enclave.world.sleep(10_000)
+    expect([...states]).toEqual([])
+    expect(enclave.engine.pool.view.readOnly).toBeUndefined()
+    const again = await upload.again()
+    expect(await enclave.run(again.end())).toBe(true)
+    expect(await again.isWhole()).toBe(true)
   })
 
   test('that was replaced while the record had to move to another segment', async () => {

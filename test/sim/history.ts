@@ -14,7 +14,10 @@ import type { ModelBucket } from './store-model.ts'
 import { StoreModel } from './store-model.ts'
 import { ProcessDied } from './world.ts'
 
-export type HistoryTotals = Record<'done' | 'refused' | 'open' | 'read' | 'unread' | 'deaths' | 'faults' | 'losses' | 'healed', number>
+export type HistoryTotals = Record<
+  'done' | 'refused' | 'open' | 'read' | 'unread' | 'deaths' | 'faults' | 'losses' | 'healed' | 'scrubbed',
+  number
+>
 
 export async function liveThrough(options: EnclaveOptions & { readonly lives: number }, totals: HistoryTotals): Promise<void> {
   const history = new History(await SimulatedEnclave.make(options), totals)
@@ -198,7 +201,7 @@ class History {
     return this.#enclave.engine.pool.view.sets[0]!.disks.filter(isOut).map((slot) => slot.position)
   }
 
-  /** A disk may go out although it is sound: the end of a long upload may find that it was not there when that began. */
+  /** What is out now cannot be lost beside as many others. */
   #countOut(): void {
     this.#setFrail([...new Set([...this.#out(), ...this.#frail])])
   }
@@ -208,7 +211,7 @@ class History {
     this.#old.set(position, { snapshot: this.#enclave.disk(position).snapshot(), generation })
   }
 
-  /** The harmed disks are replaced by new ones, and when those are healed, others may fail. */
+  /** The harmed disks are scrubbed, or replaced by new ones and healed; then others may fail. */
   async #renew(label: string): Promise<void> {
     const enclave = this.#enclave
     enclave.plugIn()
@@ -216,7 +219,11 @@ class History {
       disk.resume()
       disk.setCapacity(1e9)
     }
+    const scrubs = enclave.world.chance.oneIn(2)
+    const isIn = (position: number) => enclave.disk(position).isThere && !this.#out().includes(position)
     for (const position of this.#harmed) {
+      // Of a disk that is out nothing is read but its own files.
+      if (scrubs && isIn(position)) continue
       // Until it is found that the directory is another one, folders may be made in there.
       enclave.disk(position).deleteDirectory()
       await enclave.world.sleep(2500)
@@ -228,8 +235,18 @@ class History {
     enclave.engine.healing.look()
     await enclave.until(() => !/out|healing/.test(enclave.states), 'all disks healed')
     this.#totals.healed += 1
+    if (scrubs) await this.#scrub(label)
     this.#harmed.clear()
     this.#chooseFrail()
+  }
+
+  async #scrub(label: string): Promise<void> {
+    const { disks, remaining, lost } = await this.#enclave.scrub()
+    const states = disks.map(({ state }) => state).join(' ')
+    if (remaining > 0 || /failed|out/.test(states)) {
+      throw new Error(`${label}: the scrub leaves ${remaining} damaged places, disks ${states}, ${JSON.stringify(lost.named)}`)
+    }
+    this.#totals.scrubbed += 1
   }
 
   #chooseFrail(): void {

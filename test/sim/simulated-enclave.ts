@@ -11,6 +11,8 @@ import { MemoryMap, type MemoryState } from '../../src/store/local/index/memory-
 import { readState } from '../../src/store/local/index/rows.ts'
 import { loadXxh64 } from '../../src/store/local/journal/checksum.ts'
 import type { LocalStore } from '../../src/store/local/local-store.ts'
+import type { ScrubReport } from '../../src/store/local/scrub.ts'
+import { scrubMemoryIn } from '../../src/store/local/scrub-record.ts'
 import { describeEngineFault } from '../../src/store/local/site-words.ts'
 import type { SiteId } from '../../src/store/terms.ts'
 import type { SimulatedDisk } from './simulated-disk.ts'
@@ -88,6 +90,13 @@ export class SimulatedEnclave {
     return this.world.run(promise)
   }
 
+  /** Reads everything on every disk that is in, and repairs. */
+  async scrub(): Promise<ScrubReport> {
+    const scrubbed = await this.run(this.engine.scrub.run({ signal: new AbortController().signal }))
+    if (!scrubbed.ok) throw new Error(`seed ${this.options.seed}: no scrub: ${scrubbed.error}`)
+    return scrubbed.value
+  }
+
   /** Disks that were not there at the start are now. */
   plugIn(): void {
     this.#present = this.positions()
@@ -147,6 +156,7 @@ export class SimulatedEnclave {
         },
         journalOptions: JOURNAL_OPTIONS,
         reopenDisk: async (directory) => this.#reopenDisk(directory),
+        scrubMemory: scrubMemoryIn(this.siteFolder),
         onTrouble: (sentence) => this.troubles.push(sentence),
         ...accept,
       }),

@@ -13,6 +13,7 @@ import {
   type ModelKey,
   matches,
   md5,
+  placeOf,
   type StoreModel,
 } from './store-model.ts'
 
@@ -47,6 +48,18 @@ export async function checkStore(
     if (shown.size > 0) throw new Error(`${options.label}: ${name} has unknown keys ${[...shown.keys()].join()}`)
     await checkListing(store, bucket, live, options.label)
   }
+  await checkHidden(store, model, options.label)
+}
+
+/** Everything that a peer removed is hidden, and nothing else. */
+async function checkHidden(store: Store, model: StoreModel, label: string): Promise<void> {
+  const hidden = new Set((await store.federation.listHidden(undefined, 10_000)).map(({ position }) => placeOf(position)))
+  const lost = [...model.hidden].find((place) => !hidden.has(place))
+  if (lost !== undefined) throw new Error(`${label}: what a peer removed at ${lost} is not to be brought back`)
+  const unknown = [...hidden].find((place) => !model.removed.has(place))
+  if (unknown !== undefined) throw new Error(`${label}: ${unknown} is hidden, and nobody removed it`)
+  const sum = (await store.federation.hiddenSums()).reduce((versions, one) => versions + one.versions, 0)
+  if (sum !== hidden.size) throw new Error(`${label}: ${hidden.size} versions are hidden, and ${sum} are counted`)
 }
 
 /** The state that both can agree on, every version with its id. */

@@ -23,6 +23,7 @@ import {
   type StoreModel,
   told,
 } from './store-model.ts'
+import { StorePeer } from './store-peer.ts'
 import type { SimulatedWorld } from './world.ts'
 
 /** Refusals that say for certain that nothing happened. */
@@ -42,6 +43,7 @@ export class StoreClients {
   readonly #clock: Clock
   readonly #chance: Chance
   readonly #buckets: ReadonlyMap<ModelBucket, Bucket>
+  readonly #peer: StorePeer
   /** Changes that were answered with success, and those refused or left open. */
   readonly counts = { done: 0, refused: 0, open: 0, read: 0, unread: 0 }
   /** Where reads may fail for the time being. */
@@ -53,6 +55,11 @@ export class StoreClients {
     this.#clock = input.world.clock
     this.#chance = input.world.chance
     this.#buckets = input.buckets
+    this.#peer = new StorePeer({
+      ...{ model: input.model, store: input.store, chance: this.#chance },
+      bucketOf: (key) => this.#bucketId(key),
+      settle: (key, after, call) => this.#settle(key, after, call),
+    })
   }
 
   /** So many clients, so many operations each. */
@@ -82,13 +89,16 @@ export class StoreClients {
   }
 
   #change(key: ModelKey): Promise<void> {
-    const kind = this.#chance.below(20)
+    const kind = this.#chance.below(25)
     if (kind < 8) return this.#put(key)
     if (kind < 11) return this.#read(key)
     if (kind < 13) return this.#delete(key)
     if (kind < 15) return this.#deleteVersion(key)
     if (kind < 16) return this.#putTags(key)
     if (kind < 18) return this.#copy(key)
+    if (kind < 21) return this.#peer.remove(key)
+    if (kind < 23) return this.#peer.giveBack(key)
+    if (kind < 24) return this.#peer.forget(key)
     return this.#multipart(key)
   }
 
@@ -231,7 +241,8 @@ export class StoreClients {
     const writer = this.#store.stage(this.#chance.oneIn(2) ? content.bytes : undefined)
     const bytes = contentBytes(content)
     const step = 1 + this.#chance.below(200_000)
-    const isSlow = this.#chance.oneIn(12)
+    // Not one that would take hours.
+    const isSlow = this.#chance.oneIn(12) && step * 100 >= bytes.length
     for (let at = 0; at < bytes.length; at += step) {
       await writer.write(bytes.slice(at, at + step))
       if (isSlow) await this.#wait()

@@ -3,7 +3,7 @@
  * history is known; a change whose answer never came, or said "unavailable", leaves two possibilities until somebody looks.
  */
 import { hash } from 'node:crypto'
-import type { Versioning } from '../../src/store/terms.ts'
+import type { Position, Versioning } from '../../src/store/terms.ts'
 import { Chance } from './chance.ts'
 
 export const BUCKETS = ['plain', 'kept', 'paused'] as const
@@ -43,6 +43,13 @@ export class StoreModel {
     ),
   )
 
+  /** How many operations the peer made. */
+  peerOperations = 0
+  /** What versions were that it removed or may have removed, by their places. */
+  readonly removed = new Map<string, Fact>()
+  /** Places of those that must be hidden now. */
+  readonly hidden = new Set<string>()
+
   of(bucket: ModelBucket): ModelKey[] {
     return this.keys.filter((key) => key.bucket === bucket)
   }
@@ -52,6 +59,8 @@ export class StoreModel {
     for (const key of this.keys) key.busy = false
   }
 }
+
+export const placeOf = ({ clock, site, sequence }: Position): string => `${clock}/${site}/${sequence}`
 
 export const current = (state: KeyState): Fact | undefined => state[0]
 

@@ -78,6 +78,17 @@ export const bundleInspect: AdminCommand = {
   },
 }
 
+/** Answers the page itself: whoever asked for it writes it where he may. */
+export const bundlePage: AdminCommand = {
+  name: 'bundle/page',
+  async run(site, input, progress) {
+    const dirs = directories(input)
+    if (!dirs.ok) return dirs
+    const { pageForSite } = await import('../../federation/verify.ts')
+    return asCommand(await pageForSite(site.federation, dirs.value, progress))
+  },
+}
+
 export const bundleAcknowledge: AdminCommand = {
   name: 'bundle/acknowledge',
   async run(site, input) {

@@ -9,7 +9,9 @@ export const diskReplace: AdminCommand<{ readonly path: string; readonly state: 
     if (!oldDirectory.ok) return oldDirectory
     const newDirectory = stringField(input, 'newDirectory')
     if (!newDirectory.ok) return newDirectory
-    const replaced = await site.control.replaceDisk(oldDirectory.value, newDirectory.value, (step) =>
+    const force = (input as { readonly force?: unknown }).force === true
+    const request = { oldDirectory: oldDirectory.value, newDirectory: newDirectory.value, force }
+    const replaced = await site.control.replaceDisk(request, (step) =>
       progress({ what: 'healing', done: step.doneBytes, total: step.totalBytes, unit: 'bytes' }),
     )
     if (!replaced.ok) return fail({ exit: 5, sentence: replaced.error })

@@ -1,6 +1,9 @@
 import type { AdminCommand } from '../command.ts'
-import { bundleAcknowledge, bundleApprove, bundleExport, bundleImport, bundleInspect, bundleVerify } from './bundles.ts'
+import { bucketCompare, bucketDigest } from './buckets.ts'
+import { bundleAcknowledge, bundleApprove, bundleExport, bundleImport, bundleInspect, bundlePage, bundleVerify } from './bundles.ts'
 import { diskReplace } from './disk-replace.ts'
+import { diskScrub } from './disk-scrub.ts'
+import { peerSet, peerUndo } from './peer-rules.ts'
 import { peerApprovals, peerRemove, peerRevoke } from './peer-trust.ts'
 import { peerAdd, peerList } from './peers.ts'
 import { siteIdentity, siteKeys, siteNewEpoch, siteRotateKey } from './site.ts'
@@ -12,6 +15,7 @@ export const ADMIN_COMMANDS: ReadonlyMap<string, AdminCommand> = new Map(
     status,
     diskStatusCommand,
     diskReplace,
+    diskScrub,
     siteIdentity,
     siteNewEpoch,
     siteKeys,
@@ -22,10 +26,15 @@ export const ADMIN_COMMANDS: ReadonlyMap<string, AdminCommand> = new Map(
     peerRevoke,
     peerApprovals,
     bundleApprove,
+    peerSet,
+    peerUndo,
+    bucketDigest,
+    bucketCompare,
     bundleExport,
     bundleImport,
     bundleVerify,
     bundleInspect,
+    bundlePage,
     bundleAcknowledge,
   ].map((command) => [command.name, command]),
 )

@@ -23,8 +23,13 @@ export const peerList: AdminCommand = {
   name: 'peer/list',
   async run(site, input) {
     const { peerStatuses, staleSentences } = await import('../../federation/peer-trust.ts')
+    const { formerRemovers, withRules } = await import('../../federation/peer-rules.ts')
     const staleAfterMs = (input as { staleAfterMs?: unknown } | null)?.staleAfterMs
-    const peers = await peerStatuses(site.federation, typeof staleAfterMs === 'number' ? staleAfterMs : undefined)
-    return ok({ peers, warnings: staleSentences(peers, site.clock.nowMs()) })
+    const statuses = await peerStatuses(site.federation, typeof staleAfterMs === 'number' ? staleAfterMs : undefined)
+    return ok({
+      peers: await withRules(site.federation, statuses),
+      former: await formerRemovers(site.federation, statuses),
+      warnings: staleSentences(statuses, site.clock.nowMs()),
+    })
   },
 }

@@ -1,6 +1,7 @@
 import type { DiskSlot, PoolSet, PoolView } from '../../disks/pool-view.ts'
 import { ok } from '../../result.ts'
 import type { AdminCommand, AdminSite } from '../command.ts'
+import type { ScrubStatus } from '../control.ts'
 
 export type DiskStatus = {
   readonly path: string
@@ -26,7 +27,10 @@ export type SiteStatus = {
   readonly sequence: number
   readonly shardsToRepair: number
   readonly buckets: number
+  /** What peers removed and can still be brought back: its bytes are in use. */
+  readonly hidden: { readonly versions: number; readonly bytes: number }
   readonly disks: readonly DiskStatus[]
+  readonly scrub: ScrubStatus
   readonly epoch: number
   /** What else an operator should know: bundles are stopped, a peer is silent. */
   readonly warnings: readonly string[]
@@ -36,13 +40,14 @@ export type SiteStatus = {
 export const status: AdminCommand<SiteStatus> = {
   name: 'status',
   async run(site) {
-    const { pool, sequence, shardsToRepair } = await site.control.status()
+    const { pool, sequence, shardsToRepair, scrub } = await site.control.status()
+    const hidden = await site.store.federation.hiddenSums()
     const weakest = pool.sets.reduce((least, set) => Math.min(least, survives(set)), 32)
     const disks = pool.sets.flatMap((set) => set.disks.map(diskStatus))
     return ok({
       name: site.name,
       site: site.store.federation.siteId,
-      ...condition(pool, shardsToRepair),
+      ...condition(pool, shardsToRepair, scrub),
       survives: Math.max(0, weakest),
       dataShards: pool.sets[0]?.dataShards ?? 0,
       parityShards: pool.sets[0]?.parityShards ?? 0,
@@ -50,13 +55,17 @@ export const status: AdminCommand<SiteStatus> = {
       sequence,
       shardsToRepair,
       buckets: (await site.store.listBuckets()).length,
+      hidden: { versions: total(hidden, 'versions'), bytes: total(hidden, 'bytes') },
       disks,
+      scrub,
       epoch: site.store.federation.epoch,
       warnings: await federationWarnings(site),
     })
   },
 }
 
+const total = <K extends string>(sums: readonly Readonly<Record<K, number>>[], field: K): number =>
+  sums.reduce((sum, one) => sum + one[field], 0)
 async function federationWarnings({ federation, clock }: AdminSite): Promise<string[]> {
   const { findStopped, stoppedSentence } = await import('../../federation/stopped.ts')
   const { peerStatuses, staleSentences } = await import('../../federation/peer-trust.ts')
@@ -71,11 +80,11 @@ async function federationWarnings({ federation, clock }: AdminSite): Promise<str
 }
 
 /** The state of the disks alone, as scripts read it. */
-export const diskStatusCommand: AdminCommand<{ readonly disks: readonly DiskStatus[] }> = {
+export const diskStatusCommand: AdminCommand<{ readonly disks: readonly DiskStatus[]; readonly scrub: ScrubStatus }> = {
   name: 'disk/status',
   async run(site) {
-    const { pool } = await site.control.status()
-    return ok({ disks: pool.sets.flatMap((set) => set.disks.map(diskStatus)) })
+    const { pool, scrub } = await site.control.status()
+    return ok({ disks: pool.sets.flatMap((set) => set.disks.map(diskStatus)), scrub })
   },
 }
 
@@ -93,13 +102,18 @@ function diskStatus(slot: DiskSlot): DiskStatus {
   }
 }
 
-function condition(pool: PoolView, shardsToRepair: number): Pick<SiteStatus, 'state' | 'sentence'> {
+function condition(pool: PoolView, shardsToRepair: number, scrub: ScrubStatus): Pick<SiteStatus, 'state' | 'sentence'> {
   const disks = pool.sets.flatMap((set) => set.disks)
   const lost = disks.filter((disk) => disk.state === 'out')
   if (pool.readOnly !== undefined) return { state: 'read-only', sentence: pool.readOnly }
   if (lost.length > 0) {
     const named = lost.map((disk) => disk.directory).join(', ')
     return { state: 'degraded', sentence: `Out: ${named}. Replace with: holdfast disk replace SITE OLD-DIR NEW-DIR.` }
+  }
+  const damaged = scrub.last?.remaining ?? 0
+  if (damaged > 0) {
+    const sentence = `The last scrub found ${damaged} damaged places that cannot be repaired: holdfast disk scrub SITE says what they cost.`
+    return { state: 'degraded', sentence }
   }
   if (disks.some((disk) => disk.state === 'healing'))
     return { state: 'healing', sentence: 'A disk is being filled; it counts as lost until that is done.' }

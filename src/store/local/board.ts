@@ -58,6 +58,12 @@ export class Board {
     return true
   }
 
+  /** Whether any request is under way now. */
+  get isBusy(): boolean {
+    for (let at = FIRST_SLOT; at < this.#cells.length; at += PER_SLOT) if (Atomics.load(this.#cells, at + ACTIVE) === 1) return true
+    return false
+  }
+
   /** The leases of one thread: 0 to THREADS_MAX − 1, one owner each. */
   leases(thread: number): Leases {
     if (thread < 0 || thread >= THREADS_MAX) throw new Error(`no slot for thread ${thread}`)

@@ -15,7 +15,7 @@ import { apply } from './changes/apply.ts'
 import { type ApplyContext, applyContext, type Decision } from './changes/context.ts'
 import { decide, freesSpace } from './changes/decide.ts'
 import { encodeRecord } from './changes/record.ts'
-import type { ChangeReply, ChangeRequest, Refusal, RequestContent } from './changes/request.ts'
+import type { ChangeReply, ChangeRequest, Refusal } from './changes/request.ts'
 import type { StagedExtent } from './disk-stays.ts'
 import type { IndexTransaction, OrderedMap } from './index/ordered-map.ts'
 import { emptyState, type IndexState, readEpoch, readState, writeState } from './index/rows.ts'
@@ -23,6 +23,7 @@ import type { Journal } from './journal/journal.ts'
 import type { Reservation } from './journal/reservation.ts'
 import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX } from './journal/terms.ts'
 import { Lanes, type PendingChange } from './lanes.ts'
+import { stagedExtent, withStaged } from './staged-shards.ts'
 
 /** A change that does not fit even an empty batch, after room was made for it, never will. */
 const EMPTY_BATCHES_MAX = 3
@@ -46,8 +47,8 @@ export type CommitterInput = {
   readonly room: () => 'ample' | 'reserve'
   /** The shards of a staged extent that are durable on the disks as they are now. */
   readonly countDurable: (staged: StagedExtent) => number
-  /** Called before a change that refers to a staged extent is decided: sees to it that disks which lack a shard of it do not count as in. */
-  readonly excludeLacking: (staged: readonly StagedExtent[]) => Promise<Result<unknown, unknown>>
+  /** Whether a disk that counts as in lacks a shard of a staged extent: what refers to it is refused then, and nothing else. */
+  readonly lacksShards: (staged: StagedExtent) => boolean
   /** What lost its last owner, durably. */
   readonly onFreed: (places: readonly ExtentPlace[], manifests: readonly number[]) => void
   readonly onHealListGrew: () => void
@@ -116,7 +117,10 @@ export class Committer {
     // Changes that arrive together go together.
     await undefined
     while (this.#left.length > 0 || this.#lanes.count > 0) {
-      const changes = this.#left.length > 0 ? this.#left : this.#lanes.take(BATCH_RECORDS_MAX, BATCH_BYTES_MAX)
+      const taken = this.#left.length > 0 ? this.#left : this.#lanes.take(BATCH_RECORDS_MAX, BATCH_BYTES_MAX)
+      const changes = this.#onDisksAsNow(taken)
+      this.#left = []
+      if (changes.length === 0) continue
       const outcome = await this.#commit(changes)
       for (const { change, reply } of outcome.answers) change.answer(reply)
       this.#left = outcome.rest
@@ -124,8 +128,21 @@ export class Committer {
     this.#running = undefined
   }
 
-  async #commit(asked: readonly PendingChange[]): Promise<{ answers: readonly Answer[]; rest: readonly PendingChange[] }> {
-    const changes = asked.map((change) => this.#counted(change))
+  /** The changes with no shard counted that went with a disk, without those that a disk which counts as in has not got. */
+  #onDisksAsNow(taken: readonly PendingChange[]): PendingChange[] {
+    return taken.flatMap((change) => {
+      const staged = stagedExtent(change.request)
+      if (staged === undefined) return change
+      if (this.#input.lacksShards(staged)) {
+        change.answer({ ok: false, error: 'unavailable', disksChanged: true })
+        return []
+      }
+      const durable = this.#input.countDurable(staged)
+      return durable === staged.durable ? change : { ...change, request: withStaged(change.request, { ...staged, durable }) }
+    })
+  }
+
+  async #commit(changes: readonly PendingChange[]): Promise<{ answers: readonly Answer[]; rest: readonly PendingChange[] }> {
     const refuseAll = (error: Refusal, doubtful = false) => ({
       answers: changes.map((change) => ({
         change,
@@ -133,8 +150,6 @@ export class Committer {
       })),
       rest: [],
     })
-    const staged = changes.map(({ request }) => stagedExtent(request)).filter((place) => place !== undefined)
-    if (staged.length > 0 && !(await this.#input.excludeLacking(staged)).ok) return refuseAll('unavailable')
     const { journal, index } = this.#input
     let empty = 0
     for (let moves = 0; moves < MOVES_MAX; moves++) {
@@ -161,15 +176,6 @@ export class Committer {
       }
     }
     return refuseAll('unavailable', true)
-  }
-
-  /** The change with no shard of its staged extent counted that went with a disk. */
-  #counted(change: PendingChange): PendingChange {
-    const staged = stagedExtent(change.request)
-    if (staged === undefined) return change
-    const durable = this.#input.countDurable(staged)
-    if (durable === staged.durable) return change
-    return { ...change, request: { ...change.request, content: { ...staged, durable } } as ChangeRequest }
   }
 
   /** Undefined if the index holds something impossible: nothing is decided on such ground. */
@@ -263,11 +269,6 @@ function replyOf(decision: Decision): ChangeReply {
 function foreignClock(request: ChangeRequest): number {
   if (request.kind === 'begin-epoch') return request.clock
   return request.kind === 'apply-foreign' ? request.operation.position.clock : 0
-}
-
-function stagedExtent(request: ChangeRequest): Extract<RequestContent, { kind: 'extent' }> | undefined {
-  const content = 'content' in request ? request.content : undefined
-  return content?.kind === 'extent' ? content : undefined
 }
 
 /** About what the records of a request will weigh. */

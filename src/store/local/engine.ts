@@ -5,7 +5,7 @@
 
 import type { Disk, DiskFault } from '../../disks/disk.ts'
 import type { ExtentStore, SetDisks } from '../../disks/extents.ts'
-import { type ExtentPlace, shardPosition } from '../../disks/geometry.ts'
+import type { ExtentPlace } from '../../disks/geometry.ts'
 import type { Pool } from '../../disks/pool.ts'
 import { describeFault } from '../../disks/pool-words.ts'
 import { ShardedExtents } from '../../disks/sharded-extents.ts'
@@ -14,10 +14,10 @@ import type { Clock, Random } from '../../environment.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import type { SiteId } from '../terms.ts'
 import { Board } from './board.ts'
-import type { Refusal } from './changes/request.ts'
+import type { ChangeReply, ChangeRequest, Refusal } from './changes/request.ts'
 import type { Commits } from './commits.ts'
 import { Committer } from './committer.ts'
-import { DiskStays, type StagedExtent } from './disk-stays.ts'
+import { DiskStays } from './disk-stays.ts'
 import { Freeing } from './freeing.ts'
 import { Healing } from './healing.ts'
 import { Table, tableRange } from './index/keys.ts'
@@ -28,6 +28,9 @@ import { journalDisksOf } from './journal/journal-disks.ts'
 import { LocalStore } from './local-store.ts'
 import { readUint64 } from './position.ts'
 import { type ReplayFault, replay } from './replay.ts'
+import { Scrub } from './scrub.ts'
+import type { ScrubMemory } from './scrub-record.ts'
+import { StagedShards, stagedExtent, withStaged } from './staged-shards.ts'
 import { sweepLeftovers } from './sweep.ts'
 
 export type EngineInput = {
@@ -50,6 +53,8 @@ export type EngineInput = {
   readonly journalOptions?: JournalOptions
   /** Opens a disk that was out anew, if its directory is there. */
   readonly reopenDisk?: (directory: string) => Promise<Disk | undefined>
+  /** Where the scrub remembers how far it is. */
+  readonly scrubMemory?: ScrubMemory
   /** Space beside the disks, for the index: 'reserve' when only what frees some may be done. */
   readonly indexRoom?: () => 'ample' | 'reserve'
   /** Tells an operator of trouble, in a sentence. */
@@ -63,6 +68,8 @@ export type EngineFault = ReplayFault | { readonly kind: 'start-used'; readonly 
 
 /** Where the numbers of threads' lanes and extents begin: the engine's own store is thread 0. */
 const ENGINE_THREAD = 0
+/** So often an upload may find that the disks changed under it. */
+const COMPLETIONS_MAX = 4
 const EXPIRY_PERIOD_MS = 60 * 60 * 1000
 const ROOM_PERIOD_MS = 1000
 const COMPLETED_KEPT_US = 24 * 60 * 60 * 1_000_000
@@ -98,6 +105,8 @@ export async function openEngine(input: EngineInput): Promise<Result<Engine, Eng
 function readIndex({ index }: EngineInput): IndexState {
   try {
     const state = readState(index.reader())
+    // A row that is damaged is garbage, too.
+    newestStart(index)
     if (state !== undefined) return state
   } catch {
     // Garbage: as if there were none.
@@ -137,12 +146,14 @@ export class Engine {
   readonly extents: ExtentStore
   readonly committer: Committer
   readonly healing: Healing
+  readonly scrub: Scrub
   /** The store of this thread. */
   readonly store: LocalStore
   readonly #input: EngineInput
   readonly #freeing: Freeing
   readonly #commits: Commits
   readonly #stays: DiskStays
+  readonly #staged: StagedShards
   readonly #stops: (() => void)[] = []
   #sweeping: Promise<void> = Promise.resolve()
   #closed = false
@@ -166,6 +177,8 @@ export class Engine {
       reportBadShard: (place, shard) => this.healing.reportBadShard(place, shard),
     }
     this.extents = new ShardedExtents({ poolId: pool.view.poolId, geometry: (set) => pool.view.sets[set]!, disks })
+    const isArriving = (diskId: string): boolean => this.healing.isArriving(diskId)
+    this.#staged = new StagedShards({ pool, stays: this.#stays, extents: this.extents, isArriving })
     this.committer = new Committer({
       index,
       journal,
@@ -177,7 +190,7 @@ export class Engine {
       generation: () => pool.view.generation,
       room: () => input.indexRoom?.() ?? 'ample',
       countDurable: (staged) => this.#stays.durable(staged),
-      excludeLacking: (staged) => this.#excludeLacking(staged),
+      lacksShards: (staged) => this.#staged.lacks(staged),
       onFreed: (places, manifests) => this.#freeing.add(places, manifests),
       onHealListGrew: () => this.healing.look(),
       catchUp: () => this.#catchUp(),
@@ -198,6 +211,18 @@ export class Engine {
       clock,
       commits: this.#commits,
       ...(input.reopenDisk && { reopenDisk: input.reopenDisk }),
+      onTrouble: (sentence) => input.onTrouble?.(sentence),
+    })
+    this.scrub = new Scrub({
+      pool,
+      journal,
+      index,
+      extents: this.extents,
+      clock,
+      commits: this.#commits,
+      board: this.board,
+      start,
+      ...(input.scrubMemory && { memory: input.scrubMemory }),
       onTrouble: (sentence) => input.onTrouble?.(sentence),
     })
     this.store = new LocalStore({
@@ -222,6 +247,7 @@ export class Engine {
     this.#freeing.add(replayed.freed, doomed)
     this.#stops.push(watchDisks(pool, clock))
     this.healing.begin()
+    this.scrub.begin()
     this.#sweeping = this.#sweep()
     this.#expire()
     this.#watchRoom()
@@ -232,7 +258,7 @@ export class Engine {
     const lane = this.committer.addLane()
     const { pool } = this
     return {
-      submit: (change) => this.committer.submit(lane, change),
+      submit: (change) => this.#submit(lane, change),
       reportFault: (set, position, fault) => this.#putOut(set, position, fault),
       reportBadShard: (place, shard) => this.healing.reportBadShard(place, shard),
       reportBadCopy: (set, position, segment) => {
@@ -269,6 +295,7 @@ export class Engine {
   async close(): Promise<{ readonly clean: boolean }> {
     this.#closed = true
     for (const stop of this.#stops) stop()
+    await this.scrub.close()
     await this.healing.close()
     await this.committer.close()
     const { left } = this.#freeing.close()
@@ -283,19 +310,18 @@ export class Engine {
     void this.pool.putOut([{ set, position, reason: describeFault(fault) }])
   }
 
-  /** A disk that counts as in must hold its shard of everything that is acknowledged. */
-  async #excludeLacking(staged: readonly StagedExtent[]): Promise<Result<unknown, unknown>> {
-    const lacking = new Map<string, { set: number; position: number; reason: string }>()
-    for (const { place, durable } of staged) {
-      for (let shard = 0; shard < place.dataShards + place.parityShards; shard++) {
-        if ((durable & (2 ** shard)) !== 0) continue
-        const position = shardPosition(place, shard)
-        const slot = this.pool.view.sets[place.set]?.disks[position]
-        if (slot === undefined || (slot.state !== 'in' && !this.healing.isArriving(slot.diskId))) continue
-        lacking.set(`${place.set}/${position}`, { set: place.set, position, reason: 'it lacks a part of what was written meanwhile' })
-      }
+  /** What was staged in an extent is completed first, where disks have changed since it was begun. */
+  async #submit(lane: number, change: ChangeRequest): Promise<ChangeReply> {
+    const staged = stagedExtent(change)
+    if (staged === undefined || this.pool.view.readOnly !== undefined) return this.committer.submit(lane, change)
+    for (let turn = 0; turn < COMPLETIONS_MAX; turn++) {
+      const completed = this.#staged.lacks(staged) ? await this.#staged.complete(staged) : ok(staged)
+      if (!completed.ok) return completed
+      const reply = await this.committer.submit(lane, completed.value === staged ? change : withStaged(change, completed.value))
+      // They changed once more while it waited.
+      if (reply.ok || reply.disksChanged !== true) return reply
     }
-    return lacking.size === 0 ? ok(undefined) : this.pool.putOut([...lacking.values()])
+    return fail('unavailable')
   }
 
   async #catchUp(): Promise<Result<unknown, ReplayFault>> {
@@ -332,18 +358,23 @@ export class Engine {
     this.#stops.push(() => cancel())
   }
 
-  /** Completed uploads are remembered for a day, for clients that ask again. */
+  /** Completed uploads are remembered for a day, for clients that ask again; what peers removed stays hidden as long as was said when it was. */
   #expire(): void {
     const { clock } = this.#input
     const run = async (): Promise<void> => {
-      for (;;) {
-        const reply = await this.#commits.submit({ kind: 'expire-uploads', before: clock.nowMs() * 1000 - COMPLETED_KEPT_US })
-        const expired = reply.ok && reply.value !== undefined && 'expired' in reply.value ? reply.value.expired : 0
-        if (expired === 0 || this.#closed) break
-      }
+      const nowUs = clock.nowMs() * 1000
+      await this.#expireAll({ kind: 'expire-uploads', before: nowUs - COMPLETED_KEPT_US })
+      await this.#expireAll({ kind: 'expire-hidden', before: nowUs })
       if (!this.#closed) cancel = clock.timer(EXPIRY_PERIOD_MS, () => void run())
     }
     let cancel = clock.timer(EXPIRY_PERIOD_MS, () => void run())
     this.#stops.push(() => cancel())
+  }
+
+  async #expireAll(request: Extract<ChangeRequest, { kind: 'expire-uploads' | 'expire-hidden' }>): Promise<void> {
+    while (!this.#closed) {
+      const reply = await this.#commits.submit(request)
+      if (!reply.ok || reply.value === undefined || !('expired' in reply.value) || reply.value.expired === 0) return
+    }
   }
 }

@@ -1,11 +1,23 @@
 /** What bundles and online sync need of the local store: its operations as a feed, what it holds of others, the merge, and documents. */
-import type { Result } from '../../result.ts'
-import type { FederationStore, Frontier, Operation, OperationReader, Origin, StagedContent } from '../store.ts'
+import { ok, type Result } from '../../result.ts'
+import type { FederationStore, Frontier, HiddenVersion, Operation, OperationReader, Origin, StagedContent, StoreFault } from '../store.ts'
 import type { Bucket, BucketId, Position, SiteId, Version } from '../terms.ts'
+import { isBucketEmpty } from './changes/apply-buckets.ts'
+import { getDeletions } from './changes/bucket-deletions.ts'
 import { operationOf } from './changes/operations.ts'
 import { decodeRecord } from './changes/record.ts'
 import type { ChangeRequest, RequestContent } from './changes/request.ts'
-import { bucketOriginKey, documentKey, documentPrefix, OPERATIONS_PER_ROW, prefixRange, Table, tableRange } from './index/keys.ts'
+import { decodeHidden, decodeHiddenKey, type HiddenPlace, hiddenSums, type HiddenVersion as StoredHidden } from './index/hidden.ts'
+import {
+  bucketOriginKey,
+  documentKey,
+  documentPrefix,
+  hiddenKey,
+  OPERATIONS_PER_ROW,
+  prefixRange,
+  Table,
+  tableRange,
+} from './index/keys.ts'
 import { after as afterKey, type OrderedMap, walk } from './index/ordered-map.ts'
 import {
   decodeBucket,
@@ -21,7 +33,7 @@ import {
 import { toVersion } from './index/values.ts'
 import { getAt, getNewest } from './index/versions.ts'
 import { type Feed, LocalOperationReader, RecordWalk } from './operation-reader.ts'
-import { originOf } from './ranges.ts'
+import { originOf, parseOrigin } from './ranges.ts'
 
 export type LocalFederationInput = {
   readonly index: OrderedMap
@@ -123,9 +135,49 @@ export class LocalFederation implements FederationStore {
   }
 
   async applyForeign(input: Parameters<FederationStore['applyForeign']>[0]): ReturnType<FederationStore['applyForeign']> {
-    const { content: staged, ...fields } = input
+    const { content: staged, keepRemovedMs, ...fields } = input
     const content = staged && this.#input.take(staged)
-    return this.#input.submit({ kind: 'apply-foreign', ...fields, ...(content && { content }) }, staged)
+    const keep = keepRemovedMs === undefined ? {} : { keepUs: keepRemovedMs * 1000 }
+    return this.#input.submit({ kind: 'apply-foreign', ...fields, ...keep, ...(content && { content }) }, staged)
+  }
+
+  async listHidden(after: HiddenVersion | undefined, max: number): Promise<readonly HiddenVersion[]> {
+    const { from, to } = tableRange(Table.hidden)
+    const start = after === undefined ? from : afterKey(hiddenKey(after.bucketId, after.key, after.position))
+    return this.#input.index
+      .reader()
+      .range(start, to, max)
+      .map(({ key, value }) => toHiddenVersion(decodeHiddenKey(key), decodeHidden(value)))
+  }
+
+  async hiddenSums(): ReturnType<FederationStore['hiddenSums']> {
+    return hiddenSums(this.#input.index.reader())
+  }
+
+  async returnVersion(hidden: HiddenVersion, asNewest: boolean): ReturnType<FederationStore['returnVersion']> {
+    const { bucketId, key, position } = hidden
+    return this.#returned(await this.#input.submit({ kind: 'return-version', bucketId, key, hidden: position, asNewest }))
+  }
+
+  async lostBuckets(): ReturnType<FederationStore['lostBuckets']> {
+    const reader = this.#input.index.reader()
+    return (await this.deletedBuckets())
+      .filter((bucket) => !isBucketEmpty(reader, bucket.id))
+      .map((bucket) => ({ bucket, deletedBy: getDeletions(reader, bucket.id).flatMap(({ origin }) => parseOrigin(origin)?.site ?? []) }))
+  }
+
+  async returnBucket(bucketId: BucketId): ReturnType<FederationStore['returnBucket']> {
+    return this.#returned(await this.#input.submit({ kind: 'return-bucket', bucketId }))
+  }
+
+  #returned(reply: Result<{ readonly returned: boolean }, StoreFault | 'name-taken'>): Result<boolean, StoreFault | 'name-taken'> {
+    return reply.ok ? ok(reply.value.returned) : reply
+  }
+
+  async dropHidden(hidden: readonly HiddenVersion[]): ReturnType<FederationStore['dropHidden']> {
+    const places = hidden.map(({ bucketId, key, position }) => ({ bucket: bucketId, key, position }))
+    const reply = await this.#input.submit<{ readonly expired: number }, StoreFault>({ kind: 'drop-hidden', hidden: places })
+    return reply.ok ? ok(reply.value.expired) : reply
   }
 
   async getDocument(collection: string, name: string): Promise<Uint8Array | undefined> {
@@ -151,3 +203,9 @@ export class LocalFederation implements FederationStore {
     return this.#input.submit({ kind: 'put-documents', documents: changes })
   }
 }
+
+const toHiddenVersion = ({ bucket, key, position }: HiddenPlace, { row, by, sequence, removed, until }: StoredHidden): HiddenVersion => ({
+  ...{ bucketId: bucket, key, position, kind: row.kind, wasNull: row.isNull || row.lostNull === true, bytes: row.bytes },
+  ...{ removedBy: by, madeAt: row.owner, removedAt: sequence },
+  ...{ removedMs: Math.floor(removed / 1000), untilMs: Math.floor(until / 1000) },
+})

@@ -1,8 +1,9 @@
 /** A site on real disks: how one is made, and how the engine of one is opened. */
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { openDirectoryDisk } from '../../disks/directory-disk.ts'
-import type { Disk } from '../../disks/disk.ts'
+import { type DirectoryDisk, openDirectoryDisk, openLockedDisk } from '../../disks/directory-disk.ts'
+import type { Disk, DiskFault } from '../../disks/disk.ts'
+import { type DiskHeld, DiskLocks, describeHeld } from '../../disks/disk-locks.ts'
 import { DISKS_PER_SET_MAX, defaultParity } from '../../disks/geometry.ts'
 import { IDENTITY_FILE } from '../../disks/identity.ts'
 import { Pool } from '../../disks/pool.ts'
@@ -13,15 +14,13 @@ import { fail, ok, type Result } from '../../result.ts'
 import type { SiteId } from '../terms.ts'
 import { type Engine, openEngine } from './engine.ts'
 import { looksWhole } from './index/lmdb-check.ts'
-import { LmdbMap } from './index/lmdb-map.ts'
+import { BAD_INDEX_FILE, LmdbMap } from './index/lmdb-map.ts'
 import type { OrderedMap } from './index/ordered-map.ts'
 import { readState } from './index/rows.ts'
 import { IndexSpace } from './index-space.ts'
+import { scrubMemoryIn } from './scrub-record.ts'
 import { INDEX_FOLDER, SITE_FILE, SiteFile, type SiteFileFault } from './site-file.ts'
 import { describeEngineFault } from './site-words.ts'
-
-/** In the index's folder while it is being opened: a damaged one can end the process. */
-const OPENING_FILE = 'opening'
 
 /** What is wrong, and what to do next. */
 export type SiteFault = {
@@ -59,10 +58,13 @@ export async function initSite(input: InitSite): Promise<Result<void, SiteFault>
   const folder = await openDirectoryDisk({ directory: siteDirectory, identityFile: SITE_FILE, clock })
   if (!folder.ok) return fail({ kind: 'unusable', sentence: `${siteDirectory} cannot be opened.` })
   const opened: Disk[] = [folder.value]
+  const locks = new DiskLocks(siteDirectory)
   try {
     if ((await folder.value.readFile(SITE_FILE)).ok) return fail({ kind: 'exists', sentence: `${siteDirectory} is a site already.` })
     const disks = await openDisks(directories, clock)
     for (const disk of disks) if (disk !== undefined) opened.push(disk)
+    const held = await lockDisks(disks, locks)
+    if (held !== undefined) return fail({ kind: 'unusable', sentence: held })
     const missing = directories.find((_, position) => disks[position] === undefined)
     if (missing !== undefined)
       return fail({ kind: 'unusable', sentence: `${missing} cannot be opened: check that you may read and write there.` })
@@ -73,6 +75,7 @@ export async function initSite(input: InitSite): Promise<Result<void, SiteFault>
     return written.ok ? ok(undefined) : fail({ kind: 'unusable', sentence: `${siteDirectory} cannot be written.` })
   } finally {
     for (const disk of opened) disk.close()
+    await locks.close()
   }
 }
 
@@ -85,9 +88,18 @@ function unfitDisks(directories: readonly string[], parityShards: number): strin
   return undefined
 }
 
-async function openDisks(directories: readonly string[], clock: Clock): Promise<(Disk | undefined)[]> {
+async function openDisks(directories: readonly string[], clock: Clock): Promise<(DirectoryDisk | undefined)[]> {
   const opened = await Promise.all(directories.map((directory) => openDirectoryDisk({ directory, identityFile: IDENTITY_FILE, clock })))
   return opened.map((disk) => (disk.ok ? disk.value : undefined))
+}
+
+/** Keeps other processes away from the disks. The sentence says which one is in use. */
+async function lockDisks(disks: readonly (DirectoryDisk | undefined)[], locks: DiskLocks): Promise<string | undefined> {
+  for (const disk of disks) {
+    const locked = await disk?.lock(locks)
+    if (disk !== undefined && locked?.ok === false) return describeHeld(disk.directory, locked.error)
+  }
+  return undefined
 }
 
 export type OpenSite = {
@@ -111,6 +123,8 @@ export type LocalSite = {
   /** The number of this start: goes with extent numbers, to every thread. */
   readonly start: number
   readonly engine: Engine
+  /** Opens a directory that is to become a disk of the site, for this process alone. */
+  openDisk(directory: string): Promise<Result<Disk, DiskFault | DiskHeld>>
   /** Answers what was submitted and lets go of everything. Requests must have ended. */
   close(): Promise<void>
 }
@@ -121,7 +135,8 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
   const directory = resolve(input.siteDirectory)
   const folder = await openDirectoryDisk({ directory, identityFile: SITE_FILE, clock })
   if (!folder.ok) return fail(siteFileFault(directory, 'not-a-site'))
-  const opened: { close(): unknown }[] = [folder.value]
+  const locks = new DiskLocks(directory)
+  const opened: { close(): unknown }[] = [locks, folder.value]
   const giveUp = async (fault: SiteFault) => {
     for (const each of opened.reverse()) await each.close()
     return fail(fault)
@@ -137,12 +152,18 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
   const listed =
     known.ok && known.value !== undefined ? known.value.sets.flatMap((set) => set.disks.map((member) => member.directory ?? '')) : []
   const { home, disks: given } = file.value.record
-  const moved = [...listed, ...given].filter((each) => each !== '').map((each) => movedAlong(each, home, directory))
+  // Of a pool whose witness is there, the disks of the beginning may have been given to others since.
+  const wanted = listed.length > 0 ? listed : given
+  const moved = wanted.filter((each) => each !== '').map((each) => movedAlong(each, home, directory))
   const directories = [...new Set([...moved, ...(input.moreDirectories ?? [])])]
   const disks = await openDisks(directories, clock)
   for (const disk of disks) if (disk !== undefined) opened.push(disk)
+  const ours = await ofAPool(disks)
+  const held = await lockDisks(ours, locks)
+  if (held !== undefined) return giveUp({ kind: 'unusable', sentence: held })
+  const openDisk = (path: string) => openLockedDisk({ directory: path, identityFile: IDENTITY_FILE, clock }, locks)
   const seen = { generation: seenGeneration(index) }
-  const pool = await Pool.open({ disks: await ofAPool(disks), witness, seen, random: input.random, ...accept(input) })
+  const pool = await Pool.open({ disks: ours, witness, seen, random: input.random, ...accept(input) })
   if (!pool.ok) return giveUp({ kind: pool.error.kind === 'newer-format' ? 'newer-version' : 'unusable', sentence: pool.error.sentence })
 
   const begun = await beginStart(file.value, directory, disks)
@@ -152,6 +173,8 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
   const noteEpoch = (begun: number) => file.value.change((record) => ({ ...record, epoch: Math.max(record.epoch, begun) }))
   const forget = (ended: number) => file.value.change((record) => ({ ...record, unclean: record.unclean.filter((each) => each !== ended) }))
   const space = new IndexSpace(join(directory, INDEX_FOLDER), clock)
+  /** Directories of which the operator knows that they could not be taken back. */
+  const told = new Set<string>()
   const engine = await openEngine({
     ...input,
     pool: pool.value,
@@ -162,14 +185,20 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
     uncleanStarts,
     onSwept: async (swept) => void (await forget(swept)),
     reopenDisk: async (lost) => {
-      const disk = await openDirectoryDisk({ directory: lost, identityFile: IDENTITY_FILE, clock })
-      return disk.ok ? disk.value : undefined
+      const disk = await openDisk(lost)
+      if (disk.ok) return disk.value
+      if (typeof disk.error === 'object' && !told.has(lost)) {
+        told.add(lost)
+        input.onTrouble?.(describeHeld(lost, disk.error))
+      }
+      return undefined
     },
+    scrubMemory: scrubMemoryIn(folder.value),
     indexRoom: () => space.room,
     onEpoch: noteEpoch,
   })
   if (!engine.ok) return giveUp(describeEngineFault(engine.error, pool.value.view))
-  await rm(join(directory, INDEX_FOLDER, OPENING_FILE), { force: true })
+  await rm(join(directory, INDEX_FOLDER, BAD_INDEX_FILE), { force: true })
   // The site's file may be older than the disks, or its change have been interrupted.
   const reached = engine.value.store.federation.epoch
   if (reached > epoch) await noteEpoch(reached)
@@ -181,6 +210,7 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
     createdMs,
     start,
     engine: engine.value,
+    openDisk,
     async close() {
       const { clean } = await engine.value.close()
       if (clean) await forget(start)
@@ -199,7 +229,7 @@ function movedAlong(disk: string, home: string, siteDirectory: string): string {
 }
 
 /** Directories without an identity are no disks: an unmounted mount point is an empty directory. */
-async function ofAPool(disks: readonly (Disk | undefined)[]): Promise<(Disk | undefined)[]> {
+async function ofAPool(disks: readonly (DirectoryDisk | undefined)[]): Promise<(DirectoryDisk | undefined)[]> {
   return Promise.all(disks.map(async (disk) => (disk !== undefined && (await disk.readFile(IDENTITY_FILE)).ok ? disk : undefined)))
 }
 
@@ -210,10 +240,10 @@ async function openIndex(siteDirectory: string): Promise<OrderedMap | undefined>
     try {
       await mkdir(directory, { recursive: true, mode: 0o700 })
       const names = await readdir(directory)
-      const isBad = attempt > 0 || names.includes(OPENING_FILE) || !(await looksWhole(directory))
+      const isBad = attempt > 0 || names.includes(BAD_INDEX_FILE) || !(await looksWhole(directory))
       if (isBad) for (const name of names) await rm(join(directory, name), { recursive: true })
-      await writeFile(join(directory, OPENING_FILE), '')
-      const index = LmdbMap.open(directory)
+      await writeFile(join(directory, BAD_INDEX_FILE), '')
+      const index = await LmdbMap.open(directory)
       if (index.ok) return index.value
     } catch {
       return undefined

@@ -39,7 +39,7 @@ export type ReaderParts = { readonly store: LocalStore; close(): Promise<void> }
 
 export async function openReaderParts(input: ReaderInput): Promise<Result<ReaderParts, 'index-failed'>> {
   const { commits, clock } = input
-  const index = LmdbMap.open(join(input.siteDirectory, INDEX_FOLDER))
+  const index = await LmdbMap.open(join(input.siteDirectory, INDEX_FOLDER))
   if (!index.ok) return fail('index-failed')
   const disks = new ThreadDisks(commits, clock)
   // Listening first: the pool may change while its disks are opened.

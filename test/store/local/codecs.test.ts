@@ -1,6 +1,7 @@
 /** What is read from disks may be anything: decoders answer, they do not throw. And what is encoded is what is decoded. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { seal } from '../../../src/disks/sealed-json.ts'
 import { decodeRecord, encodeRecord, RECORD_KINDS } from '../../../src/store/local/changes/record.ts'
 import type { Slice } from '../../../src/store/local/content.ts'
 import { keyBounds } from '../../../src/store/local/index/key-walk.ts'
@@ -9,6 +10,7 @@ import { packSlices, unpackSlices } from '../../../src/store/local/index/rows.ts
 import { decodeVersionRow, encodeVersionRow, type VersionRow } from '../../../src/store/local/index/version-row.ts'
 import { comparePositions, positionOf, versionIdOf } from '../../../src/store/local/position.ts'
 import { isIn, withNumber } from '../../../src/store/local/ranges.ts'
+import { decodeScrubRecord, encodeScrubRecord } from '../../../src/store/local/scrub-record.ts'
 import { decodeSite, encodeSite } from '../../../src/store/local/site-file.ts'
 import type { Ranges } from '../../../src/store/store.ts'
 import type { BucketId, SiteId } from '../../../src/store/terms.ts'
@@ -177,4 +179,31 @@ describe('codecs', () => {
       }),
     )
   })
+})
+
+test('what the scrub remembers is read as it was written, and damage to it as nothing', () => {
+  const count = fc.nat({ max: 2 ** 31 - 1 })
+  const cursor = fc.oneof(
+    count.map((number) => ({ kind: 'segment' as const, number })),
+    fc.tuple(count, count).map(([start, counter]) => ({ kind: 'extent' as const, start, counter })),
+    fc.constant(undefined),
+  )
+  const record = fc.record(
+    {
+      begunMs: count,
+      under: fc.record({ repaired: count, remaining: count, cursor }),
+      last: fc.record({ repaired: count, remaining: count, endedMs: count, bytes: count }),
+    },
+    { requiredKeys: ['begunMs'] },
+  )
+  fc.assert(
+    fc.property(record, fc.nat(), fc.integer({ min: 0, max: 7 }), (written, at, bit) => {
+      const bytes = encodeScrubRecord(written)
+      expect(decodeScrubRecord(bytes)).toEqual(written)
+      bytes[at % bytes.length]! ^= 2 ** bit
+      expect(decodeScrubRecord(bytes)).toBeUndefined()
+    }),
+  )
+  const odd = fc.dictionary(fc.constantFrom('begunMs', 'pass', 'last'), fc.jsonValue())
+  fc.assert(fc.property(odd, (body) => ['object', 'undefined'].includes(typeof decodeScrubRecord(seal('holdfast-scrub', 1, body)!))))
 })

@@ -5,12 +5,13 @@
 import { hash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { apply } from '../../../src/store/local/changes/apply.ts'
-import { applyContext } from '../../../src/store/local/changes/context.ts'
+import { applyContext, type PlacedChange } from '../../../src/store/local/changes/context.ts'
 import { decide } from '../../../src/store/local/changes/decide.ts'
 import { operationOf } from '../../../src/store/local/changes/operations.ts'
 import { decodeRecord, encodeRecord } from '../../../src/store/local/changes/record.ts'
 import type { ChangeReply, ChangeRequest } from '../../../src/store/local/changes/request.ts'
 import { encodeCbor } from '../../../src/store/local/codec.ts'
+import { decodeHidden, decodeHiddenKey, type HiddenPlace, type HiddenVersion, hiddenSums } from '../../../src/store/local/index/hidden.ts'
 import { s3KeyOf } from '../../../src/store/local/index/key-walk.ts'
 import { Table, tableRange } from '../../../src/store/local/index/keys.ts'
 import { MemoryMap } from '../../../src/store/local/index/memory-map.ts'
@@ -29,6 +30,8 @@ class BareSite {
   readonly site: SiteId
   readonly index = new MemoryMap()
   readonly made: Operation[] = []
+  /** Everything that was applied, in order: a journal. */
+  readonly journal: PlacedChange[] = []
   now: number
   bucket!: BucketId
 
@@ -53,7 +56,9 @@ class BareSite {
         body.length === 0
           ? undefined
           : { segment: 1, offset: 64, bytes: body.length, checksumHigh: 1, checksumLow: 2, sequence: sequence + i }
-      apply(applyContext(transaction, state, this.site), { sequence: sequence + i, clock, record: decoded.value, place, body })
+      const change = { sequence: sequence + i, clock, record: decoded.value, place, body }
+      apply(applyContext(transaction, state, this.site), change)
+      this.journal.push(change)
       const operation = operationOf(decoded.value, { clock, site: this.site, sequence: sequence + i })
       if (operation !== undefined) this.made.push(structuredClone(operation))
     }
@@ -75,6 +80,26 @@ class BareSite {
       evidence: new Uint8Array(0),
       ...(isGone || bytes === 0 ? {} : { content: { kind: 'body', body: new Uint8Array(bytes) } }),
     })
+  }
+
+  /** An index made of the journal alone. */
+  replayed(): MemoryMap {
+    const index = new MemoryMap()
+    for (const change of this.journal) {
+      const transaction = index.begin()
+      const state = readState(transaction) ?? emptyState()
+      apply(applyContext(transaction, state, this.site), change)
+      writeState(transaction, state)
+      transaction.commit()
+    }
+    return index
+  }
+
+  hidden(): { readonly place: HiddenPlace; readonly hidden: HiddenVersion }[] {
+    return [...walk(this.index.reader(), tableRange(Table.hidden))].map(({ key, value }) => ({
+      place: decodeHiddenKey(key),
+      hidden: decodeHidden(value),
+    }))
   }
 
   holds(operation: Operation): boolean {
@@ -106,6 +131,11 @@ class BareSite {
 
   checkInvariants(): void {
     const reader = this.index.reader()
+    const hidden = this.hidden().map((each) => each.hidden)
+    const sums = hiddenSums(reader)
+    expect(sums.reduce((sum, { versions }) => sum + versions, 0)).toBe(hidden.length)
+    expect(sums.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(hidden.reduce((sum, { row }) => sum + row.bytes, 0))
+    expect([...walk(reader, tableRange(Table.hiddenUntil))].length).toBe(hidden.length)
     for (const { key, value } of walk(reader, tableRange(Table.current))) {
       const row = decodeVersionRow(value)
       const s3Key = s3KeyOf(key, 0)
@@ -125,6 +155,13 @@ class BareSite {
 
 function randomChange(site: BareSite, chance: Chance): ChangeRequest {
   const bucketId = site.bucket
+  const hidden = site.hidden()
+  if (chance.oneIn(4)) {
+    if (hidden.length === 0) return { kind: 'return-bucket', bucketId }
+    const { place } = chance.pick(hidden)
+    if (chance.oneIn(4)) return { kind: 'drop-hidden', hidden: [place] }
+    return { kind: 'return-version', bucketId, key: place.key, hidden: place.position, asNewest: chance.oneIn(2) }
+  }
   const key = chance.pick(['a', 'b', 'c'])
   const rows = listOfKey(site.index.reader(), bucketId, key, 100)
   const row = rows.length > 0 ? chance.pick(rows) : undefined
@@ -209,8 +246,14 @@ function converge(seed: number): void {
   for (const site of sites) {
     site.checkInvariants()
     expect(site.picture(), `seed ${seed}`).toEqual(sites[0]!.picture())
+    expect(entries(site.replayed()), `seed ${seed}`).toEqual(entries(site.index))
   }
 }
+
+const entries = (index: MemoryMap): string[] =>
+  [...walk(index.reader(), { from: Uint8Array.of(0), to: Uint8Array.of(255) })].map(
+    ({ key, value }) => `${Buffer.from(key).toString('hex')} ${Buffer.from(value).toString('hex')}`,
+  )
 
 describe('two sites', () => {
   const put = (site: BareSite, key: string, bytes = 3): ChangeReply => {
@@ -258,6 +301,109 @@ describe('two sites', () => {
     expect(exchange(b, a).at(-1)).toMatchObject({ ok: true, value: { concurrent: true } })
     expect(a.picture()).toEqual(b.picture())
     expect(a.picture()).not.toBe('deleted')
+  })
+
+  describe('what the other one removed is hidden and can be brought back', () => {
+    const give = (site: BareSite, key: string, asNewest = true): void => {
+      const hidden = site.hidden().filter((each) => each.place.key === key)
+      for (const { place } of hidden)
+        expect(site.change({ kind: 'return-version', bucketId: site.bucket, key, hidden: place.position, asNewest })).toMatchObject({
+          ok: true,
+          value: { returned: true },
+        })
+    }
+    const shown = (site: BareSite, key: string): string[] =>
+      listOfKey(site.index.reader(), site.bucket, key, 10).map(
+        (row) => `${row.isNull ? 'null' : 'id'} ${row.kind === 'object' ? row.bytes : 'marker'}`,
+      )
+    const versioned = (site: BareSite) => site.change({ kind: 'put-versioning', bucketId: site.bucket, versioning: 'enabled' })
+    const remove = (site: BareSite, key: string, at: number) => {
+      const row = listOfKey(site.index.reader(), site.bucket, key, 10)[at]!
+      return site.change({ kind: 'delete-object', bucketId: site.bucket, key, versionId: versionIdOfRow(row) })
+    }
+    const pair = (): [BareSite, BareSite] => {
+      const [a, b] = federatedSites(2) as [BareSite, BareSite]
+      b.now += 1_000
+      return [a, b]
+    }
+    const together = (a: BareSite, b: BareSite): void => {
+      for (let i = 0; i < 2; i++) {
+        exchange(a, b)
+        exchange(b, a)
+      }
+      expect(a.picture()).toEqual(b.picture())
+    }
+
+    test('a deleted version takes its old place again, with its old date, at both sites', () => {
+      const [a, b] = pair()
+      versioned(a)
+      for (const bytes of [1, 2, 3]) put(a, 'k', bytes)
+      exchange(a, b)
+      const [, old] = listOfKey(b.index.reader(), b.bucket, 'k', 10)
+      remove(a, 'k', 1)
+      exchange(a, b)
+      expect(shown(b, 'k')).toEqual(['id 3', 'id 1'])
+      give(b, 'k')
+      expect(shown(b, 'k')).toEqual(['id 3', 'id 2', 'id 1'])
+      const [, back] = listOfKey(b.index.reader(), b.bucket, 'k', 10)
+      expect(back!.position).toMatchObject({ clock: old!.position.clock, site: b.site })
+      together(a, b)
+      expect(b.hidden()).toEqual([])
+    })
+
+    test('an overwritten null version is the current one again, and what overwrote it stays below', () => {
+      const [a, b] = pair()
+      put(b, 'k', 1)
+      exchange(b, a)
+      put(a, 'k', 2)
+      put(a, 'k', 3)
+      exchange(a, b)
+      expect(shown(b, 'k')).toEqual(['null 3'])
+      const { place } = b.hidden().find(({ hidden }) => hidden.row.bytes === 1)!
+      b.change({ kind: 'return-version', bucketId: b.bucket, key: 'k', hidden: place.position, asNewest: true })
+      expect(shown(b, 'k')).toEqual(['null 1', 'id 3'])
+      together(a, b)
+      expect(shown(a, 'k')).toEqual(['null 1', 'id 3'])
+    })
+
+    test('what somebody else wrote since stays on top', () => {
+      const [a, b] = pair()
+      put(b, 'k', 1)
+      exchange(b, a)
+      remove(a, 'k', 0)
+      exchange(a, b)
+      put(b, 'k', 2)
+      give(b, 'k')
+      expect(shown(b, 'k')).toEqual(['null 2', 'id 1'])
+      together(a, b)
+    })
+
+    test('a deleted bucket is back with what was in it', () => {
+      const [a, b] = pair()
+      put(b, 'k', 1)
+      exchange(b, a)
+      remove(a, 'k', 0)
+      a.change({ kind: 'delete-bucket', bucketId: a.bucket })
+      exchange(a, b)
+      expect(b.picture()).toBe('deleted')
+      give(b, 'k')
+      expect(shown(b, 'k')).toEqual(['null 1'])
+      together(a, b)
+      expect(b.picture()).not.toBe('deleted')
+    })
+
+    test('when its time has passed it is given up', () => {
+      const [a, b] = pair()
+      put(a, 'k', 1)
+      exchange(a, b)
+      remove(a, 'k', 0)
+      exchange(a, b)
+      const { hidden } = b.hidden()[0]!
+      expect(hidden.until - hidden.removed).toBe(30 * 24 * 3600 * 1_000_000)
+      expect(b.change({ kind: 'expire-hidden', before: hidden.until })).toEqual({ ok: true, value: { expired: 0 } })
+      expect(b.change({ kind: 'expire-hidden', before: hidden.until + 1 })).toEqual({ ok: true, value: { expired: 1 } })
+      expect(b.hidden()).toEqual([])
+    })
   })
 
   test('another operation under a known number is conflicting history, and one far ahead of our clock is kept out', () => {

@@ -1,4 +1,15 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -82,6 +93,35 @@ test('a copy of a site with its disks below it is a site of its own', async () =
   expect(await userOf(again.value).versions(bucket)).toEqual(before)
   expect(again.value.engine.pool.view.sets[0]?.disks.map((disk) => disk.directory)).toEqual(below)
   await again.value.close()
+})
+
+test('a disk that another site uses is not opened, whatever path leads to it, until that one lets go of it', async () => {
+  const copy = join(folder, 'copy')
+  cpSync(siteDirectory, copy, { recursive: true })
+  const first = await open()
+  const refused = await openLocalSite({ siteDirectory: copy, ...environment })
+  expect(refused).toMatchObject({ ok: false, error: { kind: 'unusable' } })
+  const words = new RegExp(`^${diskDirectories[0]} is in use by another process \\(process ${process.pid} for ${siteDirectory}\\)`)
+  if (!refused.ok) expect(refused.error.sentence).toMatch(words)
+
+  // A disk that was out and is opened again, or that replaces another, is taken too.
+  const renewed = join(folder, 'renewed')
+  mkdirSync(renewed)
+  const { pool } = first.engine
+  must(await pool.putOut([{ set: 0, position: 0, reason: 'for a try' }]))
+  must(await pool.replaceDisk(0, 0, must(await first.openDisk(renewed))))
+  must(await first.engine.healing.healDisk(0, 0))
+  const alias = join(folder, 'alias')
+  symlinkSync(renewed, alias)
+  const other = { siteDirectory: join(folder, 'other'), diskDirectories: [alias], name: 'other', site: 'd'.repeat(32) as SiteId }
+  expect(await initSite({ ...other, ...environment })).toMatchObject({ ok: false, error: { kind: 'unusable' } })
+  // The one that was replaced is free.
+  rmSync(diskDirectories[0]!, { recursive: true })
+  must(await initSite({ ...other, diskDirectories: [diskDirectories[0]!], ...environment }))
+
+  await first.close()
+  const again = await open()
+  await again.close()
 })
 
 test('an index over which the last start died is made anew', async () => {

@@ -18,16 +18,18 @@ import {
   packSlices,
 } from '../index/rows.ts'
 import { checksumOf, encodeAttributes, parseEtag, type VersionRow } from '../index/version-row.ts'
-import { getAt, getNull, insertVersion, nameIsTaken, noteLostNull, replaceVersion } from '../index/versions.ts'
+import { getAt, insertVersion, nameIsTaken, replaceVersion } from '../index/versions.ts'
 import { comparePositions, NULL_VERSION_ID, versionIdOf, writeUint64 } from '../position.ts'
 import { originOf, parseOrigin, withOperation } from '../ranges.ts'
 import { forget, getAbsent, noteDeleted, noteTagged } from './absent.ts'
 import { configurationStamp, setConfiguration, settleBucket, setVersioning, VERSIONING_CONFIGURATION } from './apply-buckets.ts'
-import { NO_ETAG, removeAndRelease, withTags } from './apply-objects.ts'
+import { hide } from './apply-hidden.ts'
+import { NO_ETAG, withTags } from './apply-objects.ts'
 import { noteDeletion, seenWith } from './bucket-deletions.ts'
 import type { ApplyContext, PlacedChange } from './context.ts'
-import { applyTwin, noteReturned } from './epochs.ts'
+import { applyTwin, cameBack, noteReturned } from './epochs.ts'
 import { type Arrival, concurrentWith } from './merge.ts'
+import { keepsNullName } from './null-names.ts'
 import { own } from './ownership.ts'
 import type { ApplyForeignRecord } from './record.ts'
 
@@ -41,7 +43,8 @@ export function applyForeign(context: ApplyContext, change: PlacedChange, record
   state.clock = Math.max(state.clock, position.clock)
   const { operation, twin } = record
   const named = operation === undefined ? { from, number } : { from: originOf(context.site, operation.epoch), number: operation.number }
-  if (twin === undefined) merge(context, change, record, { ...named, position, frontier: decodeFrontier(record.frontier) })
+  if (twin === undefined)
+    merge(context, change, record, { ...named, position, frontier: decodeFrontier(record.frontier), cameBack: cameBack(record) })
   else applyTwin(context, record, twin)
   if (operation !== undefined) {
     noteReturned(context, record, change.sequence)
@@ -86,7 +89,7 @@ function merge(context: ApplyContext, change: PlacedChange, record: ApplyForeign
       mergeVersion(context, change, record, foreign, arrival)
       return
     case 'delete-version':
-      removeOrNote(context, record, foreign.key, foreign.target, 'promote')
+      removeOrNote(context, change, record, foreign.key, foreign.target)
       return
     case 'put-tags':
       mergeTags(context, record, foreign)
@@ -96,15 +99,9 @@ function merge(context: ApplyContext, change: PlacedChange, record: ApplyForeign
 const isNewer = (position: Position, than: Position | undefined): boolean => than === undefined || comparePositions(position, than) > 0
 
 /** What is not here yet stays away when it comes. */
-function removeOrNote(
-  context: ApplyContext,
-  { bucket }: ApplyForeignRecord,
-  key: string,
-  target: Position,
-  next: 'promote' | 'covered',
-): void {
-  const isHere = getAt(context.writer, bucket, key, target) !== undefined
-  if (isHere) removeAndRelease(context, bucket, key, target, next)
+function removeOrNote(context: ApplyContext, change: PlacedChange, record: ApplyForeignRecord, key: string, target: Position): void {
+  const { bucket } = record
+  if (getAt(context.writer, bucket, key, target) !== undefined) hide(context, change, record, key, target)
   else noteDeleted(context.writer, bucket, key, target)
 }
 
@@ -132,12 +129,12 @@ function mergeVersion(context: ApplyContext, change: PlacedChange, record: Apply
   const { bucket, position } = record
   const at = { bucket, key: put.key, here: context.site }
   const rivals = concurrentWith(writer, at, arrival, put.replaces)
-  if (put.replaces !== null) removeOrNote(context, record, put.key, put.replaces, 'promote')
+  if (put.replaces !== null) removeOrNote(context, change, record, put.key, put.replaces)
   const absent = getAbsent(writer, bucket, put.key, position)
   const isGone = put.kind === 'put-object' && record.content === undefined
   if (isGone || absent?.kind === 'deleted' || getAt(writer, bucket, put.key, position) !== undefined) return
 
-  const isNull = put.versionId === NULL_VERSION_ID && keepsNullName(context, record, put.key)
+  const isNull = put.versionId === NULL_VERSION_ID && keepsNullName(writer, bucket, put.key, position)
   for (const rival of rivals) {
     // It may have been renamed a moment ago.
     const row = getAt(writer, bucket, put.key, rival.position)
@@ -151,17 +148,6 @@ function mergeVersion(context: ApplyContext, change: PlacedChange, record: Apply
     absent?.kind === 'tagged' && row.kind === 'object' ? withTags(row, absent.tags, absent.tagged) : row,
   )
   if (absent !== undefined) forget(writer, bucket, put.key, position)
-}
-
-/** Of two null versions that had not seen each other the later keeps the name; the other goes by an id from its position. */
-function keepsNullName({ writer }: ApplyContext, { bucket, position }: ApplyForeignRecord, key: string): boolean {
-  const other = getNull(writer, bucket, key)
-  if (other === undefined) return true
-  const isLater = comparePositions(other.position, position) < 0
-  noteLostNull(writer, bucket, key, isLater ? other.position : position)
-  if (!isLater) return false
-  replaceVersion(writer, bucket, key, { ...other, isNull: false, lostNull: true, concurrent: true })
-  return true
 }
 
 function foreignRow(
@@ -184,7 +170,7 @@ function foreignRow(
     owner: change.sequence,
     epoch: record.operation?.epoch ?? parseOrigin(record.from)!.epoch,
     operation: record.operation?.number ?? number,
-    more: { frontier: record.frontier, ...(isNamed && { versionId: put.versionId }) },
+    more: { frontier: record.frontier, ...(isNamed && { versionId: put.versionId }), ...(cameBack(record) && { cameBack: true }) },
   }
   if (put.kind === 'put-marker') {
     const nothing = { bytes: 0, etag: NO_ETAG, partCount: 0, content: undefined, attributes: new Uint8Array(0), checksum: 0 }

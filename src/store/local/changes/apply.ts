@@ -5,8 +5,9 @@
 
 import { documentKey, extentKey, healKey } from '../index/keys.ts'
 import { encodeExtentRow, getExtent, noteOperation, wholeMask } from '../index/rows.ts'
-import { applyBucketChange } from './apply-buckets.ts'
+import { applyBucketChange, settleBucket } from './apply-buckets.ts'
 import { applyForeign } from './apply-foreign.ts'
+import { applyReturn, dropHidden } from './apply-hidden.ts'
 import { applyObjectChange } from './apply-objects.ts'
 import { applyUploadChange } from './apply-uploads.ts'
 import type { ApplyContext, PlacedChange } from './context.ts'
@@ -22,6 +23,8 @@ export function apply(context: ApplyContext, change: PlacedChange): void {
   if ('operation' in record && record.operation !== undefined) {
     noteOperation(context.writer, record.bucket, record.operation.number, change.sequence)
   }
+  // An operation that its deletion had not seen brings a bucket back; these two are all that can be made in a deleted one.
+  if (record.kind === 'return-version' || record.kind === 'put-configuration') settleBucket(context, record.bucket, record.operation.epoch)
   state.applied = change.sequence
   state.clock = Math.max(state.clock, change.clock)
 }
@@ -66,6 +69,12 @@ function carryOut(context: ApplyContext, change: PlacedChange): void {
       return
     case 'drop-manifests':
       for (const id of record.manifests) dropManifest(context, id)
+      return
+    case 'return-version':
+      applyReturn(context, change, record)
+      return
+    case 'drop-hidden':
+      for (const place of record.hidden) dropHidden(context, place)
   }
 }
 

@@ -10,6 +10,7 @@ import { isNameFree } from './apply-buckets.ts'
 import { getDeletions, isDeleted, knownOperations, seenWith } from './bucket-deletions.ts'
 import { change, type DecideContext, type Decision, refused } from './context.ts'
 import { type DecidedContent, decideContent } from './decide-content.ts'
+import { HIDDEN_KEPT_US } from './decide-hidden.ts'
 import { isTwinHere } from './epochs.ts'
 import { concurrentWith } from './merge.ts'
 import type { ChangeRequest } from './request.ts'
@@ -47,6 +48,7 @@ export function decideForeign(context: DecideContext, request: ForeignRequest): 
   if (deleted !== undefined && deletion === 'not-deleted' && !isNameFree(reader, deleted.name)) return refused('no-such-bucket')
   const content = request.twin === undefined ? foreignContent(context, request) : NO_CONTENT
   if (!content.ok) return refused(content.error)
+  const keepUs = request.keepUs ?? HIDDEN_KEPT_US
   const record = {
     kind: 'apply-foreign',
     bucket: bucketId,
@@ -59,8 +61,10 @@ export function decideForeign(context: DecideContext, request: ForeignRequest): 
     digest,
     evidence: request.evidence,
     ...(content.value && { content: content.value.content }),
+    ...(operation.was && { was: operation.was }),
     ...(isOurs && { operation: { epoch: context.epoch, number: named.number, frontier: encodeFrontier(operation.frontier) } }),
     ...(request.twin && { twin: { ...request.twin, knows: getDeletions(reader, bucketId).length === 0 ? [] : request.twin.knows } }),
+    ...(keepUs > 0 && removes(context, request) && { keepUntil: context.clock + keepUs }),
   } as const
   const concurrent =
     (deletion === 'not-deleted' && (deleted !== undefined || operation.change.kind === 'delete-bucket')) ||
@@ -72,6 +76,12 @@ export function decideForeign(context: DecideContext, request: ForeignRequest): 
 }
 
 const NO_CONTENT = { ok: true, value: undefined } as const
+/** Whether a version that is here goes by it. Also by what this site itself did and had lost: it may have been restored to get rid of just that. */
+function removes({ reader }: DecideContext, { bucketId, operation: { change } }: ForeignRequest): boolean {
+  const target = change.kind === 'delete-version' ? change.target : 'replaces' in change ? change.replaces : null
+  return target !== null && 'key' in change && getAt(reader, bucketId, change.key, target) !== undefined
+}
+
 const ALREADY: Decision = { kind: 'nothing', value: { kind: 'already', concurrent: false }, unused: true }
 
 /** Whether the bucket is deleted by what is known once the operation is applied. 'none': nobody deleted it. */
@@ -114,5 +124,6 @@ function isConcurrent({ reader, site }: DecideContext, { bucketId, operation }: 
   const { change, position, frontier } = operation
   if (change.kind !== 'put-object' && change.kind !== 'put-marker') return false
   const at = { bucket: bucketId, key: change.key, here: site }
-  return concurrentWith(reader, at, { ...named, position, frontier }, change.replaces).length > 0
+  const cameBack = operation.was !== undefined || position.site === site
+  return concurrentWith(reader, at, { ...named, position, frontier, cameBack }, change.replaces).length > 0
 }

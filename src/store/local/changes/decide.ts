@@ -6,6 +6,7 @@ import { documentKey, doomedManifestKey } from '../index/keys.ts'
 import { change, type DecideContext, type Decision, refused } from './context.ts'
 import { decideBucketChange } from './decide-buckets.ts'
 import { decideForeign } from './decide-foreign.ts'
+import { decideHiddenChange } from './decide-hidden.ts'
 import { decideDelete, decidePut, decideTags } from './decide-objects.ts'
 import { decideUploadChange } from './decide-uploads.ts'
 import { decideEpoch } from './epochs.ts'
@@ -37,6 +38,11 @@ export function decide(context: DecideContext, request: ChangeRequest): Decision
       return decideForeign(context, request)
     case 'begin-epoch':
       return decideEpoch(context, request.epoch)
+    case 'return-version':
+    case 'return-bucket':
+    case 'drop-hidden':
+    case 'expire-hidden':
+      return decideHiddenChange(context, request)
     case 'note-shards':
       return change({ kind: 'note-shards', shards: request.shards }, undefined)
     case 'drop-manifests':
@@ -53,6 +59,8 @@ export const freesSpace = (request: ChangeRequest): boolean =>
   request.kind === 'note-shards' ||
   request.kind === 'begin-epoch' ||
   request.kind === 'drop-manifests' ||
+  request.kind === 'drop-hidden' ||
+  request.kind === 'expire-hidden' ||
   (request.kind === 'apply-foreign' &&
     (request.operation.change.kind === 'delete-version' || request.operation.change.kind === 'delete-bucket'))
 

@@ -42,6 +42,9 @@ export function applyEpoch({ writer, site }: ApplyContext, epoch: number): void 
   }
 }
 
+/** Whether its site had lost it, and numbered it again when it came back. */
+export const cameBack = ({ was, operation }: ApplyForeignRecord): boolean => was !== undefined || operation !== undefined
+
 /** The operation that came back has a place in the present epoch. */
 export function noteReturned({ writer }: ApplyContext, { bucket, position }: ApplyForeignRecord, sequence: number): void {
   const row = Buffer.alloc(8)
@@ -63,7 +66,10 @@ export function applyTwin(
   const { site, epoch } = parseOrigin(from)!
   const before = originOf(site, twin.epoch)
   const row = 'key' in made ? getAt(writer, bucket, made.key, position) : undefined
-  if (row !== undefined && 'key' in made) replaceVersion(writer, bucket, made.key, { ...row, epoch, operation: number })
+  if (row !== undefined && 'key' in made) {
+    const more = cameBack(record) ? { more: { ...row.more, cameBack: true } } : {}
+    replaceVersion(writer, bucket, made.key, { ...row, epoch, operation: number, ...more })
+  }
   const held = getHeld(writer, bucket)
   const { [before]: old, ...others } = held
   const rest = withoutNumber(old, twin.number)

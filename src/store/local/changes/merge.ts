@@ -11,8 +11,14 @@ import { listOfKey } from '../index/versions.ts'
 import { comparePositions, samePosition } from '../position.ts'
 import { isIn, originOf, parseOrigin } from '../ranges.ts'
 
-/** An operation as the merge sees it. */
-export type Arrival = { readonly from: Origin; readonly number: number; readonly position: Position; readonly frontier: Frontier }
+/** An operation as the merge sees it. `cameBack`: its site had lost it, and numbered it again when it came back. */
+export type Arrival = {
+  readonly from: Origin
+  readonly number: number
+  readonly position: Position
+  readonly frontier: Frontier
+  readonly cameBack: boolean
+}
 
 /** The newest versions of a key that an arrival is compared with. */
 const COMPARED_MAX = 100
@@ -20,9 +26,9 @@ const COMPARED_MAX = 100
 /** Whether the arrival's origin had seen the version when it made its own. */
 function hadSeen(arrival: Arrival, row: VersionRow, here: SiteId): boolean {
   const origin = originOf(row.position.site, row.epoch)
-  // Numbers and positions of a site ascend together, but for operations that it had lost and that came back: they have a number from later, and saw what was before.
+  // What a site had lost and got back has a number from later, and saw what was before. (A removed version that an undo brought back has an old position, and saw all the same.)
   const isOlder = comparePositions(row.position, arrival.position) < 0
-  if (origin === arrival.from) return row.operation < arrival.number && isOlder
+  if (origin === arrival.from) return row.operation < arrival.number && (!arrival.cameBack || isOlder)
   if (row.position.site !== here) return isIn(arrival.frontier[origin], row.operation)
   if (arrival.position.site === here) return isOlder
   return sameInLaterEpochs(arrival.frontier, row).some((ranges) => isIn(ranges, row.operation))
@@ -39,7 +45,7 @@ const sameInLaterEpochs = (frontier: Frontier, { position, epoch }: VersionRow):
 function wasSeenBy(arrival: Arrival, row: VersionRow, here: SiteId): boolean {
   if (row.position.site === here) return false
   if (originOf(row.position.site, row.epoch) === arrival.from) {
-    return row.operation > arrival.number && comparePositions(arrival.position, row.position) < 0
+    return row.operation > arrival.number && (row.more?.cameBack !== true || comparePositions(arrival.position, row.position) < 0)
   }
   return isIn(decodeFrontier(row.more?.frontier)[arrival.from], arrival.number)
 }

@@ -5,15 +5,17 @@ import { decodeFrontier } from '../index/rows.ts'
 import { toPart } from '../index/values.ts'
 import { decodeAttributes } from '../index/version-row.ts'
 import { NULL_VERSION_ID, versionIdOf } from '../position.ts'
-import type { ApplyForeignRecord, ChangeRecord, CompleteUploadRecord, PutObjectRecord } from './record.ts'
+import type { ApplyForeignRecord, ChangeRecord, CompleteUploadRecord, PutObjectRecord, ReturnVersionRecord } from './record.ts'
 
-/** Undefined if the record is no operation of a bucket. */
-export function operationOf(record: ChangeRecord, position: Position): Operation | undefined {
+/** Undefined if the record is no operation of a bucket. `at`: clock, site and sequence of the record. */
+export function operationOf(record: ChangeRecord, at: Position): Operation | undefined {
   if (record.kind === 'apply-foreign') return returnedOperation(record)
+  const position = record.kind === 'return-version' ? record.position : at
   const change = changeOf(record, position)
   if (change === undefined || !('operation' in record)) return undefined
   const { number, frontier } = record.operation
-  return { number, position, frontier: decodeFrontier(frontier), change }
+  const operation = { number, position, frontier: decodeFrontier(frontier), change }
+  return record.kind === 'return-version' ? { ...operation, madeUs: at.clock } : operation
 }
 
 /** An operation that came back to its origin; undefined if it is another site's. */
@@ -42,6 +44,10 @@ function changeOf(record: ChangeRecord, position: Position): Change | undefined 
     }
     case 'delete-version':
       return { kind: 'delete-version', key: record.key, versionId: record.versionId, target: record.target }
+    case 'return-version':
+      return record.isMarker
+        ? { kind: 'put-marker', key: record.key, versionId: record.isNull ? NULL_VERSION_ID : versionIdOf(position), replaces: null }
+        : objectChange(record, position, record.parts)
     case 'put-tags':
       return { kind: 'put-tags', key: record.key, target: record.target, tags: record.tags }
     default:
@@ -49,8 +55,13 @@ function changeOf(record: ChangeRecord, position: Position): Change | undefined 
   }
 }
 
-function objectChange(record: PutObjectRecord | CompleteUploadRecord, position: Position, parts: CompleteUploadRecord['parts']): Change {
-  const { key, isNull, replaces, etag, bytes } = record
+function objectChange(
+  record: PutObjectRecord | CompleteUploadRecord | ReturnVersionRecord,
+  position: Position,
+  parts: CompleteUploadRecord['parts'],
+): Change {
+  const { key, isNull, etag, bytes } = record
+  const replaces = 'replaces' in record ? record.replaces : undefined
   return {
     kind: 'put-object',
     key,

@@ -5,7 +5,7 @@
  */
 import type { ExtentPlace } from '../../../disks/geometry.ts'
 import { fail, ok, type Result } from '../../../result.ts'
-import type { Change, Origin, Twin } from '../../store.ts'
+import type { Change, Operation, Origin, Twin } from '../../store.ts'
 import type { BucketId, BucketName, Checksum, ChecksumAlgorithm, Position, Tags } from '../../terms.ts'
 import { decodeCbor, encodeCbor } from '../codec.ts'
 import type { PackedSlices } from '../index/rows.ts'
@@ -32,6 +32,8 @@ export const RECORD_KINDS = {
   'note-shards': 17,
   'drop-manifests': 18,
   'begin-epoch': 19,
+  'return-version': 20,
+  'drop-hidden': 21,
 } as const
 export type RecordKind = keyof typeof RECORD_KINDS
 
@@ -98,7 +100,28 @@ export type ApplyForeignRecord = {
   readonly operation?: LocalOperation
   /** The same change of the same site as it was numbered in an earlier epoch, which is known here: nothing but its number is new. */
   readonly twin?: Twin
+  /** What it was in an earlier epoch of its site, which had lost it and got it back. */
+  readonly was?: NonNullable<Operation['was']>
+  /** Microseconds since 1970: what it removes is hidden until then. Undefined: it is freed. */
+  readonly keepUntil?: number
 }
+/** A hidden version that comes back as another one. */
+export type ReturnVersionRecord = OfKey & {
+  readonly kind: 'return-version'
+  readonly hidden: Position
+  /** Of the version that it is from now on: made here, perhaps with the clock of the hidden one. */
+  readonly position: Position
+  readonly isMarker: boolean
+  readonly isNull: boolean
+  readonly etag: string
+  readonly checksum: number
+  readonly attributes: Uint8Array
+  readonly bytes: number
+  readonly content: RecordContent
+  /** For peers; the content has them already. */
+  readonly parts: readonly RecordPart[]
+}
+export type HiddenVersionAt = { readonly bucket: BucketId; readonly key: string; readonly position: Position }
 
 export type ChangeRecord =
   | (InBucket & { readonly kind: 'create-bucket'; readonly name: BucketName; readonly owner: string; readonly origin: Position })
@@ -144,6 +167,8 @@ export type ChangeRecord =
   | { readonly kind: 'note-shards'; readonly shards: readonly ShardNote[] }
   | { readonly kind: 'drop-manifests'; readonly manifests: readonly number[] }
   | { readonly kind: 'begin-epoch'; readonly epoch: number }
+  | ReturnVersionRecord
+  | { readonly kind: 'drop-hidden'; readonly hidden: readonly HiddenVersionAt[] }
 
 export type EncodedRecord = { readonly kind: number; readonly metadata: Uint8Array }
 
@@ -152,7 +177,7 @@ export function encodeRecord(record: ChangeRecord): EncodedRecord {
   return { kind: RECORD_KINDS[kind], metadata: encodeCbor(fields) }
 }
 
-type FieldType = 'number' | 'text' | 'bytes' | 'flag' | 'map' | 'list' | 'text?' | 'map?' | 'bytes?' | 'text-or-null'
+type FieldType = 'number' | 'text' | 'bytes' | 'flag' | 'map' | 'list' | 'number?' | 'text?' | 'map?' | 'bytes?' | 'text-or-null'
 type Shape = Readonly<Record<string, FieldType>>
 
 const OF_KEY: Shape = { bucket: 'number', operation: 'map', key: 'text' }
@@ -190,10 +215,26 @@ const SHAPES: Readonly<Record<RecordKind, Shape>> = {
     content: 'map?',
     operation: 'map?',
     twin: 'map?',
+    was: 'map?',
+    keepUntil: 'number?',
   },
   'note-shards': { shards: 'list' },
   'drop-manifests': { manifests: 'list' },
   'begin-epoch': { epoch: 'number' },
+  'return-version': {
+    ...OF_KEY,
+    hidden: 'map',
+    position: 'map',
+    isMarker: 'flag',
+    isNull: 'flag',
+    etag: 'text',
+    checksum: 'number',
+    attributes: 'bytes',
+    bytes: 'number',
+    content: 'map',
+    parts: 'list',
+  },
+  'drop-hidden': { hidden: 'list' },
 }
 const KIND_BY_NUMBER = new Map<number, RecordKind>(Object.entries(RECORD_KINDS).map(([kind, number]) => [number, kind as RecordKind]))
 
@@ -214,6 +255,8 @@ function hasType(value: unknown, type: FieldType): boolean {
   switch (type) {
     case 'number':
       return Number.isSafeInteger(value) && (value as number) >= 0
+    case 'number?':
+      return value === undefined || hasType(value, 'number')
     case 'text':
       return typeof value === 'string'
     case 'text?':

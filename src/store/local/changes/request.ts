@@ -5,6 +5,7 @@
 import type { Operation, Origin, StoreFault, Twin, WriteCondition } from '../../store.ts'
 import type { Bucket, BucketId, BucketName, Checksum, ChecksumAlgorithm, Part, Position, Versioning } from '../../terms.ts'
 import type { StagedExtent } from '../disk-stays.ts'
+import type { HiddenVersionAt } from './record.ts'
 
 /** Content of a new version or part. */
 export type RequestContent =
@@ -78,9 +79,19 @@ export type ChangeRequest =
       /** Undefined: the bytes are not to be had any more. */
       readonly content?: RequestContent
       readonly twin?: Twin
+      /** How long what it removes stays hidden before its bytes are given up; 0 frees it at once. HIDDEN_KEPT_US unless given. */
+      readonly keepUs?: number
     })
   /** `clock`: the greatest stamp of this site that anybody has seen; later ones are greater. */
   | { readonly kind: 'begin-epoch'; readonly epoch: number; readonly clock: number }
+  /** Brings a hidden version back. `asNewest`: on top of what the same peer wrote since, if nobody else did. */
+  | (OfKey & { readonly kind: 'return-version'; readonly hidden: Position; readonly asNewest: boolean })
+  /** Makes an operation in a bucket that is deleted, which undoes the deletion. */
+  | (InBucket & { readonly kind: 'return-bucket' })
+  /** Gives up hidden versions, at most HIDDEN_AT_ONCE. */
+  | { readonly kind: 'drop-hidden'; readonly hidden: readonly HiddenVersionAt[] }
+  /** Gives up hidden versions whose time has passed, at most a page of them. */
+  | { readonly kind: 'expire-hidden'; readonly before: number }
   /** Shards that were found bad or missing, or are whole again. Bit s stands for shard s. */
   | { readonly kind: 'note-shards'; readonly shards: readonly ShardNote[] }
   /** Lets manifests go that have no owners. */
@@ -109,6 +120,7 @@ export type ChangeValue =
   | { readonly uploadId: string; readonly initiatedMs: number }
   | Part
   | { readonly expired: number }
+  | { readonly returned: boolean }
   | { readonly kind: 'applied' | 'already'; readonly concurrent: boolean }
 
 export type Refusal =
@@ -132,8 +144,8 @@ export type Refusal =
 
 /**
  * `unused`: content that was staged was not needed and belongs to nobody. `doubtful`: the change may be found done after a restart, so that what was
- * staged has to stay; any other refusal means that nothing was written.
+ * staged has to stay; any other refusal means that nothing was written. `disksChanged`: a disk lacks its shard of what was staged.
  */
 export type ChangeReply =
   | { readonly ok: true; readonly value: ChangeValue; readonly unused?: true }
-  | { readonly ok: false; readonly error: Refusal; readonly doubtful?: true }
+  | { readonly ok: false; readonly error: Refusal; readonly doubtful?: true; readonly disksChanged?: true }

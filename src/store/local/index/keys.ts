@@ -26,6 +26,9 @@ export const Table = {
   nullVersion: 0x22,
   namedVersion: 0x23,
   lostNulls: 0x24,
+  hidden: 0x25,
+  hiddenUntil: 0x26,
+  hiddenSum: 0x27,
   upload: 0x30,
   part: 0x31,
   completedUpload: 0x32,
@@ -167,6 +170,26 @@ export function tombstoneKey(id: BucketId, s3Key: string, position: Position): B
   const at = made.length - POSITION_BYTES
   made[at - 1] = 0
   writePosition(made, at, position)
+  return made
+}
+
+// Versions that a peer removed and that can still be brought back
+export const hiddenPrefix = (id: BucketId): Buffer => numbered(Table.hidden, id)
+export function hiddenKey(id: BucketId, s3Key: string, position: Position): Buffer {
+  const made = tombstoneKey(id, s3Key, position)
+  made[0] = Table.hidden
+  return made
+}
+/** `owner`: of the version. */
+export function hiddenUntilKey(until: number, owner: number): Buffer {
+  const made = key(Table.hiddenUntil, 16)
+  writeUint64(made, 1, until)
+  writeUint64(made, 9, owner)
+  return made
+}
+export function hiddenSumKey(site: SiteId): Buffer {
+  const made = key(Table.hiddenSum, 16)
+  made.write(site, 1, 16, 'hex')
   return made
 }
 

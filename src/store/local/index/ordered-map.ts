@@ -45,6 +45,11 @@ export interface OrderedMap {
   close(): Promise<void>
 }
 
+/** A row is not what was written under its key. The index has to be made anew; the sentence says how. */
+export class DamagedRow extends Error {
+  override readonly name = 'DamagedRow'
+}
+
 /** All entries with from <= key < to, in pages; each is read when the walk gets there, so that what was removed meanwhile does no harm. */
 export function* walk(
   reader: IndexReader,

@@ -37,7 +37,7 @@ export type IndexState = {
   generation: number
 }
 const STATE_BYTES = 48
-const INDEX_FORMAT = 1
+const INDEX_FORMAT = 2
 
 export const emptyState = (): IndexState => ({ applied: 0, chain: '0'.repeat(16), clock: 0, nextBucketId: 1, generation: 0 })
 

@@ -1,5 +1,6 @@
 /** Makes copies of closed segments, or mends them: each record from any good copy, everything read back. */
 import type { Disk, DiskFault, DiskFile } from '../../../disks/disk.ts'
+import type { Pace } from '../../../disks/extents.ts'
 import { done, fail, type Result } from '../../../result.ts'
 import type { Xxh64 } from './checksum.ts'
 import { readSegment } from './entries.ts'
@@ -38,11 +39,12 @@ export async function copySegment(input: CopyInput): Promise<Result<void, CopyFa
 }
 
 /** Makes a copy good where it is not. All copies may help, also this one; what is good in it is not touched. */
-export async function mendCopy({ to, segment, from, xxh64 }: CopyInput): Promise<Result<void, CopyFault>> {
+export async function mendCopy(input: CopyInput): Promise<Result<void, CopyFault>> {
+  const { to, segment, from, xxh64 } = input
   const image = await readImage(segment, from, xxh64)
   if (!image.ok) return image
   const file = await to.open(segmentFile(segment.header.number), { mode: 'write', lane: 'data' })
-  if (!file.ok) return target(file.error)
+  if (!file.ok) return file.error === 'not-found' ? copySegment(input) : target(file.error)
   const size = await file.value.size()
   const rewritten = size.ok ? await rewriteDiffering(file.value, image.value, image.value.length, size.value) : size
   const synced = rewritten.ok ? await file.value.sync() : rewritten
@@ -52,18 +54,34 @@ export async function mendCopy({ to, segment, from, xxh64 }: CopyInput): Promise
 }
 
 /** Whether the disk's copy has every byte right. */
-export async function isWholeCopy(segment: Segment, disk: Disk, xxh64: Xxh64): Promise<boolean> {
-  const file = await disk.open(segmentFile(segment.header.number), { mode: 'read', lane: 'data' })
-  const header = file.ok ? await file.value.read(0, SEGMENT_HEADER_BYTES) : file
-  if (file.ok) file.value.close()
-  if (!header.ok || Buffer.compare(header.value, encodeSegmentHeader(segment.header, xxh64).bytes) !== 0) return false
-  let chain = segment.header.previousChain
-  const { firstSequence } = segment.header
-  for await (const found of readSegment({ segment, from: firstSequence, to: segment.lastSequence, bodies: true, disks: [disk], xxh64 })) {
-    if (!found.ok) return false
+export const isWholeCopy = async (segment: Segment, disk: Disk, xxh64: Xxh64): Promise<boolean> =>
+  (await checkCopy(segment, disk, xxh64)) === 'whole'
+
+/**
+ * How the disk's copy is: of a segment that is being written, what was durable when this was asked. With a `pace`, read from the disk itself and not faster
+ * than that.
+ */
+export async function checkCopy(
+  segment: Segment,
+  disk: Disk,
+  xxh64: Xxh64,
+  pace?: Pace,
+): Promise<'whole' | 'bad' | 'missing' | 'unreachable' | 'stopped'> {
+  const { header, lastSequence, lastChain } = segment
+  const file = await disk.open(segmentFile(header.number), { mode: 'read', lane: 'data' })
+  if (!file.ok) return file.error === 'not-found' ? 'missing' : 'unreachable'
+  const head = await file.value.read(0, SEGMENT_HEADER_BYTES)
+  file.value.close()
+  if (!head.ok) return head.error === 'short' ? 'bad' : 'unreachable'
+  if (Buffer.compare(head.value, encodeSegmentHeader(header, xxh64).bytes) !== 0) return 'bad'
+  let chain = header.previousChain
+  const range = { from: header.firstSequence, to: lastSequence, bodies: true, pastCache: pace !== undefined }
+  for await (const found of readSegment({ segment, ...range, disks: [disk], xxh64 })) {
+    if (!found.ok) return found.error.kind === 'unavailable' ? 'unreachable' : 'bad'
     chain = found.value.header.checksum
+    if ((await pace?.(found.value.end - found.value.header.offset)) === 'stop') return 'stopped'
   }
-  return chain === segment.lastChain
+  return chain === lastChain ? 'whole' : 'bad'
 }
 
 async function writeCopy({ segment, from, xxh64 }: CopyInput, file: DiskFile): Promise<Result<void, CopyFault>> {

@@ -15,6 +15,8 @@ export type SegmentRead = {
   /** Those that may be read now. */
   readonly disks: Iterable<Disk>
   readonly xxh64: Xxh64
+  /** Reads what is on the disks, not what the kernel remembers of them. */
+  readonly pastCache?: boolean
 }
 
 /** The records `from` to `to` of one segment, which has them all. The first is believed to follow the one before, the others are checked to. */
@@ -22,7 +24,7 @@ export async function* readSegment(input: SegmentRead): AsyncGenerator<Result<Fo
   const { segment, from, to } = input
   const { number } = segment.header
   // The end may grow while this goes on; what was durable at the beginning is enough.
-  const { copies, faults } = await openCopies(number, input.disks)
+  const { copies, faults } = await openCopies(number, input.disks, { pastCache: input.pastCache === true })
   const scan = new SegmentScan({ copies, seed: segment.seed, limit: segment.end, bodies: input.bodies, xxh64: input.xxh64 })
   try {
     const mark = nearestMark(segment, from)

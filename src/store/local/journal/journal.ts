@@ -27,6 +27,7 @@
  */
 import assert from 'node:assert/strict'
 import type { Disk } from '../../../disks/disk.ts'
+import type { Pace } from '../../../disks/extents.ts'
 import type { Clock } from '../../../environment.ts'
 import { done, fail, ok, type Result } from '../../../result.ts'
 import { hexOf, loadXxh64, type Xxh64 } from './checksum.ts'
@@ -37,6 +38,7 @@ import { JournalReader } from './reader.ts'
 import { recoverJournal, type Seen } from './recover.ts'
 import { Arena, Reservation } from './reservation.ts'
 import { type CopyProgress, removeLeftovers, restoreCopiesOn } from './restore-copies.ts'
+import { type CopyCheck, scrubSegment } from './scrub-segment.ts'
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts'
 import { SegmentWriter } from './segment-writer.ts'
 import { BATCH_BYTES_MAX, type JournalEntry, type JournalFault, type JournalRoom, type SegmentInfo } from './terms.ts'
@@ -71,6 +73,8 @@ export class Journal {
   readonly #writer: SegmentWriter
   readonly #batchBytesMax: number
   readonly #lock = new Lock()
+  /** Held while a copy of a closed segment is made or mended. */
+  readonly #copying = new Lock()
   #reservation: Reservation | undefined
   #arena = new Arena()
   /** What did not fit into the last batch for want of room in the segment. */
@@ -216,6 +220,23 @@ export class Journal {
     return done
   }
 
+  /**
+   * Reads every copy of a segment through, from the disks themselves, and mends or makes what is not whole. Undefined if there is no such segment. Source:
+   * DESIGN section 4, "found by a read or the scrub".
+   */
+  async scrub(number: number, pace: Pace): Promise<CopyCheck[] | undefined> {
+    const segment = this.#writer.segments.find(({ header }) => header.number === number)
+    if (segment === undefined) return undefined
+    const isOpen = (): boolean => segment === this.#writer.open
+    const close = async (): Promise<boolean> => {
+      const release = await this.#lock.take()
+      const closed = !isOpen() || (await this.#writer.endSegment())
+      release()
+      return closed
+    }
+    return scrubSegment({ segment, disks: this.#disks, xxh64: this.#xxh64, copying: this.#copying, pace, isOpen, close })
+  }
+
   /** Some copy was reported bad and not yet mended. */
   get hasBadCopies(): boolean {
     return this.#writer.segments.some((segment) => segment.suspects.size > 0)
@@ -243,7 +264,7 @@ export class Journal {
     release()
     if (!prepared.ok) return fail({ kind: prepared.error })
     const closed = () => this.#writer.segments.filter((segment) => segment !== this.#writer.open)
-    return restoreCopiesOn({ to, disks: this.#disks, closed, xxh64: this.#xxh64, verify, progress })
+    return restoreCopiesOn({ to, disks: this.#disks, closed, xxh64: this.#xxh64, copying: this.#copying, verify, progress })
   }
 
   /** Cleans the disk, and lets the open segment have a copy there if it has too few: then another begins. */

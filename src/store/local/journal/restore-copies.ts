@@ -1,9 +1,10 @@
 /** Keeps as many good copies of each closed segment as there should be. */
 import type { Disk } from '../../../disks/disk.ts'
-import { done, fail, type Result } from '../../../result.ts'
+import { done, fail, ok, type Result } from '../../../result.ts'
 import type { Xxh64 } from './checksum.ts'
 import { type CopyFault, copySegment, isWholeCopy, mendCopy } from './copy-segment.ts'
 import { holdersNow, type JournalDisk, type JournalDisks } from './journal-disks.ts'
+import type { Lock } from './lock.ts'
 import type { NextSegment } from './next-segment.ts'
 import { JOURNAL_FOLDER, type Segment, segmentFile, segmentOfName } from './segment.ts'
 import type { JournalFault } from './terms.ts'
@@ -16,6 +17,8 @@ export type CopyTask = {
   /** Those that are closed now, more as time goes. */
   readonly closed: () => readonly Segment[]
   readonly xxh64: Xxh64
+  /** Held while a copy is made or mended. */
+  readonly copying: Lock
   /** Also the copies that the disk is believed to have are read through. */
   readonly verify: boolean
   readonly progress: CopyProgress
@@ -46,7 +49,9 @@ export async function restoreCopiesOn(task: CopyTask): Promise<Result<void, Jour
     const totalBytes = doneBytes + segments.reduce((sum, { end }) => sum + end, 0)
     for (const segment of segments) {
       looked.add(segment)
+      const release = await task.copying.take()
       const helped = await restoreCopy(task, segment)
+      release()
       if (!helped.ok) return helped
       doneBytes += segment.end
       task.progress(doneBytes, totalBytes)
@@ -55,7 +60,8 @@ export async function restoreCopiesOn(task: CopyTask): Promise<Result<void, Jour
   return done
 }
 
-async function restoreCopy({ to, disks, verify, xxh64 }: CopyTask, segment: Segment): Promise<Result<void, JournalFault>> {
+async function restoreCopy(task: CopyTask, segment: Segment): Promise<Result<void, JournalFault>> {
+  const { to, disks, verify, xxh64 } = task
   const { holders, suspects } = segment
   const input = { segment, to: to.disk, from: holdersNow(holders, disks), xxh64 }
   if (holders.has(to.disk)) {
@@ -65,17 +71,27 @@ async function restoreCopy({ to, disks, verify, xxh64 }: CopyTask, segment: Segm
     suspects.delete(to.disk)
     return done
   }
+  const added = await addCopy(task, segment)
+  return added.ok ? done : added
+}
+
+/** Gives the disk a copy of a closed segment that has too few. */
+export async function addCopy(
+  { to, disks, xxh64 }: Pick<CopyTask, 'to' | 'disks' | 'xxh64'>,
+  segment: Segment,
+): Promise<Result<'added' | 'enough', JournalFault>> {
+  const { holders } = segment
   // Copies on disks that are healing count once those are in.
   const inDisks = disks.disks().filter(({ healing }) => !healing)
   const held = inDisks.filter(({ disk }) => holders.has(disk)).length
-  if (held >= Math.min(disks.copies, inDisks.length + (to.healing ? 1 : 0))) return done
-  const copied = await copySegment(input)
+  if (held >= Math.min(disks.copies, inDisks.length + (to.healing ? 1 : 0))) return ok('enough')
+  const copied = await copySegment({ segment, to: to.disk, from: holdersNow(holders, disks), xxh64 })
   if (!copied.ok) return journalFault(copied.error)
   holders.add(to.disk)
-  return done
+  return ok('added')
 }
 
-function journalFault(fault: CopyFault): Result<never, JournalFault> {
+export function journalFault(fault: CopyFault): Result<never, JournalFault> {
   if (fault.kind !== 'disk') return fail(fault)
   return fail({ kind: fault.fault === 'full' ? 'full' : 'unavailable' })
 }

@@ -2,14 +2,15 @@
  * Reads the records of one segment, each from any copy that has it. Memory: one window (1 MiB, or one record if that is larger) per copy.
  * A record is taken only if its header belongs to this segment and place, follows the record before, and the checksums of what is read are right.
  */
-import type { Disk, DiskFault, DiskFile } from '../../../disks/disk.ts'
+import type { Disk, DiskFault } from '../../../disks/disk.ts'
+import { openPastCache, type PastCacheFile } from '../../../disks/past-cache.ts'
 import type { Xxh64 } from './checksum.ts'
 import { type DecodedHeader, decodeRecordHeader, RECORD_HEADER_BYTES, recordBytes } from './record.ts'
 import { segmentFile } from './segment.ts'
 
 const WINDOW_BYTES = 1024 * 1024
 
-export type OpenCopy = { readonly disk: Disk; readonly file: DiskFile }
+export type OpenCopy = { readonly disk: Disk; readonly file: PastCacheFile }
 export type CopyFault = { readonly disk: Disk; readonly fault: DiskFault }
 
 export type FoundRecord = {
@@ -25,15 +26,17 @@ export type FoundRecord = {
 }
 export type Expected = { readonly sequence: number; readonly before: bigint }
 
-/** Opens the segment on each disk that has it. */
+/** Opens the segment on each disk that has it. `pastCache`: to read what is on the disk itself. */
 export async function openCopies(
   number: number,
   disks: Iterable<Disk>,
+  options?: { readonly pastCache: boolean },
 ): Promise<{ readonly copies: OpenCopy[]; readonly faults: CopyFault[] }> {
   const copies: OpenCopy[] = []
   const faults: CopyFault[] = []
   const open = async (disk: Disk): Promise<void> => {
-    const file = await disk.open(segmentFile(number), { mode: 'read', lane: 'data' })
+    const name = segmentFile(number)
+    const file = await (options?.pastCache === true ? openPastCache(disk, name) : disk.open(name, { mode: 'read', lane: 'data' }))
     if (file.ok) copies.push({ disk, file: file.value })
     else if (file.error !== 'not-found') faults.push({ disk, fault: file.error })
   }

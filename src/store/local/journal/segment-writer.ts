@@ -105,6 +105,11 @@ export class SegmentWriter {
     return this.#current === undefined ? fail('unavailable') : ok(this.#current.segment)
   }
 
+  /** Begins another segment, so that the one being written is closed; false if that is not possible now. */
+  async endSegment(): Promise<boolean> {
+    return !this.#closed && !this.#disks.readOnly && (await this.#roll()).ok
+  }
+
   /** Writes a batch to every copy of the open segment. If one fails, the segment ends before the batch, and another has begun ('moved'). */
   async write(
     batch: BatchWrite & { readonly firstSequence: number; readonly count: number },

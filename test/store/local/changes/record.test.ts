@@ -71,9 +71,26 @@ const records: fc.Arbitrary<ChangeRecord> = fc.oneof(
       ...{ frontier: bytes, digest: bytes, evidence: bytes, operation },
       change: fc.constant({ kind: 'delete-bucket' as const }),
       twin: fc.record({ epoch: fc.nat(), number, knows: fc.array(fc.tuple(number, number), { maxLength: 3 }) }),
+      was: site.map((id) => ({ origin: `${id}/1` as Origin, number: 1 })),
+      keepUntil: fc.nat(),
     },
     { requiredKeys: ['kind', 'bucket', 'epoch', 'number', 'position', 'from', 'frontier', 'digest', 'evidence', 'change'] },
   ),
+  fc.record({
+    kind: fc.constant('return-version' as const),
+    ...ofKey,
+    hidden: position,
+    position,
+    isMarker: fc.boolean(),
+    isNull: fc.boolean(),
+    etag: text,
+    checksum: fc.nat(255),
+    attributes: bytes,
+    bytes: number,
+    content,
+    parts: fc.array(fc.record({ number, owner: number, bytes: number, etag: bytes, clock: number }), { maxLength: 3 }),
+  }),
+  fc.record({ kind: fc.constant('drop-hidden' as const), hidden: fc.array(fc.record({ bucket, key: text, position }), { maxLength: 3 }) }),
 )
 
 /** Byte strings come back as views of the metadata; compared by what they hold. */

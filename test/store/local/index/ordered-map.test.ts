@@ -11,10 +11,10 @@ const folder = mkdtempSync(join(tmpdir(), 'holdfast-index-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 let opened = 0
-function openLmdb(): OrderedMap {
+async function openLmdb(): Promise<OrderedMap> {
   const directory = join(folder, `index.${opened++}`)
   mkdirSync(directory)
-  const map = LmdbMap.open(directory)
+  const map = await LmdbMap.open(directory)
   if (!map.ok) throw new Error('lmdb does not open')
   return map.value
 }
@@ -25,12 +25,12 @@ const shown = (entries: readonly Entry[]): string[] =>
 const all = (reader: IndexReader): string[] => shown(reader.range(bytes('\x00'), bytes('\xff\xff\xff\xff\xff\xff\xff\xff\xff'), 10_000))
 
 for (const [name, make] of [
-  ['memory', () => new MemoryMap()],
+  ['memory', async () => new MemoryMap()],
   ['lmdb', openLmdb],
 ] as const) {
   describe(`the index in ${name}`, () => {
     test('shows the changes of a transaction to itself at once and to others when it is committed', async () => {
-      const map = make()
+      const map = await make()
       const first = map.begin()
       first.put(bytes('a'), bytes('1'))
       first.put(bytes('c'), bytes('3'))
@@ -48,7 +48,7 @@ for (const [name, make] of [
     })
 
     test('pages through keys in the order of their bytes, both ways', async () => {
-      const map = make()
+      const map = await make()
       const write = map.begin()
       for (const key of ['\xffz', 'b', 'a\x00', 'a', 'a\xff', 'a/b']) write.put(bytes(key), bytes('v'))
       write.commit()
@@ -64,7 +64,7 @@ for (const [name, make] of [
     })
 
     test('behaves like a sorted list under random changes', async () => {
-      const map = make()
+      const map = await make()
       const key = fc.uint8Array({ minLength: 1, maxLength: 3, max: 4 })
       const step = fc.record({
         kind: fc.constantFrom('put', 'put', 'put', 'remove', 'commit', 'abort', 'range'),

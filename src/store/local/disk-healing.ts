@@ -1,0 +1,186 @@
+/**
+ * Fills one disk that is healing. It gets all new writes from its first moment. Its journal segments come first; then every extent that the index lists is
+ * read on it and rebuilt where it is missing or bad; only when everything was read back does it count as in. What is written meanwhile without it is given
+ * to it before its commit from the last look on, and found by that look before.
+ */
+import type { ExtentStore } from '../../disks/extents.ts'
+import type { Pool } from '../../disks/pool.ts'
+import type { DiskSlot } from '../../disks/pool-view.ts'
+import type { Clock } from '../../environment.ts'
+import { fail, ok, type Result } from '../../result.ts'
+import type { ShardNote } from './changes/request.ts'
+import type { Commits } from './commits.ts'
+import { Table, tableRange } from './index/keys.ts'
+import { type OrderedMap, walk } from './index/ordered-map.ts'
+import { decodeExtentId, decodeExtentRow, type ExtentRow } from './index/rows.ts'
+import type { Journal } from './journal/journal.ts'
+import { noteShards } from './shard-mending.ts'
+import { EXTENTS_PER_PAGE, isNoted, noteOf, type Shards, shardAt, shardBytes } from './shards.ts'
+
+export type DiskHealingInput = {
+  readonly pool: Pool
+  readonly journal: Pick<Journal, 'copySegments'>
+  readonly index: OrderedMap
+  readonly extents: ExtentStore
+  readonly clock: Clock
+  readonly commits: Commits
+  readonly onTrouble: (sentence: string) => void
+}
+
+/** The disk could not take what it should hold, or too few others have it. */
+export type HealFault = 'disk-failed' | 'too-few-disks' | 'stopped' | 'damaged'
+export type HealProgress = (doneBytes: number, totalBytes: number) => void
+
+/** Shards that are worked on at once for one disk. */
+const SHARDS_AT_ONCE = 2
+
+export class DiskHealing {
+  readonly #input: DiskHealingInput
+  readonly #shards: Shards
+  readonly #slot: DiskSlot
+  /** Disks that hold everything and are about to be marked in. */
+  readonly #arriving: Set<string>
+  readonly #isStopped: () => boolean
+
+  constructor(
+    input: DiskHealingInput & { readonly shards: Shards; readonly arriving: Set<string>; readonly isStopped: () => boolean },
+    slot: DiskSlot,
+  ) {
+    this.#input = input
+    this.#shards = input.shards
+    this.#arriving = input.arriving
+    this.#isStopped = input.isStopped
+    this.#slot = slot
+  }
+
+  async run(onProgress: HealProgress | undefined): Promise<Result<void, HealFault>> {
+    const { pool, journal } = this.#input
+    const { set, position, diskId } = this.#slot
+    const disk = pool.disk(set, position)?.disk
+    if (disk === undefined) return fail('disk-failed')
+    const report = this.#reporter(onProgress)
+    const copied = await journal.copySegments({ disk, set, position, diskId, healing: true }, (doneBytes, totalBytes) =>
+      report(doneBytes, totalBytes),
+    )
+    if (!copied.ok) return fail(copied.error.kind === 'damaged' ? 'damaged' : 'disk-failed')
+    // A batch under way may count on the disk that was here before: what it commits is in the index by the time this is answered.
+    if (!(await this.#batchesPassed())) return fail('stopped')
+    const healed = await this.#healShards((doneBytes) => report(doneBytes))
+    const complete = healed.ok ? await this.#healMissed() : healed
+    if (!complete.ok) return complete
+    try {
+      return this.#isStill() && (await pool.markIn(set, position)).ok ? ok(undefined) : fail('disk-failed')
+    } finally {
+      this.#arriving.delete(diskId)
+    }
+  }
+
+  /** Tells of the journal while its bytes are given, and then of the shards behind it; the pool five times a second. */
+  #reporter(onProgress: HealProgress | undefined): (doneBytes: number, journalBytes?: number) => void {
+    const { pool, clock } = this.#input
+    const { set, position } = this.#slot
+    const shardsBytes = this.#shardBytes()
+    let journal = 0
+    let reportedAt = 0
+    return (bytes, journalBytes) => {
+      journal = journalBytes ?? journal
+      const doneBytes = journalBytes === undefined ? journal + bytes : bytes
+      const totalBytes = Math.max(doneBytes, journal + shardsBytes)
+      onProgress?.(doneBytes, totalBytes)
+      const now = clock.nowMs()
+      if (Math.abs(now - reportedAt) < 200 && doneBytes !== totalBytes) return
+      reportedAt = now
+      pool.reportProgress(set, position, { doneBytes, totalBytes })
+    }
+  }
+
+  /** Bytes that the disk should hold in extents. */
+  #shardBytes(): number {
+    let bytes = 0
+    for (const page of this.#shards.pages()) for (const { place } of page) if (place.set === this.#slot.set) bytes += shardBytes(place)
+    return bytes
+  }
+
+  async #healShards(report: (doneBytes: number) => void): Promise<Result<void, HealFault>> {
+    let doneBytes = 0
+    for (const page of this.#shards.pages()) {
+      const rows = page.filter(({ place }) => place.set === this.#slot.set)
+      const notes: ShardNote[] = []
+      let fault: HealFault | undefined
+      const work = async (): Promise<void> => {
+        for (let row = rows.pop(); row !== undefined && fault === undefined; row = rows.pop()) {
+          const healed = await this.#healExtent(row)
+          if (!healed.ok) fault = healed.error
+          else if (healed.value.note !== undefined) notes.push(healed.value.note)
+          doneBytes += shardBytes(row.place)
+          report(doneBytes)
+        }
+      }
+      await Promise.all(Array.from({ length: SHARDS_AT_ONCE }, work))
+      if (fault !== undefined) return fail(fault)
+      if (!(await noteShards(this.#input.commits, notes))) return fail('stopped')
+    }
+    return ok(undefined)
+  }
+
+  /**
+   * The shards of what was committed without the disk while it was being gone through. Ends with none, and with the disk arriving: what is committed from
+   * then on is completed first.
+   */
+  async #healMissed(): Promise<Result<void, HealFault>> {
+    // Nothing can be done for these, and they are on record.
+    const hopeless = new Set<string>()
+    const { diskId } = this.#slot
+    for (;;) {
+      this.#arriving.add(diskId)
+      // A batch under way may have asked before that: when this one is answered, all of it can be seen.
+      const passed = await this.#batchesPassed()
+      const missed = passed ? this.#missed(hopeless) : []
+      if (passed && missed.length === 0) return ok(undefined)
+      this.#arriving.delete(diskId)
+      if (!passed) return fail('stopped')
+      const notes: ShardNote[] = []
+      for (const row of missed) {
+        const healed = await this.#healExtent(row)
+        if (!healed.ok) return healed
+        if (healed.value.isLost) hopeless.add(extentName(row))
+        else if (healed.value.note !== undefined) notes.push(healed.value.note)
+      }
+      await noteShards(this.#input.commits, notes)
+    }
+  }
+
+  /** Extents of the heal list that lack their shard on the disk; a page of them. */
+  #missed(except: ReadonlySet<string>): ExtentRow[] {
+    const { from, to } = tableRange(Table.heal)
+    const found: ExtentRow[] = []
+    for (const { key, value } of walk(this.#input.index.reader(), { from, to })) {
+      const row = decodeExtentRow(decodeExtentId(key), value)
+      const lacks = row.place.set === this.#slot.set && !isNoted(row.durable, shardAt(row.place, this.#slot.position))
+      if (lacks && !except.has(extentName(row)) && found.push(row) === EXTENTS_PER_PAGE) break
+    }
+    return found
+  }
+
+  async #healExtent(row: ExtentRow): Promise<Result<{ readonly note: ShardNote | undefined; readonly isLost: boolean }, HealFault>> {
+    if (!this.#isStill()) return fail('stopped')
+    const shard = shardAt(row.place, this.#slot.position)
+    const outcome = await this.#shards.makeWhole(row.place, shard)
+    if (outcome === 'too-few-disks' || outcome === 'disk-failed' || outcome === 'stopped') return fail(outcome)
+    const isLost = outcome === 'lost'
+    if (isLost) this.#input.onTrouble(`Extent ${extentName(row)} cannot be rebuilt: too few of its shards are intact.`)
+    return ok({ note: noteOf(row, shard, outcome), isLost })
+  }
+
+  /** Resolves when every batch that was under way is in the index; false if nothing can be committed now. */
+  async #batchesPassed(): Promise<boolean> {
+    return (await this.#input.commits.submit({ kind: 'drop-manifests', manifests: [] })).ok
+  }
+
+  #isStill(): boolean {
+    const now = this.#input.pool.view.sets[this.#slot.set]?.disks[this.#slot.position]
+    return !this.#isStopped() && now?.diskId === this.#slot.diskId && now.state === 'healing'
+  }
+}
+
+const extentName = ({ place }: ExtentRow): string => `${place.start}/${place.counter}`
