@@ -4,12 +4,14 @@ import { join } from 'node:path'
 import type { AdminCommand, AdminSite, CommandFailure } from './admin/command.ts'
 import type { SiteControl } from './admin/control.ts'
 import { freeBytes } from './admin/free-bytes.ts'
+import { IdentityKeeper } from './admin/identity-keeper.ts'
 import { EXPORTS_DIRECTORY, IDENTITY_FILE } from './admin/site-files.ts'
 import { readSiteIdentity, saveSiteIdentity } from './admin/site-identity.ts'
 import { canonicalId, type RootKeys, readRootKeys, saveRootKeys } from './admin/site-keys.ts'
 import { lockSite, type SiteLock } from './admin/site-lock.ts'
 import { createIdentity, fingerprint, type PrivateIdentity } from './bundles/identity.ts'
 import type { Clock, Random } from './environment.ts'
+import type { FederationSite } from './federation/site.ts'
 import type { ServingAdapter, WantedAdapter } from './http/choose-adapter.ts'
 import type { TlsFiles } from './http/node-server.ts'
 import { fail, ok, type Result } from './result.ts'
@@ -109,8 +111,9 @@ export async function serve(request: ServeRequest, environment: ProcessEnvironme
     const admin = await serveAdminSocket(request.site, site, await adminCommands())
     const host = request.host.includes(':') ? `[${request.host}]` : request.host
     request.announce(`${request.tls === undefined ? 'http' : 'https'}://${host}:${port}`, adapter)
-    await site
+    const leaveKeys = keepKeysFresh((await site).federation, request.log)
     const reason = await stopping
+    leaveKeys()
     await admin.stop()
     if (reason.kind === 'thread-ended') return fail({ exit: 1, sentence: reason.sentence })
     await threads.stop(STOP_GRACE_MS)
@@ -120,6 +123,27 @@ export async function serve(request: ServeRequest, environment: ProcessEnvironme
     await lock.release()
   }
 }
+
+const KEYS_LOOKED_AT_MS = 6 * 60 * 60 * 1000
+
+/** Encryption keys are made and destroyed when they are due, also where nothing is exchanged. A read-only site or a full disk is tried again later. */
+function keepKeysFresh(federation: FederationSite, log: (line: string) => void): () => void {
+  let stop: () => void
+  const look = async (): Promise<void> => {
+    try {
+      const { renewKeys } = await import('./federation/key-schedule.ts')
+      await renewKeys(federation)
+    } catch (error) {
+      log(`The encryption keys could not be renewed (${error instanceof Error ? error.message : String(error)}): it is tried again.`)
+    }
+    stop = federation.clock.timer(KEYS_LOOKED_AT_MS, () => void look())
+  }
+  stop = federation.clock.timer(KEYS_LOOKED_AT_MS_FIRST, () => void look())
+  return () => stop()
+}
+
+/** Not at once: a start has other things to do. */
+const KEYS_LOOKED_AT_MS_FIRST = 60 * 1000
 
 type StopReason = { readonly kind: 'signal' } | { readonly kind: 'thread-ended'; readonly sentence: string }
 
@@ -215,9 +239,13 @@ function adminSite(
 ): AdminSite {
   const { directory, name, store, control, identity, keys } = parts
   const ownerId = canonicalId(keys.accessKeyId)
+  const keeper = new IdentityKeeper(directory, identity)
   const federation = {
     store,
-    identity,
+    get identity() {
+      return keeper.identity
+    },
+    keepIdentity: (next: PrivateIdentity) => keeper.keep(next),
     ownerId,
     stateDirectory: join(directory, EXPORTS_DIRECTORY),
     clock,

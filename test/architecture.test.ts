@@ -68,3 +68,19 @@ test('the environment and the way out are read at the entry alone', () => {
   )
   expect(elsewhere.map((file) => relative(src, file))).toEqual([])
 })
+
+test('within bundles and federation no file needs itself by way of others', () => {
+  const inside = files.filter((file) => ['bundles', 'federation'].includes(roomOf(file)))
+  const needs = new Map(inside.map((file) => [file, importsOf(file).filter((imported) => inside.includes(imported))]))
+  const reaches = (from: string): ReadonlySet<string> => {
+    const seen = new Set<string>()
+    const left = [...(needs.get(from) ?? [])]
+    for (let file = left.pop(); file !== undefined; file = left.pop()) {
+      if (seen.has(file)) continue
+      seen.add(file)
+      left.push(...(needs.get(file) ?? []))
+    }
+    return seen
+  }
+  expect(inside.filter((file) => reaches(file).has(file)).map((file) => relative(src, file))).toEqual([])
+})

@@ -35,6 +35,8 @@ class Site:
     def apply(self, sequence, kind, position, fields, body):
         """What a record does. A bucket that was deleted and still has versions was brought back by a merge."""
         if kind == 16:  # A change of another site. Its bucket was adopted, perhaps under another name.
+            if fields.get("twin"):  # It has another number since its site began a new epoch; nothing else is new.
+                return
             kind, position = KINDS.get(fields["change"]["kind"]), ordered(fields["position"])
             fields = {**fields, **fields["change"], "isNull": fields["change"].get("versionId") == "null"}
         elif kind == 20:  # What another site had removed, brought back in its old place.

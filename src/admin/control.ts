@@ -68,4 +68,6 @@ export interface SiteControl {
   ): Promise<Result<ScrubReport, ScrubRefusal>>
   /** `giveUp`: how many acknowledged changes may be lost, where some would be. The error is a sentence for the operator; nothing was changed then. */
   retireDisks(directories: readonly string[], giveUp: string | undefined): Promise<Result<DisksGivenUp, string>>
+  /** Begins a new epoch: durable in the journal and in the site's file. Stamps are greater than `clock` from then on. The error is the store's word for it. */
+  beginEpoch(epoch: number, clock: number): Promise<Result<void, unknown>>
 }

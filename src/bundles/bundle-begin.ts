@@ -5,7 +5,7 @@ import { Stop } from './fault.ts'
 import * as format from './format.ts'
 import type { OutputFolder } from './media.ts'
 import { BUNDLE_KEY_BYTES, readPreamble, writePreamble } from './preamble.ts'
-import type { WriteBundleInput } from './write-bundle.ts'
+import type { WriteBundleInput } from './write-input.ts'
 
 /** Draws id and key. */
 export function newState(input: WriteBundleInput): BundleState {

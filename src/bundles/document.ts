@@ -2,7 +2,7 @@
 import { fail, ok, type Result } from '../result.ts'
 import type { SiteId } from '../store/terms.ts'
 import { DOCUMENT_KINDS, type DocumentKind, documentType, FORMAT_VERSION, SIGNATURES_MAX, SUITE, SUITE_NUMBERS } from './format.ts'
-import type { PrivateIdentity } from './identity.ts'
+import type { PrivateIdentity } from './identity-terms.ts'
 import { SIGNATURE_BYTES, type SignedBy, sign } from './signature.ts'
 
 const MAGIC = Buffer.from('HOLDFAST')

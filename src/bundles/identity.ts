@@ -2,7 +2,7 @@
  * A site's identity: two signing keys that never change and name it, dated encryption keys that do. Format: docs/formats.md#identity.
  * Private keys grow from seeds, so `Random` decides all of them. They belong into SITE/keys (0600), never on data disks.
  */
-import { hash, type KeyObject } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Random } from '../environment.ts'
 import { ok, type Result } from '../result.ts'
 import type { SiteId } from '../store/terms.ts'
@@ -11,42 +11,12 @@ import { armor, documentBytesMax, parseDocument, signDocument, unarmor } from '.
 import { type BundleFault, refuse } from './fault.ts'
 import { documentType, ENCRYPTION_KEYS_MAX } from './format.ts'
 import { ENCRYPTION_KEY_BYTES } from './hpke.ts'
+import type { EncryptionKey, PrivateIdentity, PublicIdentity } from './identity-terms.ts'
 import { parseJson } from './json.ts'
 import * as keys from './keys.ts'
 import { verify } from './signature.ts'
 
-export type EncryptionKey = {
-  /** Milliseconds since 1970; whoever seals to the site uses the last key whose time has come. */
-  readonly fromMs: number
-  readonly publicKey: Uint8Array
-  /** SHA-384 of the public key, 96 hexadecimal digits. */
-  readonly digest: string
-}
-
-export type PublicIdentity = {
-  readonly siteId: SiteId
-  /** Grows with each new document of the site. */
-  readonly serial: number
-  readonly issuedMs: number
-  readonly signing: { readonly mldsa: KeyObject; readonly p384: KeyObject; readonly digest: string }
-  /** 1 to 8, ascending by time. */
-  readonly encryption: readonly EncryptionKey[]
-  readonly fingerprint: string
-  /** The signed document, as received. */
-  readonly document: Uint8Array
-}
-
-export type PrivateIdentity = {
-  readonly publicIdentity: PublicIdentity
-  readonly signing: {
-    readonly mldsa: KeyObject
-    readonly p384: KeyObject
-    readonly mldsaSeed: Uint8Array
-    readonly p384Scalar: Uint8Array
-  }
-  /** Those not destroyed. */
-  readonly encryption: readonly { readonly fromMs: number; readonly seed: Uint8Array; readonly digest: string }[]
-}
+export type { EncryptionKey, PrivateIdentity, PublicIdentity } from './identity-terms.ts'
 
 const NO_BUNDLE = '0'.repeat(32)
 /** Kept at a site that never destroys one. */
@@ -67,7 +37,8 @@ export function addEncryptionKey(identity: PrivateIdentity, random: Random, nowM
   const fresh = newEncryptionKey(random, Math.max(fromMs, publicIdentity.encryption.at(-1)!.fromMs + 1))
   const published = [...publicIdentity.encryption, fresh.published].slice(-ENCRYPTION_KEYS_MAX)
   const held = [...identity.encryption, fresh.held].slice(-PRIVATE_KEYS_MAX)
-  return issue(signing, held, published, publicIdentity.serial + 1, nowMs)
+  // Never issued before the last one: peers take the one that was issued last.
+  return issue(signing, held, published, publicIdentity.serial + 1, Math.max(nowMs, publicIdentity.issuedMs + 1))
 }
 
 function newEncryptionKey(random: Random, fromMs: number) {
@@ -85,6 +56,10 @@ export function destroyEncryptionKeys(identity: PrivateIdentity, beforeMs: numbe
   const kept = identity.encryption.filter((_, index, all) => (all[index + 1]?.fromMs ?? Number.POSITIVE_INFINITY) >= beforeMs)
   return { ...identity, encryption: kept }
 }
+
+/** Whether a site made this document after the other one. By time first: a site whose keys were restored from an older copy counts again from there. */
+export const isNewerIdentity = (one: PublicIdentity, other: PublicIdentity): boolean =>
+  one.issuedMs === other.issuedMs ? one.serial > other.serial : one.issuedMs > other.issuedMs
 
 /** The key to seal to now. */
 export function encryptionKeyAt(identity: PublicIdentity, nowMs: number): EncryptionKey {

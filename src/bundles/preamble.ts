@@ -183,7 +183,8 @@ export function unwrapBundleKey(
   if (match === undefined)
     return refuse(
       'key-destroyed',
-      'This bundle is sealed to an encryption key that this site does not have any more: ask for a new export.',
+      'This bundle is sealed to an encryption key that this site does not have any more: it was destroyed on schedule, or the keys folder was restored from an older copy. ' +
+        'Give the sender a receipt, a bundle or the identity of today ("holdfast site identity"), and ask for a new export.',
     )
   const { entry, key } = match
   const { identity, epoch } = preamble.sender

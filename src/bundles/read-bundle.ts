@@ -3,6 +3,7 @@
  * memory from parity; the media are never written. Memory: three rows of 1 MiB, and while a row is repaired one row of each volume of its group.
  */
 import { ok, type Result } from '../result.ts'
+import type { SiteId } from '../store/terms.ts'
 import { ArchiveReader } from './archive-reader.ts'
 import { type BundleHead, loadHead } from './bundle-head.ts'
 import { EntryReader, type ReadEntry } from './entry-reader.ts'
@@ -31,8 +32,13 @@ export type OpenBundle = {
   readonly bundleId: string
   /** Stands for the whole content: the same id with another one is another bundle. */
   readonly manifestDigest: string
+  /** As it is known here. */
   readonly sender: PublicIdentity
+  /** As it stands in the bundle: may have newer encryption keys. */
+  readonly senderIdentity: PublicIdentity
   readonly senderEpoch: number
+  /** Who signed the manifest, of those that are trusted. */
+  readonly signers: readonly SiteId[]
   readonly createdMs: number
   readonly expiresMs: number | undefined
   readonly marking: string | undefined
@@ -72,7 +78,9 @@ export function openBundle(input: OpenBundleInput): Promise<Result<OpenBundle, B
         bundleId: preamble.bundleId,
         manifestDigest: manifest.digest,
         sender,
+        senderIdentity: preamble.sender.identity,
         senderEpoch: preamble.sender.epoch,
+        signers: signers.trusted,
         createdMs: preamble.createdMs,
         expiresMs: preamble.expiresMs,
         marking: preamble.marking,

@@ -4,7 +4,7 @@
  */
 import { sign as signWith, verify as verifyWith } from 'node:crypto'
 import type { SiteId } from '../store/terms.ts'
-import type { PrivateIdentity, PublicIdentity } from './identity.ts'
+import type { PrivateIdentity, PublicIdentity } from './identity-terms.ts'
 
 export const MLDSA_SIGNATURE_BYTES = 4627
 export const SIGNATURE_BYTES = MLDSA_SIGNATURE_BYTES + 96

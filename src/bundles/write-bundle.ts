@@ -5,17 +5,14 @@
  */
 import { strict as assert } from 'node:assert'
 import { hash } from 'node:crypto'
-import type { Random } from '../environment.ts'
 import { fail, type Result } from '../result.ts'
 import { ArchiveWriter } from './archive-writer.ts'
 import { isBundleName, newState, resumedState } from './bundle-begin.ts'
-import { type BundleEntry, guarded, laidOut, once } from './bundle-entry.ts'
+import { guarded, laidOut, once } from './bundle-entry.ts'
 import type { BundleState, FileState, Place } from './bundle-state.ts'
 import { documentBytesMax, parseDocument } from './document.ts'
 import { type BundleFault, Stop, stopped } from './fault.ts'
 import * as format from './format.ts'
-import type { PrivateIdentity, PublicIdentity } from './identity.ts'
-import type { Json } from './json.ts'
 import { type NamedVolume, namedGroups, readLeaves, rowCount, writeManifest, writeTrailer } from './manifest.ts'
 import { type OutputFile, type OutputFolder, outputFolder } from './media.ts'
 import { type WrittenData, writeParity } from './parity.ts'
@@ -23,37 +20,10 @@ import type { ReceiptKey } from './preamble.ts'
 import { readmeText } from './readme.ts'
 import { plainCapacity, VolumeSealer } from './volume.ts'
 import { VolumeWriter, type WrittenVolume } from './volume-writer.ts'
+import type { BundleProgress, WriteBundleInput } from './write-input.ts'
 
 export type { BundleEntry } from './bundle-entry.ts'
-
-export type BundleProgress = { readonly phase: 'sealing' | 'parity'; readonly doneBytes: number; readonly volumes: number }
-
-export type WriteBundleInput = {
-  /** The folder; made if it is not there, empty unless `state` is given. */
-  readonly out: string | OutputFolder
-  readonly state?: BundleState
-  /** Must be durable when it resolves. */
-  saveState(state: BundleState): Promise<void>
-  readonly random: Random
-  readonly nowMs: number
-  readonly signer: PrivateIdentity
-  /** The signer's epoch. */
-  readonly epoch: number
-  readonly recipients: readonly PublicIdentity[]
-  /** What it needs and brings. `sealed` only recipients read; `needs` stands in clear and must name no bucket, key, count or label. */
-  readonly statement: { readonly sealed: Json; readonly needs: Json }
-  readonly expiresMs?: number
-  /** Shown in clear. */
-  readonly marking?: string
-  readonly volumeBytes: number
-  /** Per group. */
-  readonly parityVolumes: number
-  readonly groupVolumes?: number
-  /** From entry number `fromEntry` (from 0) on. */
-  entries(fromEntry: number): AsyncIterable<BundleEntry>
-  readonly progress?: (progress: BundleProgress) => void
-  readonly signal?: AbortSignal
-}
+export type { BundleProgress, WriteBundleInput } from './write-input.ts'
 
 export type BundleSummary = {
   readonly bundleId: string

@@ -4,6 +4,7 @@ import type { CommandFailure } from '../admin/command.ts'
 import { asCommand, type ExportRequest, type ImportRequest } from '../admin/commands/bundles.ts'
 import type { PageView } from '../federation/verify.ts'
 import type { Result } from '../result.ts'
+import { addApproveCommand } from './approve.ts'
 import { absolute, type Cli, CommandEnd, end, type MakeCli, onSite } from './cli.ts'
 import { parseBytes, parseDuration } from './output.ts'
 import { readTextFile } from './peer.ts'
@@ -22,6 +23,7 @@ export function addBundleCommands(program: Command, makeCli: MakeCli): void {
     'Show what a bundle is: its sender, times, volumes and damage; with the recipient’s site also its contents.',
   )
   addImport(bundle, makeCli)
+  addApproveCommand(bundle, makeCli)
   bundle
     .command('acknowledge')
     .argument('<SITE>', 'the directory of the site that exported')

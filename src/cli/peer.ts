@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import type { PeerRulesView } from '../federation/peer-rules.ts'
 import { absolute, type Cli, end, type MakeCli, onSite } from './cli.ts'
-import { formatBytes, table } from './output.ts'
+import { addPeerListCommand } from './peer-list.ts'
 import { addPeerRuleCommands } from './peer-rules.ts'
+import { addPeerTrustCommands } from './peer-trust.ts'
 
 const TEXT_FILE_BYTES_MAX = 1024 * 1024
 
@@ -27,35 +27,10 @@ export function addPeerCommands(program: Command, makeCli: MakeCli): void {
       const added = await onSite<{ sentence: string }>(cli, site, 'peer/add', input)
       cli.output.result(added, added.sentence)
     })
-  peer
-    .command('list')
-    .argument('<SITE>', 'the directory of the site')
-    .description('List the peers and whether their fingerprints were compared.')
-    .option('--json', 'print JSON')
-    .action(async (site: string, _flags: unknown, command: Command) => {
-      const cli = makeCli(command)
-      const listed = await onSite<{ peers: ListedPeer[]; former: FormerRemover[] }>(cli, site, 'peer/list', {})
-      const rows = listed.peers.map((entry) => [entry.name, entry.fingerprint, entry.compared ? 'compared' : 'NEVER COMPARED'])
-      const rules = listed.peers.map(
-        ({ name, may, hidden }) => `${name} ${may}${hidden.versions === 0 ? '' : ` (${hiddenText(hidden)} now)`}.`,
-      )
-      const former = listed.former.map(
-        ({ site, ...hidden }) => `Site ${site} is no peer; what it removed can be brought back: ${hiddenText(hidden)}.`,
-      )
-      cli.output.result(listed, [table([['PEER', 'FINGERPRINT', ''], ...rows]), '', ...rules, ...former].join('\n').trimEnd())
-    })
+  addPeerTrustCommands(peer, makeCli)
+  addPeerListCommand(peer, makeCli)
   addPeerRuleCommands(peer, makeCli)
 }
-
-type ListedPeer = { readonly name: string; readonly fingerprint: string; readonly compared: boolean } & Pick<
-  PeerRulesView,
-  'may' | 'hidden'
->
-
-type FormerRemover = PeerRulesView['hidden'] & { readonly site: string }
-
-export const hiddenText = ({ versions, bytes }: PeerRulesView['hidden']): string =>
-  `${versions} ${versions === 1 ? 'version' : 'versions'}, ${formatBytes(bytes)}`
 
 /** The text of a small file. Ends the command with a sentence if it cannot be read. */
 export function readTextFile(cli: Cli, file: string): string {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { type MakeCli, onSite } from './cli.ts'
+import { end, type MakeCli, onSite } from './cli.ts'
+import { parseDuration } from './output.ts'
 
 export function addSiteCommands(program: Command, makeCli: MakeCli): void {
   const site = program.command('site').description('The site itself.')
@@ -12,5 +13,51 @@ export function addSiteCommands(program: Command, makeCli: MakeCli): void {
       const cli = makeCli(command)
       const shown = await onSite<{ identity: string; fingerprint: string }>(cli, directory, 'site/identity', {})
       cli.output.result(shown, shown.identity)
+    })
+  site
+    .command('new-epoch')
+    .argument('<SITE>', 'the directory of the site')
+    .description('Begin a new epoch: after the site was restored from an older copy, or where it has a clone that may have gone on.')
+    .option('--json', 'print JSON')
+    .action(async (directory: string, _flags: unknown, command: Command) => {
+      const cli = makeCli(command)
+      const begun = await onSite<{ sentence: string }>(cli, directory, 'site/new-epoch', {})
+      cli.output.result(begun, begun.sentence)
+    })
+  addKeyCommands(site, makeCli)
+}
+
+type KeysFlags = { readonly every?: string; readonly keep?: string }
+
+function addKeyCommands(site: Command, makeCli: MakeCli): void {
+  const time = (name: string, text: string | undefined): number | undefined => {
+    const ms = text === undefined ? undefined : parseDuration(text)
+    return text !== undefined && ms === undefined ? end(2, `--${name} "${text}" is no time: write 90d or 12w.`) : ms
+  }
+  site
+    .command('keys')
+    .argument('<SITE>', 'the directory of the site')
+    .option('--every <TIME>', 'from now on, make a new encryption key so often (at first 90d)')
+    .option('--keep <TIME>', 'from now on, destroy a private key so long after another took its place (at first 365d)')
+    .description('Show the encryption keys, and when they are renewed and destroyed.')
+    .option('--json', 'print JSON')
+    .action(async (directory: string, flags: KeysFlags, command: Command) => {
+      const cli = makeCli(command)
+      const [everyMs, keepMs] = [time('every', flags.every), time('keep', flags.keep)]
+      const input = { ...(everyMs === undefined ? {} : { everyMs }), ...(keepMs === undefined ? {} : { keepMs }) }
+      const shown = await onSite<{ sentence: string }>(cli, directory, 'site/keys', input)
+      cli.output.result(shown, shown.sentence)
+    })
+  site
+    .command('rotate-key')
+    .argument('<SITE>', 'the directory of the site')
+    .option('--destroy-superseded', 'destroy all other private keys now: bundles that are sealed to them can never be opened')
+    .description('Make a new encryption key now, whatever the schedule says.')
+    .option('--json', 'print JSON')
+    .action(async (directory: string, flags: { destroySuperseded?: boolean }, command: Command) => {
+      const cli = makeCli(command)
+      const input = { destroySuperseded: flags.destroySuperseded === true }
+      const rotated = await onSite<{ sentence: string }>(cli, directory, 'site/rotate-key', input)
+      cli.output.result(rotated, rotated.sentence)
     })
 }

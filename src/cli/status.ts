@@ -3,7 +3,7 @@ import type { DiskStatus, SiteStatus } from '../admin/commands/status.ts'
 import type { ScrubStatus } from '../admin/control.ts'
 import { type MakeCli, onSite } from './cli.ts'
 import { formatBytes, table } from './output.ts'
-import { hiddenText } from './peer.ts'
+import { hiddenText } from './peer-list.ts'
 
 export function addStatusCommand(program: Command, makeCli: MakeCli): void {
   program
@@ -17,10 +17,11 @@ export function addStatusCommand(program: Command, makeCli: MakeCli): void {
       const lines = [
         `${status.name}: ${status.state}. ${status.sentence}`,
         `Coding ${status.dataShards} + ${status.parityShards}; ${status.survives} more ${status.survives === 1 ? 'disk' : 'disks'} may be lost without losing anything.`,
-        `Change ${status.sequence}, generation ${status.generation}, ${status.buckets} buckets.`,
+        `Change ${status.sequence}, generation ${status.generation}, epoch ${status.epoch}, ${status.buckets} buckets.`,
         ...(status.hidden.versions === 0
           ? []
           : [`Removed by peers, and kept for "holdfast peer undo": ${hiddenText(status.hidden)}; "holdfast peer list" says of whom.`]),
+        ...status.warnings,
         '',
         diskTable(status.disks),
         ...scrubLines(status.scrub),

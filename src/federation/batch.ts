@@ -9,18 +9,19 @@ import type { PrivateIdentity, PublicIdentity } from '../bundles/identity.ts'
 import { type Fields, parseJson } from '../bundles/json.ts'
 import { leafHash, treeRoot, verifyInclusion } from '../bundles/merkle.ts'
 import { SIGNATURE_BYTES, sign, verify } from '../bundles/signature.ts'
-import type { Origin } from '../store/store.ts'
-import { type DocumentChange, jsonDocument } from './documents.ts'
+import type { Origin, Twin } from '../store/store.ts'
+import { type DocumentChange, jsonDocument, readDocument } from './documents.ts'
 import type { SignedOperation } from './operation.ts'
 import { parseOperation } from './parse-operation.ts'
+import { Refusal } from './site.ts'
 import { type BucketOrigin, canonicalJson } from './words.ts'
 
 export const BATCH_OPERATIONS_MAX = 1_000
 const BATCH_TYPE = 'application/vnd.holdfast.batch.v1+json'
 const SIGNED_PLAIN_BYTES_MAX = 64 * 1024
 
-/** Whether the content of a version travels along. Null: it has none, being no put-object. */
-export type ContentState = 'here' | 'gone' | null
+/** Whether the content of a version travels along; 'held': it went before, in an earlier epoch, and was acknowledged. Null: it has none, being no put-object. */
+export type ContentState = 'here' | 'gone' | 'held' | null
 export type BatchLine = { readonly content: ContentState; readonly signed: string }
 
 /** The entry of a bundle that carries `lines`, all of one bucket, as one batch. */
@@ -42,6 +43,8 @@ export type BatchOperation = SignedOperation & {
   readonly content: ContentState
   /** SHA-384 of the signed text. */
   readonly signedDigest: Uint8Array
+  /** The number that it had in an earlier epoch, if it is known here by that one. */
+  readonly twin?: Twin
   evidence(): Uint8Array
 }
 
@@ -106,6 +109,19 @@ function* splitLines(entry: Uint8Array): Generator<Uint8Array> {
 
 const signatureField = (fields: Fields): Uint8Array => fields.base64('signature', SIGNATURE_BYTES, SIGNATURE_BYTES)
 
+/** Whose a batch is that was kept as document `name`. */
+export function getBatchHead(name: string, content: Uint8Array): Pick<Batch, 'origin' | 'bucket'> {
+  const head = readHead(
+    readDocument('batches', name, content, (fields) => {
+      fields.json('signature')
+      fields.json('leaves')
+      return fields.text('batch', 1_000)
+    }),
+  )
+  if (head === undefined) throw new Refusal(1, 'damaged', `The document batches/${name} of this site is damaged.`)
+  return head
+}
+
 const readHead = (batch: string) =>
   parseJson(Buffer.from(batch), (fields) => {
     fields.is('format', 1)
@@ -123,7 +139,7 @@ type ReadLine = BatchLine & { readonly index: number; readonly path: readonly Ui
 function readLine(line: Uint8Array, index: number | undefined): ReadLine | undefined {
   return parseJson(line, (fields) => {
     const content = fields.optional('content', (name) => fields.text(name, 4)) ?? null
-    if (content !== null && content !== 'here' && content !== 'gone') return fields.malformed()
+    if (content !== null && content !== 'here' && content !== 'gone' && content !== 'held') return fields.malformed()
     const signed = fields.text('signed', line.length)
     if (!signed.isWellFormed()) fields.malformed()
     if (index !== undefined) return { content, signed, index, path: [] }

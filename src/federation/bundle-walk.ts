@@ -4,61 +4,103 @@
  */
 
 import type { ReadEntry } from '../bundles/entry-reader.ts'
+import type { PublicIdentity } from '../bundles/identity.ts'
 import type { OpenBundle } from '../bundles/read-bundle.ts'
+import type { Origin } from '../store/store.ts'
 import { type Batch, type BatchOperation, decodeBatch, parseGoneLine } from './batch.ts'
 import { numbers } from './ranges.ts'
 import { opened, Refusal } from './site.ts'
-import type { StatedBucket, Statement } from './statement.ts'
+import { type StatedBucket, type Statement, sectionsOf } from './statement.ts'
 
 export type WalkedContent =
   /** No put-object. */
   | { readonly kind: 'none' }
   /** The version was deleted at its origin: its bytes do not come. */
   | { readonly kind: 'gone' }
+  /** It is said to be here already. */
+  | { readonly kind: 'held' }
   /** May be read once, before the next step; else it is passed over. Throws Refusal. */
   | { readonly kind: 'here'; readonly bytes: number; read(): AsyncIterable<Uint8Array> }
 
+/** `origin`: if its operations come back to the site that made them. */
+type Section = StatedBucket & { readonly origin?: Origin }
+
 export type WalkStep = {
-  readonly stated: StatedBucket
+  readonly stated: Section
   readonly batch: Batch
   readonly operation: BatchOperation
   readonly content: WalkedContent
 }
 
-/** Throws Refusal at the first thing that is not as it should be. */
-export async function* walkBundle(bundle: OpenBundle, statement: Statement): AsyncGenerator<WalkStep> {
+/** `own`: this site's identity. Throws Refusal at the first thing that is not as it should be. */
+export async function* walkBundle(bundle: OpenBundle, statement: Statement, own: PublicIdentity): AsyncGenerator<WalkStep> {
   const entries = bundle.entries()[Symbol.asyncIterator]()
   const next = async (): Promise<ReadEntry | undefined> => {
     const item = await entries.next()
     return item.done === true ? undefined : opened(item.value)
   }
-  const expected = expectedNumbers(statement)
+  const expected = new Expected(statement)
   try {
     for (let entry = await next(); entry !== undefined; entry = await next()) {
       if (entry.kind !== 'operations') throw malformed()
-      const batch = decodeBatch(entry.lines, bundle.sender)
+      const due = expected.peek()
+      // What comes back was signed by this site itself.
+      const signer = due?.origin === undefined ? bundle.sender : own
+      const batch = decodeBatch(entry.lines, signer)
       if (batch === 'forged')
         throw new Refusal(
           5,
           'bad-signature',
           'Changes in this bundle are not signed by the site that is said to have made them: it is forged.',
         )
-      if (batch === 'malformed' || batch.origin !== statement.origin) throw malformed()
+      if (batch === 'malformed' || batch.origin !== (due?.origin ?? statement.origin)) throw malformed()
       for (const operation of batch.operations) {
-        const due = expected.next()
-        if (due.done === true || due.value.stated.bucket !== batch.bucket || due.value.number !== operation.operation.number)
-          throw malformed()
-        yield { stated: due.value.stated, batch, operation, content: await contentOf(operation, next) }
+        const stated = expected.peek()
+        if (stated === undefined || stated.bucket !== batch.bucket || stated.origin !== due?.origin) throw malformed()
+        if (expected.next() !== operation.operation.number) throw malformed()
+        yield { stated, batch, operation, content: await contentOf(operation, next) }
       }
     }
-    if (expected.next().done !== true) throw malformed()
+    if (expected.peek() !== undefined) throw malformed()
   } finally {
     await entries.return?.()
   }
 }
 
-function* expectedNumbers({ buckets }: Statement): Generator<{ readonly stated: StatedBucket; readonly number: number }> {
-  for (const stated of buckets) for (const number of numbers(stated.brings)) yield { stated, number }
+/** The numbers that are due, section by section. */
+class Expected {
+  readonly #sections: Iterator<Section>
+  #section: Section | undefined
+  #numbers: Iterator<number> = [][Symbol.iterator]()
+  #next: number | undefined
+
+  constructor(statement: Statement) {
+    this.#sections = sectionsOf(statement)[Symbol.iterator]()
+    this.#advance()
+  }
+
+  /** The section of the next number; undefined at the end. */
+  peek(): Section | undefined {
+    return this.#section
+  }
+
+  next(): number | undefined {
+    const number = this.#next
+    this.#advance()
+    return number
+  }
+
+  #advance(): void {
+    for (;;) {
+      const next = this.#numbers.next()
+      this.#next = next.done === true ? undefined : next.value
+      if (next.done !== true) return
+      const section = this.#sections.next()
+      this.#section = section.done === true ? undefined : section.value
+      if (section.done === true) return
+      this.#numbers = numbers(section.value.brings)
+    }
+  }
 }
 
 async function contentOf(
@@ -66,7 +108,7 @@ async function contentOf(
   next: () => Promise<ReadEntry | undefined>,
 ): Promise<WalkedContent> {
   if (content === null || change.kind !== 'put-object') return { kind: 'none' }
-  if (content === 'gone') return { kind: 'gone' }
+  if (content === 'gone' || content === 'held') return { kind: content }
   const { bytes } = change
   if (bytes === 0) return { kind: 'here', bytes, read: nothing }
   const entry = await next()

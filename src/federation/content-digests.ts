@@ -7,6 +7,7 @@ import type { FederationStore } from '../store/store.ts'
 import { type DocumentChange, putDocuments } from './documents.ts'
 import type { BucketOrigin } from './words.ts'
 
+const FIRST_EPOCH = 1
 const BLOCK_NUMBERS = 1000
 const ROW_BYTES = 50
 
@@ -65,6 +66,7 @@ export class ContentDigests {
   }
 
   #name(block: number): string {
-    return `${this.#bucket}/${this.#store.epoch}/${String(block).padStart(12, '0')}`
+    // Operations keep their numbers when a new epoch begins.
+    return `${this.#bucket}/${FIRST_EPOCH}/${String(block).padStart(12, '0')}`
   }
 }

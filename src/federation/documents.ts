@@ -5,6 +5,8 @@ import { parseRanges } from './ranges.ts'
 import { Refusal, storeRefusal } from './site.ts'
 
 export type Collection =
+  | 'site'
+  | 'peer-states'
   | 'peers'
   | 'peer-sites'
   | 'peer-rules'

@@ -9,10 +9,14 @@ import type { Bucket, ObjectVersion, Position } from '../store/terms.ts'
 import { BATCH_OPERATIONS_MAX, type BatchLine, type ContentState, encodeBatch, goneLine } from './batch.ts'
 import { ContentDigests, EMPTY_DIGEST } from './content-digests.ts'
 import { type ExportPlan, operationsOf } from './export-plan.ts'
-import { operationText } from './operation.ts'
-import { subtract, upTo } from './ranges.ts'
+import { heldEarlier } from './holdings.ts'
+import { operationText, type SignedOperation } from './operation.ts'
+import { findPeerBySite } from './peers.ts'
+import { contains, NO_RANGES, numbers, subtract, upTo } from './ranges.ts'
+import { asSigned, encodeReturned, keptOperation, type ReturnedLine } from './returns.ts'
 import { type FederationSite, Refusal } from './site.ts'
 import type { StateFolder } from './state-files.ts'
+import { type StatedBucket, type StatedReturn, sectionsOf } from './statement.ts'
 import { parsePosition } from './words.ts'
 
 const BATCH_TEXT_BYTES_MAX = 1024 * 1024
@@ -41,6 +45,10 @@ export class ExportBatches {
   /** Contents of this run whose digest was computed from what is there now. */
   readonly #fresh = new WeakSet<PlannedContent>()
 
+  get #sections() {
+    return sectionsOf(this.#plan.statement)
+  }
+
   constructor(site: FederationSite, plan: ExportPlan, state: StateFolder) {
     this.#site = site
     this.#plan = plan
@@ -50,7 +58,7 @@ export class ExportBatches {
   async *entries(fromEntry: number): AsyncGenerator<BundleEntry> {
     let entry = 0
     let batchNumber = 0
-    for (let at = 0, next = 1; at < this.#plan.statement.buckets.length; ) {
+    for (let at = 0, next = 1; at < this.#sections.length; ) {
       // What is deleted from here on stays readable until the batch is written.
       const lease = this.#site.store.lease()
       try {
@@ -73,7 +81,7 @@ export class ExportBatches {
   }
 
   async #bucket(at: number): Promise<Bucket> {
-    const stated = this.#plan.statement.buckets[at]!
+    const stated = this.#sections[at]!
     const bucket = await this.#site.store.federation.findBucketByOrigin(parsePosition(stated.bucket)!)
     if (bucket === undefined)
       throw new Refusal(6, 'no-such-bucket', `Bucket ${stated.name} is not there any more: begin the export again in an empty folder.`)
@@ -88,9 +96,16 @@ export class ExportBatches {
     return { ...head, entry: file.subarray(end + 1) }
   }
 
-  async #make(number: number, at: number, bucket: Bucket, from: number): Promise<Batch> {
+  #make(number: number, at: number, bucket: Bucket, from: number): Promise<Batch> {
+    const section = this.#sections[at]!
+    return section.origin === undefined
+      ? this.#makeOwn(number, at, section, bucket, from)
+      : this.#makeReturned(number, at, { ...section, origin: section.origin }, bucket, from)
+  }
+
+  async #makeOwn(number: number, at: number, stated: StatedBucket, bucket: Bucket, from: number): Promise<Batch> {
     const site = this.#site
-    const stated = this.#plan.statement.buckets[at]!
+    const held = await this.#heldEarlier(stated)
     const digests = new ContentDigests(site.store.federation, stated.bucket)
     const lines: BatchLine[] = []
     const contents: PlannedContent[] = []
@@ -102,8 +117,8 @@ export class ExportBatches {
         next = operation.number
         break
       }
-      const content = await this.#contentOf(bucket, operation, digests)
-      const { origin } = site.store.federation
+      const content = await this.#contentOf(bucket, operation, digests, contains(held, operation.number))
+      const { origin } = this.#plan.statement
       const signed = operationText({ bucket: stated.bucket, origin, operation, digest: content.digest })
       const bytes = Buffer.byteLength(signed)
       if (lines.length > 0 && textBytes + bytes > BATCH_TEXT_BYTES_MAX) {
@@ -116,8 +131,56 @@ export class ExportBatches {
       if (content.planned !== undefined) contents.push(content.planned)
     }
     await digests.save()
-    const entry = encodeBatch(site.identity, stated.bucket, site.store.federation.origin, lines)
-    const head = { bucket: at, contents, next }
+    const entry = encodeBatch(site.identity, stated.bucket, this.#plan.statement.origin, lines)
+    return this.#keep(number, { bucket: at, contents, next }, entry)
+  }
+
+  /** Operations of the recipient, as they came from it. */
+  async #makeReturned(number: number, at: number, stated: StatedReturn, bucket: Bucket, from: number): Promise<Batch> {
+    const reader = this.#site.store.federation.openOperations()
+    const lines: ReturnedLine[] = []
+    const contents: PlannedContent[] = []
+    let [contentBytes, next] = [0, 0]
+    try {
+      for (const wanted of numbers(subtract(stated.brings, upTo(from - 1)))) {
+        const kept = await keptOperation(reader, bucket, stated.origin, wanted)
+        const signed = asSigned(kept, lines)
+        if (signed === undefined || contentBytes >= BATCH_CONTENT_BYTES_MAX) {
+          next = wanted
+          break
+        }
+        const content = await this.#returnedContent(bucket, signed.signed)
+        lines.push({ ...signed, content: content.state })
+        if (content.planned === undefined) continue
+        contents.push(content.planned)
+        contentBytes += content.planned.bytes
+      }
+    } finally {
+      await reader.close()
+    }
+    return this.#keep(number, { bucket: at, contents, next }, await encodeReturned(this.#site, lines))
+  }
+
+  async #returnedContent(
+    bucket: Bucket,
+    { operation: { change, position }, digest }: SignedOperation,
+  ): Promise<{ readonly state: ContentState; readonly planned?: PlannedContent }> {
+    if (change.kind !== 'put-object') return { state: null }
+    const { key, bytes } = change
+    const version = await this.#site.store.federation.findAt(bucket.id, key, position)
+    if (version?.kind !== 'object' || digest === null) return { state: 'gone' }
+    return bytes === 0 ? { state: 'here' } : { state: 'here', planned: { key, position, digest, bytes } }
+  }
+
+  /** What goes without its bytes. A full export takes nothing for granted. */
+  async #heldEarlier({ bucket }: StatedBucket): Promise<Ranges> {
+    const { asked } = this.#plan
+    const store = this.#site.store.federation
+    const peer = asked.full ? undefined : await findPeerBySite(store, asked.peer)
+    return peer === undefined ? NO_RANGES : heldEarlier(store, peer, bucket)
+  }
+
+  async #keep(number: number, head: Pick<Batch, 'bucket' | 'contents' | 'next'>, entry: Buffer): Promise<Batch> {
     await this.#state.write(fileName(number), Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), entry]))
     return { ...head, entry }
   }
@@ -126,6 +189,7 @@ export class ExportBatches {
     bucket: Bucket,
     { change, number, position }: Operation,
     digests: ContentDigests,
+    isHeld: boolean,
   ): Promise<{ readonly state: ContentState; readonly digest: string | null; readonly planned?: PlannedContent }> {
     if (change.kind !== 'put-object') return { state: null, digest: null }
     const { key, bytes } = change
@@ -134,13 +198,14 @@ export class ExportBatches {
     if (bytes === 0) return { state: there ? 'here' : 'gone', digest: EMPTY_DIGEST }
     const known = await digests.find(number)
     if (!there) return { state: 'gone', digest: known ?? null }
-    if (known !== undefined) return { state: 'here', digest: known, planned: { key, position, digest: known, bytes } }
+    if (known !== undefined)
+      return isHeld ? { state: 'held', digest: known } : { state: 'here', digest: known, planned: { key, position, digest: known, bytes } }
     const { digest, chunks } = await this.#digestOf(bucket, version)
     await digests.note(number, digest)
     const planned = { key, position, digest, bytes }
     this.#fresh.add(planned)
     if (chunks !== undefined) this.#cache.set(planned, chunks)
-    return { state: 'here', digest, planned }
+    return isHeld ? { state: 'held', digest } : { state: 'here', digest, planned }
   }
 
   async #digestOf(bucket: Bucket, version: ObjectVersion): Promise<{ readonly digest: string; readonly chunks: Uint8Array[] | undefined }> {

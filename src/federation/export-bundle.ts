@@ -13,11 +13,15 @@ import { ExportBatches } from './export-batches.ts'
 import { type ExportArguments, type ExportPlan, makePlan } from './export-plan.ts'
 import { loadBundleState, loadPlan, saveBundleState, savePlan } from './export-state.ts'
 import { exportedDocument, noteExported } from './holdings.ts'
+import { renewKeys } from './key-schedule.ts'
+import { refuseIfRevoked } from './peer-state.ts'
 import { findPeer, neverCompared, type Peer } from './peers.ts'
+import { pruneDocuments } from './retention.ts'
 import { type FederationFault, type FederationProgress, type FederationSite, Refusal, refusable } from './site.ts'
 import { isEmptyFolder, StateFolder } from './state-files.ts'
 import { statementJson } from './statement.ts'
-import { counted } from './words.ts'
+import { refuseIfStopped } from './stopped.ts'
+import { counted, parseOrigin } from './words.ts'
 
 export type ExportInput = {
   readonly peer: string
@@ -55,9 +59,12 @@ export function exportBundle(
   progress: FederationProgress,
 ): Promise<Result<ExportReport, FederationFault>> {
   return refusable(async () => {
+    await refuseIfStopped(site)
+    await renewKeys(site)
     const peer = await findPeer(site.store.federation, input.peer)
     if (peer === undefined)
       throw new Refusal(5, 'no-such-peer', `There is no peer ${input.peer} here: add it with "holdfast peer add" first.`)
+    await refuseIfRevoked(site.store.federation, peer)
     const asked: ExportArguments = {
       peer: peer.site,
       buckets: input.buckets === undefined || input.buckets.length === 0 ? null : [...new Set(input.buckets)].sort(),
@@ -96,6 +103,7 @@ async function exportInto(
   const summary = await write(site, peer, plan, out, folder, progress)
   await noteDone(site, peer, plan, summary)
   await folder.remove()
+  await pruneDocuments(site)
   return report(peer, plan, out, summary)
 }
 
@@ -119,7 +127,9 @@ async function resumedPlan(
       'state-mismatch',
       `An export into ${out} was begun with other options: give the same again to go on, or use an empty folder.`,
     )
-  if (plan.statement.origin !== site.store.federation.origin || plan.expiresMs < site.clock.nowMs())
+  if (plan.statement.origin !== site.store.federation.origin)
+    throw new Refusal(5, 'earlier-epoch', `This site has begun a new epoch since the export into ${out} was begun: use an empty folder.`)
+  if (plan.expiresMs < site.clock.nowMs())
     throw new Refusal(5, 'expired', `The export that was begun in ${out} has expired meanwhile: use an empty folder.`)
   return plan
 }
@@ -142,7 +152,7 @@ async function write(
     random: site.random,
     nowMs: plan.createdMs,
     signer: site.identity,
-    epoch: site.store.federation.epoch,
+    epoch: parseOrigin(statement.origin)!.epoch,
     recipients: [peer.identity],
     statement: { sealed: statementJson(statement), needs: { bundles: [...plan.bundles] } },
     expiresMs: plan.expiresMs,
@@ -180,6 +190,8 @@ async function noteDone(site: FederationSite, peer: Peer, plan: ExportPlan, summ
     receiptCode: shortReceiptDigest(Buffer.from(receiptKey, 'hex'), bundleId, manifestDigest),
     buckets: plan.statement.buckets.map(({ bucket, brings }) => ({ bucket, ranges: brings })),
     acknowledgedMs: undefined,
+    expiresMs: plan.expiresMs,
+    peerEpoch: peer.epoch,
   })
   await putDocuments(site.store.federation, 'The finished export could not be noted', [done])
 }

@@ -7,9 +7,10 @@ import { BUCKET_BYTES, RANGE_BYTES, RANGES_BYTES_MAX } from './documents.ts'
 import { holdingOf, wasExported } from './holdings.ts'
 import { keyOf } from './operation.ts'
 import type { Peer } from './peers.ts'
-import { greatest, intersect, NO_RANGES, RangesBuilder, subtract, upTo } from './ranges.ts'
+import { count, greatest, intersect, NO_RANGES, RangesBuilder, subtract, upTo } from './ranges.ts'
+import { lostBy } from './returns.ts'
 import { type FederationProgress, type FederationSite, Refusal } from './site.ts'
-import { holdsOf, type StatedBucket, type Statement } from './statement.ts'
+import { holdsOf, type StatedBucket, type StatedReturn, type Statement } from './statement.ts'
 import { counted, positionText } from './words.ts'
 
 /** What was asked for; another attempt has to ask for the same. */
@@ -58,6 +59,7 @@ export async function makePlan(
     if (brings.length > 0) stated.push({ bucket: origin, name: bucket.name, deleted, needs: held, brings })
     if (!totals.complete) break
   }
+  const returns = await planReturns(site, peer, chosen, asked.prefix, totals)
   const { operations, contentBytes, complete } = totals
   const everywhere = [...(await site.store.listBuckets()), ...(await store.deletedBuckets())]
   return {
@@ -66,8 +68,33 @@ export async function makePlan(
     statement: {
       ...{ origin: store.origin, to: peer.site, full: asked.full, operations, contentBytes, buckets: stated },
       holds: await holdsOf(store, everywhere, peer.site),
+      ...{ returns, clock: await store.greatestClock() },
     },
   }
+}
+
+/** What the peer made in an earlier epoch and lost. */
+async function planReturns(
+  site: FederationSite,
+  peer: Peer,
+  chosen: readonly { readonly bucket: Bucket; readonly deleted: boolean }[],
+  prefix: string | null,
+  totals: Totals,
+): Promise<StatedReturn[]> {
+  const returns: StatedReturn[] = []
+  for (const { bucket, deleted } of chosen) {
+    if (!totals.complete) continue
+    for (const { origin, bucket: named, ranges: lost } of await lostBy(site, peer, bucket, prefix)) {
+      const fitting = Math.floor((RANGES_BYTES_MAX - totals.bringsBytes - BUCKET_BYTES) / RANGE_BYTES)
+      const brings = lost.slice(0, Math.max(0, fitting))
+      if (brings.length < lost.length) totals.complete = false
+      if (brings.length === 0) continue
+      totals.bringsBytes += BUCKET_BYTES + brings.length * RANGE_BYTES
+      totals.operations += count(brings)
+      returns.push({ bucket: named, name: bucket.name, deleted, needs: NO_RANGES, brings, origin })
+    }
+  }
+  return returns
 }
 
 /**

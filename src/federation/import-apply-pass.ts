@@ -1,6 +1,6 @@
 /** The second reading of a bundle: buckets are made where they are due, and what is not here yet is applied. */
 import type { OpenBundle } from '../bundles/read-bundle.ts'
-import type { Ranges } from '../store/store.ts'
+import type { Frontier, Ranges } from '../store/store.ts'
 import type { Bucket } from '../store/terms.ts'
 import type { Batch, BatchOperation } from './batch.ts'
 import { walkBundle } from './bundle-walk.ts'
@@ -14,6 +14,7 @@ import type { Peer } from './peers.ts'
 import { contains, NO_RANGES, RangesBuilder } from './ranges.ts'
 import { type FederationProgress, type FederationSite, Refusal, storeRefusal } from './site.ts'
 import type { StatedBucket, Statement } from './statement.ts'
+import { isOwnHere, Twins } from './twins.ts'
 import { type BucketOrigin, parsePosition } from './words.ts'
 
 /** One in so many steps is told: a bundle may have millions. */
@@ -21,6 +22,8 @@ export const STEPS_TOLD = 100
 
 export type Outcome = {
   applied: number
+  /** Of those: operations of this site itself that it had lost. */
+  returned: number
   already: number
   contentBytes: number
   concurrentCount: number
@@ -38,36 +41,71 @@ export async function applyPass(
   progress: FederationProgress,
 ): Promise<Outcome> {
   const store = site.store.federation
-  const outcome: Outcome = { applied: 0, already: 0, contentBytes: 0, concurrentCount: 0, concurrent: [], keptOut: new Map() }
+  const outcome: Outcome = { applied: 0, returned: 0, already: 0, contentBytes: 0, concurrentCount: 0, concurrent: [], keptOut: new Map() }
   const keeping = { name: peer.name, keepRemovedMs: keepRemovedMs(await rulesOf(store, peer)) }
   const applier = new Applier(site.store, keeping, (bucket, operation, applied) => note(outcome, bucket, operation, applied))
-  let here: { readonly stated: StatedBucket; readonly bucket: Bucket; readonly held: Ranges } | undefined
+  let here: { readonly stated: StatedBucket; readonly bucket: Bucket; readonly frontier: Frontier; readonly held: Ranges } | undefined
+  const own = store.openOperations()
+  const twins = new Twins(site, peer)
   let kept: Batch | undefined
   let step = 0
   try {
-    for await (const { stated, batch, operation, content } of walkBundle(bundle, statement)) {
+    for await (const { stated, batch, operation, content } of walkBundle(bundle, statement, site.identity.publicIdentity)) {
       if (step++ % STEPS_TOLD === 0) progress({ what: 'Importing', done: step, total: statement.operations, unit: 'items' })
       if (here?.stated !== stated) {
         // The bucket before may have to be gone before this one takes its name.
         await applier.finish()
         const bucket = await adopt(site, stated, destinations.get(stated)!)
-        here = { stated, bucket, held: (await store.held(bucket.id))[statement.origin] ?? NO_RANGES }
+        const frontier = await store.held(bucket.id)
+        here = { stated, bucket, frontier, held: frontier[stated.origin ?? statement.origin] ?? NO_RANGES }
       }
-      if (contains(here.held, operation.operation.number)) {
+      const isReturned = stated.origin !== undefined
+      if (isReturned ? await isOwnHere(own, here.bucket, operation, peer) : contains(here.held, operation.operation.number)) {
         outcome.already += 1
         continue
       }
-      if (kept !== batch) await keep(site, batch)
+      if (isReturned) outcome.returned += 1
+      // Of its own operations a site needs no evidence.
+      if (kept !== batch && !isReturned) await keep(site, batch)
       kept = batch
-      if (content.kind === 'here') outcome.contentBytes += content.bytes
-      await applier.apply(here.bucket, operation, content)
+      const named = isReturned ? operation : await twins.named(here.bucket, here.frontier, operation)
+      const isNew = named.twin === undefined
+      if (isNew && content.kind === 'here') outcome.contentBytes += content.bytes
+      const told = await withKnowledge(site, applier, here.bucket, named, statement)
+      await applier.apply(here.bucket, told, isNew ? content : { kind: 'none' })
     }
     await applier.finish()
     return outcome
   } catch (error) {
     await applier.abandon()
     throw error
+  } finally {
+    await own.close()
+    await twins.close()
   }
+}
+
+/** With what the store needs to say who had seen whom, across epochs. */
+async function withKnowledge(
+  site: FederationSite,
+  applier: Applier,
+  bucket: Bucket,
+  operation: BatchOperation,
+  { holds }: Statement,
+): Promise<BatchOperation> {
+  const store = site.store.federation
+  if (operation.twin !== undefined) {
+    const knows = holds.find((held) => held.bucket === operation.bucket && held.origin === store.origin)?.ranges ?? NO_RANGES
+    return { ...operation, twin: { ...operation.twin, knows } }
+  }
+  if (operation.operation.position.site !== store.siteId || operation.operation.change.kind !== 'delete-bucket') return operation
+  // All that comes back before it has its number by then.
+  await applier.finish()
+  const seen = new RangesBuilder()
+  for await (const { number, position, madeUs } of store.operations(bucket.id, 1, await store.lastOperation(bucket.id)))
+    if ((madeUs ?? position.clock) < operation.operation.position.clock) seen.add(number)
+  const frontier = { ...operation.operation.frontier, [store.origin]: seen.ranges }
+  return { ...operation, operation: { ...operation.operation, frontier } }
 }
 
 /** The signature over a batch is durable before any of its operations is. */
@@ -78,14 +116,14 @@ async function keep(site: FederationSite, batch: Batch): Promise<void> {
     await putDocuments(store, 'The signature of a batch could not be kept', [document])
 }
 
-function note(outcome: Outcome, bucket: Bucket, { operation, bucket: origin }: BatchOperation, applied: Applied): void {
+function note(outcome: Outcome, bucket: Bucket, { operation, bucket: origin, twin }: BatchOperation, applied: Applied): void {
   if (applied.kind === 'from-the-future') {
     const numbers = outcome.keptOut.get(origin) ?? new RangesBuilder()
     numbers.add(operation.number)
     outcome.keptOut.set(origin, numbers)
     return
   }
-  if (applied.kind === 'already') outcome.already += 1
+  if (applied.kind === 'already' || twin !== undefined) outcome.already += 1
   else outcome.applied += 1
   if (!applied.concurrent) return
   outcome.concurrentCount += 1

@@ -112,7 +112,7 @@ export class Applier {
   }
 
   #refused(bucket: Bucket, operation: BatchOperation, fault: ForeignFault): Refusal {
-    return foreignRefusal(this.#peer, bucket, operation, fault)
+    return foreignRefusal(this.#peer, bucket.name, operation, fault)
   }
 
   #done(bytes: number): void {
@@ -144,22 +144,23 @@ export class Applier {
 export async function applyOne(
   store: FederationStore,
   bucket: Bucket,
-  { operation, origin, signedDigest, evidence }: BatchOperation,
+  { operation, origin, signedDigest, twin, evidence }: BatchOperation,
   content: StagedContent | undefined,
   keepRemovedMs?: number,
 ): Promise<Applied | Exclude<ForeignFault, 'from-the-future'>> {
   const applied = await store.applyForeign({
     ...{ bucketId: bucket.id, from: origin, operation, digest: signedDigest, evidence: evidence() },
     ...(content === undefined ? {} : { content }),
+    ...(twin === undefined ? {} : { twin }),
     ...(keepRemovedMs === undefined ? {} : { keepRemovedMs }),
   })
   if (applied.ok) return applied.value
   return applied.error === 'from-the-future' ? { kind: 'from-the-future', concurrent: false } : applied.error
 }
 
-export function foreignRefusal(peer: string, bucket: Bucket, { operation }: BatchOperation, fault: ForeignFault): Refusal {
+export function foreignRefusal(peer: string, bucket: string, { operation }: BatchOperation, fault: ForeignFault): Refusal {
   const key = keyOf(operation.change)
-  const what = `Change ${operation.number} of bucket ${bucket.name}${key === undefined ? '' : ` (${key})`}`
+  const what = `Change ${operation.number} of bucket ${bucket}${key === undefined ? '' : ` (${key})`}`
   switch (fault) {
     case 'conflicting-history':
       return new Refusal(

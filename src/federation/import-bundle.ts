@@ -15,12 +15,16 @@ import { checkPass } from './import-check-pass.ts'
 import { checkNoGap, checkNotAhead, checkStatement, findImported, importedDocument } from './import-checks.ts'
 import { type Destinations, decideDestinations } from './import-policy.ts'
 import { type ImportReport, importReport } from './import-report.ts'
+import { renewKeys } from './key-schedule.ts'
+import { findPeerState, heard, refuseTooFewSigners } from './peer-state.ts'
 import { findPeerBySite, type Peer, peerDocument, peerSeen, trustOf } from './peers.ts'
 import { count, NO_RANGES, subtract } from './ranges.ts'
+import { pruneDocuments } from './retention.ts'
 import type { KindCount } from './rule-check.ts'
 import { type FederationFault, type FederationProgress, type FederationSite, opened, Refusal, refusable } from './site.ts'
 import { writeReceiptFile } from './state-files.ts'
 import type { Statement } from './statement.ts'
+import { refuseIfStopped, stopping } from './stopped.ts'
 import { damageRefusal } from './verify.ts'
 import { type BucketOrigin, counted, parsePosition, positionText } from './words.ts'
 
@@ -40,21 +44,25 @@ export function importBundle(
   input: ImportInput,
   progress: FederationProgress,
 ): Promise<Result<ImportReport, FederationFault>> {
-  return refusable(async () => {
-    const trust = await trustOf(site)
-    return withDamageNamed(site, input.dirs, trust, async () => {
-      const checked = await withBundle(site, input.dirs, trust, (bundle) => check(site, input, bundle, progress))
-      if (checked.kind === 'report') return checked.report
-      return withBundle(site, input.dirs, trust, async (bundle) => {
-        // A medium may answer differently the second time: it has to be the very bundle that was checked.
-        if (bundle.manifestDigest !== checked.manifestDigest)
-          throw new Refusal(5, 'two-bundles', 'The media changed while they were read: nothing was imported. Run it again.')
-        const { peer, statement, destinations } = checked
-        const outcome = await applyPass(site, peer, bundle, statement, destinations, progress)
-        return finish(site, input, bundle, checked, outcome)
+  return refusable(() =>
+    stopping(site, async () => {
+      await refuseIfStopped(site)
+      if (!input.dryRun) await renewKeys(site)
+      const trust = await trustOf(site)
+      return withDamageNamed(site, input.dirs, trust, async () => {
+        const checked = await withBundle(site, input.dirs, trust, (bundle) => check(site, input, bundle, progress))
+        if (checked.kind === 'report') return checked.report
+        return withBundle(site, input.dirs, trust, async (bundle) => {
+          // A medium may answer differently the second time: it has to be the very bundle that was checked.
+          if (bundle.manifestDigest !== checked.manifestDigest)
+            throw new Refusal(5, 'two-bundles', 'The media changed while they were read: nothing was imported. Run it again.')
+          const { peer, statement, destinations } = checked
+          const outcome = await applyPass(site, peer, bundle, statement, destinations, progress)
+          return finish(site, input, bundle, checked, outcome)
+        })
       })
-    })
-  })
+    }),
+  )
 }
 
 async function withBundle<T>(
@@ -96,9 +104,12 @@ type Checked = Ready | { readonly kind: 'report'; readonly report: ImportReport 
 /** Whatever can be refused is refused here, where nothing is changed. */
 async function check(site: FederationSite, input: ImportInput, bundle: OpenBundle, progress: FederationProgress): Promise<Checked> {
   const store = site.store.federation
-  const mode = { dryRun: input.dryRun, nowMs: site.clock.nowMs() }
   const peer = await findPeerBySite(store, bundle.sender.siteId)
   if (peer === undefined) throw new Refusal(5, 'own-bundle', 'This bundle was made here: it is for a peer to import.')
+  const state = await findPeerState(store, peer.site)
+  refuseTooFewSigners(peer, state, bundle.signers)
+  const { heardMs } = state
+  const mode = { dryRun: input.dryRun, nowMs: site.clock.nowMs(), heardMs }
   const before = await findImported(store, bundle)
   const statement = checkStatement(site, peer, bundle)
   if (before !== undefined) {
@@ -135,17 +146,26 @@ async function finish(
 ): Promise<ImportReport> {
   const store = site.store.federation
   const nowMs = site.clock.nowMs()
-  const seen = peerSeen(peer, bundle.senderEpoch, undefined)
+  const { heardMs } = await findPeerState(store, peer.site)
+  const seen = peerSeen(peer, bundle.senderEpoch, bundle.senderIdentity)
   const keptOut = new Map([...outcome.keptOut].map(([bucket, numbers]) => [bucket, numbers.ranges]))
   const keptOutCount = [...keptOut.values()].reduce((sum, ranges) => sum + count(ranges), 0)
-  const imported = { from: peer.site, manifest: bundle.manifestDigest, createdMs: bundle.createdMs, firstMs: nowMs }
+  const imported = {
+    from: peer.site,
+    manifest: bundle.manifestDigest,
+    createdMs: bundle.createdMs,
+    firstMs: nowMs,
+    expiresMs: bundle.expiresMs ?? null,
+  }
   await putDocuments(store, 'The finished import could not be noted', [
+    await heard(store, peer.site, { madeMs: bundle.createdMs, nowMs, applied: true }),
     ...(await believe(store, seen, await saidOfUs(site, statement))),
-    ...(seen.epoch === peer.epoch ? [] : [peerDocument(seen)]),
+    ...(seen.epoch === peer.epoch && seen.identity === peer.identity ? [] : [peerDocument(seen)]),
     // What was kept out may be let in later: until then the bundle is not done.
     ...(keptOutCount === 0 ? [importedDocument(bundle.bundleId, imported)] : []),
   ])
   const receiptFile = await giveReceipt(site, input, bundle, statement, keptOut)
+  await pruneDocuments(site)
   if (keptOutCount > 0)
     throw new Refusal(
       6,
@@ -154,9 +174,9 @@ async function finish(
         'Compare the clocks of both sites, then import this bundle again.',
       { keptOut: keptOutCount, receiptFile },
     )
-  const { applied, already, contentBytes, concurrent, concurrentCount } = outcome
-  const found = { applied, already, contentBytes, concurrent, concurrentCount, receiptFile, kinds, undoDays }
-  return importReport(bundle, peer, destinations, { dryRun: false, nowMs }, found)
+  const { applied, returned, already, contentBytes, concurrent, concurrentCount } = outcome
+  const found = { applied, returned, already, contentBytes, concurrent, concurrentCount, receiptFile, kinds, undoDays }
+  return importReport(bundle, peer, destinations, { dryRun: false, nowMs, heardMs }, found)
 }
 
 /** What the sender holds of our operations, by the bucket as it is known here. */

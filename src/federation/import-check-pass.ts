@@ -3,7 +3,9 @@
  * operations entry.
  */
 import type { OpenBundle } from '../bundles/read-bundle.ts'
-import type { FederationStore, Ranges } from '../store/store.ts'
+import type { FederationStore, Frontier, OperationReader, Origin, Ranges } from '../store/store.ts'
+import type { Bucket } from '../store/terms.ts'
+import type { BatchOperation } from './batch.ts'
 import { walkBundle } from './bundle-walk.ts'
 import { applyOne, foreignRefusal } from './import-apply.ts'
 import { STEPS_TOLD } from './import-apply-pass.ts'
@@ -15,6 +17,7 @@ import { contains, greatest, NO_RANGES } from './ranges.ts'
 import { type KindCount, RuleCheck } from './rule-check.ts'
 import type { FederationProgress, FederationSite } from './site.ts'
 import type { StatedBucket, Statement } from './statement.ts'
+import { isOwnHere, Twins } from './twins.ts'
 
 export type CheckedBundle = {
   /** Operations that are not here yet. */
@@ -43,54 +46,89 @@ export async function checkPass(
   const rules = new RuleCheck(peer, allowed)
   let here: Here | undefined
   let asked: Promise<void>[] = []
-  for await (const { stated, operation, content } of walkBundle(bundle, statement)) {
-    if (here?.stated !== stated) {
-      here = await whatIsHere(store, statement, stated, destinations.get(stated)!)
-    }
-    checkFrontier(peer, here, greatest(operation.operation.frontier[store.origin] ?? NO_RANGES))
-    if (contains(here.held, operation.operation.number) && here.destination.kind === 'known') {
-      // Answers 'already' and changes nothing, unless it was another one under this number.
-      const { bucket } = here.destination
-      counts.known += 1
-      const answer = applyOne(store, bucket, operation, undefined).then((applied) => {
-        if (typeof applied === 'string') throw foreignRefusal(peer.name, bucket, operation, applied)
-      })
-      // Whoever waits for it gets the fault; until then it must not count as unhandled.
-      answer.catch(() => undefined)
-      asked.push(answer)
-      if (asked.length >= KNOWN_TOGETHER) {
-        await Promise.all(asked)
-        asked = []
+  const own = store.openOperations()
+  const twins = new Twins(site, peer)
+  try {
+    for await (const { stated, operation, content } of walkBundle(bundle, statement, site.identity.publicIdentity)) {
+      if (here?.stated !== stated) {
+        here = await whatIsHere(store, statement, stated, destinations.get(stated)!)
       }
-    } else {
-      counts.fresh += 1
-      rules.look(nameOf(here.destination), operation)
-      if (content.kind === 'here') counts.contentBytes += content.bytes
+      checkFrontier(peer, here, greatest(operation.operation.frontier[store.origin] ?? NO_RANGES), statement)
+      const isHeld = contains(here.held, operation.operation.number)
+      const known = isHeld || (await isKnown(here, operation, own, twins, peer))
+      if (content.kind === 'held' && !known) throw foreignRefusal(peer.name, stated.name, operation, 'content-needed')
+      if (isHeld && here.destination.kind === 'known') {
+        // Answers 'already' and changes nothing, unless it was another one under this number.
+        const { bucket } = here.destination
+        counts.known += 1
+        const answer = applyOne(store, bucket, operation, undefined).then((applied) => {
+          if (typeof applied === 'string') throw foreignRefusal(peer.name, bucket.name, operation, applied)
+        })
+        // Whoever waits for it gets the fault; until then it must not count as unhandled.
+        answer.catch(() => undefined)
+        asked.push(answer)
+        if (asked.length >= KNOWN_TOGETHER) {
+          await Promise.all(asked)
+          asked = []
+        }
+      } else if (known) counts.known += 1
+      else {
+        counts.fresh += 1
+        rules.look(nameOf(here.destination), operation, stated.origin !== undefined)
+        if (content.kind === 'here') counts.contentBytes += content.bytes
+      }
+      const done = counts.fresh + counts.known
+      if (done % STEPS_TOLD === 1) progress({ what: 'Checking', done, total: statement.operations, unit: 'items' })
     }
-    const done = counts.fresh + counts.known
-    if (done % STEPS_TOLD === 1) progress({ what: 'Checking', done, total: statement.operations, unit: 'items' })
+    await Promise.all(asked)
+    return { ...counts, kinds: rules.end(), undoDays: allowed.undoDays }
+  } finally {
+    await own.close()
+    await twins.close()
   }
-  await Promise.all(asked)
-  return { ...counts, kinds: rules.end(), undoDays: allowed.undoDays }
+}
+
+/** Whether it is here although it is not numbered so: known from an earlier epoch, or an operation of this site itself. */
+async function isKnown(
+  { bucket, frontier }: Here,
+  operation: BatchOperation,
+  own: OperationReader,
+  twins: Twins,
+  peer: Peer,
+): Promise<boolean> {
+  if (bucket === undefined) return false
+  if (operation.operation.position.site !== peer.site) return isOwnHere(own, bucket, operation, peer)
+  return (await twins.named(bucket, frontier, operation)).twin !== undefined
 }
 
 type Here = {
   readonly stated: StatedBucket
   readonly destination: Destination
+  /** Undefined if it is still to be made. */
+  readonly bucket: Bucket | undefined
+  readonly frontier: Frontier
   readonly held: Ranges
   /** How many operations this site made in the bucket. */
   readonly made: number
 }
 
-async function whatIsHere(store: FederationStore, { origin }: Statement, stated: StatedBucket, destination: Destination): Promise<Here> {
+async function whatIsHere(
+  store: FederationStore,
+  statement: Statement,
+  stated: StatedBucket & { readonly origin?: Origin },
+  destination: Destination,
+): Promise<Here> {
+  const origin = stated.origin ?? statement.origin
+
   const bucket = destination.kind === 'made' ? undefined : destination.kind === 'known' ? destination.bucket : destination.into
-  if (bucket === undefined) return { stated, destination, held: NO_RANGES, made: 0 }
-  return { stated, destination, held: (await store.held(bucket.id))[origin] ?? NO_RANGES, made: await store.lastOperation(bucket.id) }
+  if (bucket === undefined) return { stated, destination, bucket, frontier: {}, held: NO_RANGES, made: 0 }
+  const frontier = await store.held(bucket.id)
+  return { stated, destination, bucket, frontier, held: frontier[origin] ?? NO_RANGES, made: await store.lastOperation(bucket.id) }
 }
 
 /** The peer cannot have seen more changes of ours than there are. */
-function checkFrontier(peer: Peer, { stated, destination, made }: Here, seen: number): void {
+function checkFrontier(peer: Peer, { stated, destination, made }: Here, seen: number, { clock }: Statement): void {
   if (seen <= made) return
   checkNotMergedThere(peer, stated, destination.kind === 'made')
-  throw ahead(peer.name, stated.name, seen, made)
+  throw ahead(peer.name, stated.name, seen, made, { seenEpoch: 0, clock })
 }

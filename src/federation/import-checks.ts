@@ -1,12 +1,15 @@
 /** What is asked of a bundle before anything in it is used: is it known, in time, ours, without gaps, and does its sender know more of us than we do ourselves? */
+import type { Fields } from '../bundles/json.ts'
 import type { OpenBundle } from '../bundles/read-bundle.ts'
 import type { FederationStore, Ranges } from '../store/store.ts'
 import type { SiteId } from '../store/terms.ts'
-import { type DocumentChange, getJson, jsonDocument } from './documents.ts'
+import { type DocumentChange, getJson, jsonDocument, readDocument } from './documents.ts'
+import { PAST_EXPIRY_MS } from './holdings.ts'
 import type { Peer } from './peers.ts'
 import { covers, greatest, inWords, NO_RANGES, subtract } from './ranges.ts'
 import { type FederationSite, Refusal } from './site.ts'
 import { parseStatement, type Statement } from './statement.ts'
+import { Ahead } from './stopped.ts'
 import { parseOrigin, parsePosition } from './words.ts'
 
 export type Imported = {
@@ -15,18 +18,28 @@ export type Imported = {
   readonly createdMs: number
   /** When it was applied here. */
   readonly firstMs: number
+  /** When it expires; null: never, or that was not noted. */
+  readonly expiresMs: number | null
 }
 
 export const importedDocument = (bundleId: string, imported: Imported): DocumentChange => jsonDocument('imports', bundleId, imported)
 
+const readImported = (fields: Fields): Imported => ({
+  from: fields.hex('from', 16) as SiteId,
+  manifest: fields.hex('manifest', 48),
+  createdMs: fields.integer('createdMs', 0, Number.MAX_SAFE_INTEGER),
+  firstMs: fields.integer('firstMs', 0, Number.MAX_SAFE_INTEGER),
+  expiresMs:
+    fields.ifThere('expiresMs', () => fields.optional('expiresMs', (name) => fields.integer(name, 0, Number.MAX_SAFE_INTEGER))) ?? null,
+})
+
+/** From when on nobody needs to know of an import: the bundle is refused as expired. */
+export const importEndMs = (name: string, content: Uint8Array): number =>
+  (readDocument('imports', name, content, readImported).expiresMs ?? Number.POSITIVE_INFINITY) + PAST_EXPIRY_MS
+
 /** When and how the bundle was applied before. Refuses another bundle of the same id. */
 export async function findImported(store: FederationStore, bundle: OpenBundle): Promise<Imported | undefined> {
-  const before = await getJson(store, 'imports', bundle.bundleId, (fields) => ({
-    from: fields.hex('from', 16) as SiteId,
-    manifest: fields.hex('manifest', 48),
-    createdMs: fields.integer('createdMs', 0, Number.MAX_SAFE_INTEGER),
-    firstMs: fields.integer('firstMs', 0, Number.MAX_SAFE_INTEGER),
-  }))
+  const before = await getJson(store, 'imports', bundle.bundleId, readImported)
   if (before !== undefined && before.manifest !== bundle.manifestDigest)
     throw new Refusal(
       5,
@@ -53,9 +66,43 @@ export function checkStatement(site: FederationSite, peer: Peer, bundle: OpenBun
     throw new Refusal(
       5,
       'earlier-epoch',
-      `This bundle is of epoch ${origin.epoch} of ${peer.name}, which has begun epoch ${peer.epoch} since: ask for a new export.`,
+      `This bundle is of epoch ${origin.epoch} of ${peer.name}, which has begun epoch ${peer.epoch} since: ask for a new export. ` +
+        'If it was made just now, that site was restored from an older copy or this is a clone of it: a new epoch has to be begun there first.',
     )
+  checkEpoch(peer, origin.epoch)
+  checkReturns(site, peer, statement)
   return statement
+}
+
+/** An epoch is begun by hand, after a restore: one far beyond the last is a fault or an attack, after which all that is true would count as old. */
+export function checkEpoch(peer: Peer, epoch: number): void {
+  if (epoch <= peer.epoch + EPOCHS_AHEAD_MAX) return
+  throw new Refusal(
+    5,
+    'fast-forward',
+    `This is of epoch ${epoch} of ${peer.name}, of which epoch ${peer.epoch} was the last one seen here: no site restores itself so often. If its keys may be in other hands, run "holdfast peer revoke".`,
+  )
+}
+
+const EPOCHS_AHEAD_MAX = 1_000
+
+/** Only operations of this site's own earlier epochs come back to it. */
+function checkReturns(site: FederationSite, peer: Peer, { returns, clock }: Statement): void {
+  const store = site.store.federation
+  for (const { origin, name } of returns) {
+    const own = parseOrigin(origin)!
+    if (own.site !== store.siteId)
+      throw new Refusal(
+        5,
+        'malformed',
+        `This bundle gives back changes of bucket ${name} that are of another site than this one: its sender must make it anew.`,
+      )
+    if (own.epoch >= store.epoch)
+      throw new Ahead({
+        ...{ peer: peer.name, seenEpoch: own.epoch + 1, clock },
+        reason: `${peer.name} knows a later epoch of this site than ${store.epoch}: it was restored from a copy from before that, or is a clone.`,
+      })
+  }
 }
 
 /** A peer that holds operations of ours which we never made shows that this site was restored from an older copy, or cloned. */
@@ -69,17 +116,24 @@ export async function checkNotAhead(site: FederationSite, peer: Peer, statement:
     // A bucket of theirs that ours were merged into there, and that was not merged here yet.
     if (here === undefined && position.site !== store.siteId) continue
     const made = theirs.epoch > store.epoch || here === undefined ? 0 : await store.lastOperation(here.id)
-    if (greatest(ranges) > made) throw ahead(peer.name, here?.name ?? bucket, greatest(ranges), made)
+    if (greatest(ranges) > made)
+      throw ahead(peer.name, here?.name ?? bucket, greatest(ranges), made, { seenEpoch: theirs.epoch, clock: statement.clock })
   }
 }
 
-export const ahead = (peer: string, bucket: string, number: number, made: number): Refusal =>
-  new Refusal(
-    5,
-    'ahead-of-us',
-    `${peer} knows change ${number} of bucket ${bucket} made here, but this site has made only ${made}: it was restored from an older copy, or there is a clone of it. ` +
-      'Begin a new epoch with "holdfast site new-epoch", then import again.',
-  )
+/** `seen`: what the peer says of this site besides. */
+export const ahead = (
+  peer: string,
+  bucket: string,
+  number: number,
+  made: number,
+  seen: { readonly seenEpoch: number; readonly clock: number },
+): Ahead =>
+  new Ahead({
+    ...seen,
+    peer,
+    reason: `${peer} knows change ${number} of bucket ${bucket} made here, but this site has made only ${made}: it was restored from an older copy, or there is a clone of it.`,
+  })
 
 /** What the bundle builds on must be here. */
 export async function checkNoGap(site: FederationSite, bundle: OpenBundle, statement: Statement): Promise<void> {

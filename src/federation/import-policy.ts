@@ -5,7 +5,7 @@ import { wasExported } from './holdings.ts'
 import { type PeerRules, rulesOf } from './peer-rules.ts'
 import type { Peer } from './peers.ts'
 import { type FederationSite, Refusal } from './site.ts'
-import type { StatedBucket, Statement } from './statement.ts'
+import { type StatedBucket, type Statement, sectionsOf } from './statement.ts'
 import { parseOrigin, parsePosition } from './words.ts'
 
 export type BucketChoices = {
@@ -37,12 +37,15 @@ export async function decideDestinations(
   const { buckets: allowed } = await rulesOf(site.store.federation, peer)
   const destinations = new Map<StatedBucket, Destination>()
   const taken = new Map<string, StatedBucket>()
-  for (const stated of statement.buckets) {
-    const destination = await decide(site, peer, statement, stated, choices, allowed)
+  for (const stated of sectionsOf(statement)) {
+    // What comes back goes where the other changes of its bucket go.
+    const before = stated.origin === undefined ? undefined : [...destinations].find(([{ bucket }]) => bucket === stated.bucket)
+    const destination = before?.[1] ?? (await decide(site, peer, statement, stated, choices, allowed))
     const name = nameOf(destination)
-    checkAllowed(peer, allowed, stated, stated.deleted && destination.kind === 'made' ? stated.name : name)
+    // What comes back is no change of the peer's: this site made and signed it.
+    if (stated.origin === undefined) checkAllowed(peer, allowed, stated, stated.deleted && destination.kind === 'made' ? stated.name : name)
     const other = stated.deleted ? undefined : taken.get(name)
-    if (other !== undefined && destination.kind !== 'known')
+    if (other !== undefined && before === undefined && destination.kind !== 'known')
       throw new Refusal(
         5,
         'two-into-one',
@@ -69,7 +72,8 @@ function checkAllowed(peer: Peer, allowed: PeerRules['buckets'], stated: StatedB
 }
 
 /** A choice about a bucket that is not there is a slip of the pen. */
-function checkChoices({ buckets }: Statement, { map, merge }: BucketChoices): void {
+function checkChoices(statement: Statement, { map, merge }: BucketChoices): void {
+  const buckets = sectionsOf(statement)
   for (const name of [...Object.keys(map), ...merge])
     if (!buckets.some((bucket) => bucket.name === name))
       throw new Refusal(
@@ -92,9 +96,11 @@ async function decide(
   const position = parsePosition(stated.bucket)!
   const known = await store.findBucketByOrigin(position)
   const chosen = mapped !== undefined || merge.includes(stated.name)
+  const returns = position.site === store.siteId && statement.returns.some(({ bucket }) => bucket === stated.bucket)
   // Where an operator listed the buckets, the list says it all.
   const isListed = known !== undefined && allowed?.includes(known.name) === true
-  if (position.site !== peer.site && !isListed && !(known !== undefined && (chosen || (await wasExported(store, peer, stated.bucket)))))
+  const isExpected = returns || isListed
+  if (position.site !== peer.site && !isExpected && !(known !== undefined && (chosen || (await wasExported(store, peer, stated.bucket)))))
     throw new Refusal(
       5,
       'not-theirs',

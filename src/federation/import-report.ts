@@ -26,6 +26,8 @@ export type ImportReport = {
   /** Changes applied now, or that would be. */
   readonly applied: number
   readonly already: number
+  /** Of those applied: changes of this site itself that it had lost. */
+  readonly returned: number
   /** Of those applied. */
   readonly contentBytes: number
   /** Their kinds; a change may be of two. */
@@ -51,6 +53,7 @@ export type Found = Partial<
   Pick<
     ImportReport,
     | 'applied'
+    | 'returned'
     | 'already'
     | 'contentBytes'
     | 'kinds'
@@ -67,26 +70,46 @@ export function importReport(
   bundle: OpenBundle,
   peer: Peer,
   destinations: Destinations,
-  mode: { readonly dryRun: boolean; readonly nowMs: number },
+  mode: { readonly dryRun: boolean; readonly nowMs: number; readonly heardMs: number },
   found: Found,
 ): ImportReport {
   const report = {
-    ...{ bundle: bundle.bundleId, from: peer.name, dryRun: mode.dryRun, firstAppliedMs: null, applied: 0, already: 0, contentBytes: 0 },
+    ...{
+      bundle: bundle.bundleId,
+      from: peer.name,
+      dryRun: mode.dryRun,
+      firstAppliedMs: null,
+      applied: 0,
+      returned: 0,
+      already: 0,
+      contentBytes: 0,
+    },
     ...{ kinds: [], undoDays: 0, concurrent: [], concurrentCount: 0, repairedRows: bundle.repairedRows(), receiptFile: null, ...found },
     buckets: [...destinations].map(([stated, destination]) => ({
       ...{ name: stated.name, here: nameOf(destination), how: destination.kind, operations: count(stated.brings) },
     })),
     shortReceipt: mode.dryRun ? null : shortReceipt(bundle.receiptKey, bundle.bundleId, bundle.manifestDigest),
-    warnings: warningsOf(bundle, peer, mode.nowMs),
+    warnings: warningsOf(bundle, peer, mode, found.firstAppliedMs === undefined),
   }
   return { sentence: [...sentencesOf(report), ...report.warnings].join('\n'), ...report }
 }
 
-function warningsOf(bundle: OpenBundle, peer: Peer, nowMs: number): string[] {
+function warningsOf(
+  bundle: OpenBundle,
+  peer: Peer,
+  { nowMs, heardMs }: { readonly nowMs: number; readonly heardMs: number },
+  isNew: boolean,
+): string[] {
   const days = Math.floor((nowMs - bundle.createdMs) / DAY_MS)
   const stale = `This bundle was made ${days} days ago: ask ${peer.name} whether newer ones are missing.`
   const early = `This bundle was made in the future (${new Date(bundle.createdMs).toISOString()}): compare the clocks of both sites.`
-  return [...neverCompared(peer), ...(days >= STALE_DAYS ? [stale] : []), ...(days < -1 ? [early] : [])]
+  const older = `This bundle was made before the newest word of ${peer.name} that was taken in here (${new Date(heardMs).toISOString()}): nothing that was newer went back.`
+  return [
+    ...neverCompared(peer),
+    ...(isNew && bundle.createdMs < heardMs ? [older] : []),
+    ...(days >= STALE_DAYS ? [stale] : []),
+    ...(days < -1 ? [early] : []),
+  ]
 }
 
 function sentencesOf(report: Omit<ImportReport, 'sentence'>): string[] {
@@ -100,6 +123,7 @@ function sentencesOf(report: Omit<ImportReport, 'sentence'>): string[] {
   const held = already === 0 ? '' : ` ${counted(already, 'change')} ${already === 1 ? 'is' : 'are'} here already.`
   const changes = `${counted(applied, 'change')} of ${counted(buckets.length, 'bucket')} from ${from}`
   const told = dryRun ? `Would apply ${changes}; nothing was changed.${held}` : `Applied bundle ${bundle}: ${changes}.${held}`
+  const lost = `${counted(report.returned, 'change')} of this site itself, which it had lost, came back.`
   const moves = buckets.filter(({ how, name, here }) => how !== 'known' && (how === 'merged' || name !== here))
   const deletes = report.kinds.find(({ kind }) => kind === 'deletes')
   const undo =
@@ -113,6 +137,7 @@ function sentencesOf(report: Omit<ImportReport, 'sentence'>): string[] {
     told,
     ...(deletes === undefined ? [] : [`Among them: ${kindText(deletes)}; ${undo}.`]),
     ...moves.map(({ name, here, how }) => `Bucket ${name} ${how === 'merged' ? 'is merged with' : 'goes into'} ${here} here.`),
+    ...(report.returned === 0 ? [] : [lost]),
     ...(repairedRows === 0 ? [] : [repaired]),
     ...(concurrentCount === 0 ? [] : [both]),
     ...short,

@@ -13,14 +13,20 @@ export type SignedOperation = {
 }
 
 export function operationText({ bucket, origin, operation, digest }: SignedOperation): string {
-  const { number, position, frontier } = operation
+  const { number, position, frontier, was } = operation
   return canonicalJson({
     format: 1,
     ...{ bucket, origin, number, frontier },
     position: positionText(position),
     change: changeFields(operation.change, digest),
+    was: was && `${was.origin}/${was.number}`,
   })
 }
+
+/** Whether it is the same change, wherever it is numbered and whether or not its digest was known. */
+export const isSameChange = (one: Operation, other: Operation): boolean =>
+  positionText(one.position) === positionText(other.position) &&
+  canonicalJson(changeFields(one.change, null)) === canonicalJson(changeFields(other.change, null))
 
 function changeFields(change: Operation['change'], digest: string | null): object {
   switch (change.kind) {

@@ -4,7 +4,7 @@
  */
 import { CONTENT_BYTES_MAX } from '../bundles/format.ts'
 import { type Fields, type Json, parseJson } from '../bundles/json.ts'
-import type { Change, Frontier, Ranges } from '../store/store.ts'
+import type { Change, Frontier, Operation, Ranges } from '../store/store.ts'
 import type { BucketName, Checksum, ChecksumAlgorithm, ContentHeaders, Part, Position, Tags, UserMetadata } from '../store/terms.ts'
 import { RANGES_MAX } from './documents.ts'
 import type { SignedOperation } from './operation.ts'
@@ -40,9 +40,20 @@ export function parseOperation(text: string): SignedOperation | undefined {
     if (position.site !== origin.site) fields.malformed()
     const frontier = frontierOf(fields.json('frontier')) ?? fields.malformed()
     const { change, digest } = fields.object('change', readChange)
-    return { bucket: bucket as BucketOrigin, origin: origin.origin, operation: { number, position, frontier, change }, digest }
+    const was = fields.ifThere('was', (name) => formerName(fields.text(name, 80), origin) ?? fields.malformed())
+    const operation = { number, position, frontier, change, ...(was && { was }) }
+    return { bucket: bucket as BucketOrigin, origin: origin.origin, operation, digest }
   })
   return read !== undefined && canonicalJson(JSON.parse(text)) === text ? read : undefined
+}
+
+/** What an operation was called in an earlier epoch of its site. */
+function formerName(text: string, now: { readonly site: string; readonly epoch: number }): Operation['was'] {
+  const [, name, digits] = /^(.*)\/([1-9][0-9]{0,15})$/.exec(text) ?? []
+  const before = parseOrigin(name)
+  const number = Number(digits)
+  const isBefore = before !== undefined && before.site === now.site && before.epoch < now.epoch && Number.isSafeInteger(number)
+  return isBefore ? { origin: before.origin, number } : undefined
 }
 
 const positionField = (fields: Fields, name: string): Position => parsePosition(fields.text(name, 80)) ?? fields.malformed()

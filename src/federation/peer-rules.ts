@@ -130,13 +130,15 @@ export async function withRules<T extends { readonly site: string }>(
   return views
 }
 
-/** Sites that are no peers any more and removed what can still be brought back. */
-export async function formerRemovers(
-  site: FederationSite,
-  peers: readonly { readonly site: string }[],
-): Promise<readonly (PeerRulesView['hidden'] & { readonly site: string })[]> {
+export type FormerRemover = PeerRulesView['hidden'] & { readonly site: string; readonly isThisSite?: true }
+
+/** Sites that are no peers any more and removed what can still be brought back; and this site itself, by what it had lost and got back. */
+export async function formerRemovers(site: FederationSite, peers: readonly { readonly site: string }[]): Promise<readonly FormerRemover[]> {
+  const { siteId } = site.store.federation
   const sums = await site.store.federation.hiddenSums()
-  return sums.filter((sum) => !peers.some((peer) => peer.site === sum.site))
+  return sums
+    .filter((sum) => !peers.some((peer) => peer.site === sum.site))
+    .map((sum) => (sum.site === siteId ? { ...sum, isThisSite: true as const } : sum))
 }
 
 /** For people, behind the peer's name: "may change … here". */

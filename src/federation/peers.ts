@@ -3,13 +3,20 @@
  * live with the data and not beside it.
  */
 import { documentBytesMax } from '../bundles/document.ts'
-import { type PublicIdentity, parseIdentityDocument, parsePublicIdentityText, sameFingerprint } from '../bundles/identity.ts'
+import {
+  isNewerIdentity,
+  type PublicIdentity,
+  parseIdentityDocument,
+  parsePublicIdentityText,
+  sameFingerprint,
+} from '../bundles/identity.ts'
 import type { Fields } from '../bundles/json.ts'
 import type { Trust } from '../bundles/signature.ts'
 import type { Result } from '../result.ts'
 import type { FederationStore } from '../store/store.ts'
 import type { SiteId } from '../store/terms.ts'
 import { type DocumentChange, getJson, jsonDocument, listJson, putDocuments, readDocument } from './documents.ts'
+import { findPeerState, peerStateDocument, revokedSites } from './peer-state.ts'
 import { type FederationFault, type FederationSite, opened, Refusal, refusable } from './site.ts'
 
 export type Peer = {
@@ -91,7 +98,8 @@ export async function trustOf(site: FederationSite): Promise<Trust> {
   const own = site.identity.publicIdentity
   const known = new Map<SiteId, PublicIdentity>([[own.siteId, own]])
   for (const peer of await allPeers(site.store.federation)) known.set(peer.site, peer.identity)
-  return (id) => known.get(id)
+  const revoked = await revokedSites(site.store.federation)
+  return (id) => (revoked.has(id) ? 'revoked' : known.get(id))
 }
 
 const viewOf = ({ name, site, identity, compared, addedMs }: Peer): PeerView => ({
@@ -129,14 +137,22 @@ export function addPeer(site: FederationSite, input: AddPeerInput): Promise<Resu
         `The identity in this file has the fingerprint ${identity.fingerprint}, not the one given: it may be forged. Ask for the file again.`,
       )
     const before = await known(store, identity, name)
-    const newest = before !== undefined && before.identity.serial > identity.serial ? before.identity : identity
+    const newest = before !== undefined && isNewerIdentity(before.identity, identity) ? before.identity : identity
     const compared = fingerprint !== undefined || (before?.compared ?? false)
-    const fresh = { addedMs: site.clock.nowMs(), epoch: 0, bundles: [], content: new Uint8Array(0) }
+    const state = await findPeerState(store, identity.siteId)
+    if (state.revokedMs !== null && fingerprint === undefined)
+      throw new Refusal(
+        5,
+        'revoked',
+        `The keys of site ${identity.siteId} were revoked here at ${new Date(state.revokedMs).toISOString()}. If they are to be trusted again, have its fingerprint read to you and give it with --fingerprint.`,
+      )
+    const fresh = { addedMs: site.clock.nowMs(), epoch: state.epoch, bundles: [], content: new Uint8Array(0) }
     const peer: Peer = { ...(before ?? fresh), name, site: identity.siteId, identity: newest, compared }
     const expect = before?.content ?? null
     await putDocuments(store, `The peer ${name} could not be noted`, [
       { ...peerDocument(peer), expect },
       { ...jsonDocument('peer-sites', peer.site, { name }), ...(before === undefined ? { expect: null } : {}) },
+      ...(state.revokedMs === null ? [] : [peerStateDocument(peer.site, { ...state, revokedMs: null })]),
     ])
     const how = compared ? 'its fingerprint was compared' : `its fingerprint was never compared; it is ${newest.fingerprint}`
     return { ...viewOf(peer), sentence: `${before === undefined ? 'Added' : 'Updated'} peer ${name}, site ${peer.site}: ${how}.` }
@@ -156,6 +172,6 @@ async function known(store: FederationStore, identity: PublicIdentity, name: str
 
 /** The peer with what it signed taken into account: its newest epoch, and its newer identity if it sent one along. */
 export function peerSeen(peer: Peer, epoch: number, identity: PublicIdentity | undefined): Peer {
-  const newer = identity !== undefined && identity.siteId === peer.site && identity.serial > peer.identity.serial
+  const newer = identity !== undefined && identity.siteId === peer.site && isNewerIdentity(identity, peer.identity)
   return { ...peer, epoch: Math.max(peer.epoch, epoch), ...(newer ? { identity } : {}) }
 }

@@ -34,27 +34,26 @@ export type KindCount = { readonly kind: ChangeKind; readonly count: number; rea
 export class RuleCheck {
   readonly #peer: Peer
   readonly #rules: PeerRules
-  readonly #counts = new Map<ChangeKind, KindCount>()
+  readonly #counts: Counts = new Map()
+  readonly #theirs: Counts = new Map()
 
   constructor(peer: Peer, rules: PeerRules) {
     this.#peer = peer
     this.#rules = rules
   }
 
-  look(bucket: string, { operation: { change } }: BatchOperation): void {
-    for (const kind of kindsOf(change)) {
-      const before = this.#counts.get(kind)
-      const key = keyOf(change)
-      const first = before?.first ?? (key === undefined ? `bucket ${bucket}` : `${bucket}/${key}`)
-      this.#counts.set(kind, { kind, count: (before?.count ?? 0) + 1, first })
-    }
+  /** `isReturned`: this site made it itself, and had lost it. It is counted, and no change of the peer's. */
+  look(bucket: string, { operation: { change } }: BatchOperation, isReturned: boolean): void {
+    const key = keyOf(change)
+    const about = key === undefined ? `bucket ${bucket}` : `${bucket}/${key}`
+    for (const kind of kindsOf(change))
+      for (const counts of isReturned ? [this.#counts] : [this.#counts, this.#theirs]) count(counts, kind, about)
   }
 
   /** Throws Refusal if there was any that is denied: leaving some out would leave holes that nobody ever fills, and a receipt that says otherwise. */
   end(): readonly KindCount[] {
-    const kinds = CHANGE_KINDS.map((kind) => this.#counts.get(kind)).filter((each) => each !== undefined)
-    const denied = kinds.filter(({ kind }) => this.#rules.denied.includes(kind))
-    if (denied.length === 0) return kinds
+    const denied = inOrder(this.#theirs).filter(({ kind }) => this.#rules.denied.includes(kind))
+    if (denied.length === 0) return inOrder(this.#counts)
     const { name } = this.#peer
     const allow = denied.map(({ kind }) => kind).join(',')
     throw new Refusal(
@@ -65,6 +64,15 @@ export class RuleCheck {
     )
   }
 }
+
+type Counts = Map<ChangeKind, KindCount>
+
+function count(counts: Counts, kind: ChangeKind, about: string): void {
+  const before = counts.get(kind)
+  counts.set(kind, { kind, count: (before?.count ?? 0) + 1, first: before?.first ?? about })
+}
+
+const inOrder = (counts: Counts): readonly KindCount[] => CHANGE_KINDS.map((kind) => counts.get(kind)).filter((each) => each !== undefined)
 
 export const kindText = ({ kind, count, first }: KindCount): string =>
   `${count} ${IN_WORDS[kind][count === 1 ? 0 : 1]} (first: ${printable(first)})`

@@ -7,7 +7,10 @@ import type { Store } from '../store/store.ts'
 
 export type FederationSite = {
   readonly store: Store
+  /** The present one: it changes when an encryption key is added or destroyed. */
   readonly identity: PrivateIdentity
+  /** Puts another one in its place, durably; what is not in it any more is overwritten. */
+  keepIdentity(identity: PrivateIdentity): void
   /** Canonical id of the owner of buckets that come from elsewhere. */
   readonly ownerId: string
   /** Where exports under way keep their state (0600, it holds keys): SITE/exports. */

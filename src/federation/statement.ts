@@ -1,5 +1,5 @@
 /** What a bundle says of itself to its recipient: what it needs, what it brings, what its sender holds. Format: docs/formats.md#bundle, "Operations". */
-import { type Json, parseJson } from '../bundles/json.ts'
+import { type Fields, type Json, parseJson } from '../bundles/json.ts'
 import type { FederationStore, Origin, Ranges } from '../store/store.ts'
 import type { Bucket, SiteId } from '../store/terms.ts'
 import { BUCKET_BYTES, RANGE_BYTES, RANGES_BYTES_MAX, RANGES_MAX, rangesField } from './documents.ts'
@@ -15,6 +15,8 @@ export type StatedBucket = {
   /** Exactly those that follow. */
   readonly brings: Ranges
 }
+/** Operations of the recipient itself, of an earlier epoch, that it seems to have lost. */
+export type StatedReturn = StatedBucket & { readonly origin: Origin }
 export type StatedHolding = { readonly bucket: BucketOrigin; readonly origin: Origin; readonly ranges: Ranges }
 
 export type Statement = {
@@ -26,9 +28,22 @@ export type Statement = {
   readonly contentBytes: number
   readonly buckets: readonly StatedBucket[]
   readonly holds: readonly StatedHolding[]
+  /** Come behind the others, each with its own origin's signature. */
+  readonly returns: readonly StatedReturn[]
+  /** The greatest stamp that the sender knows of, microseconds since 1970; 0 if it does not say. */
+  readonly clock: number
 }
 
-export const statementJson = (statement: Statement): Json => ({ format: 1, ...statement }) as unknown as Json
+/** What follows the statement, in its order. */
+export const sectionsOf = ({ buckets, returns }: Statement): readonly (StatedBucket & { readonly origin?: Origin })[] => [
+  ...buckets,
+  ...returns,
+]
+
+export function statementJson({ returns, ...statement }: Statement): Json {
+  const named = returns.map(({ bucket, name, deleted, origin, brings }) => ({ bucket, name, deleted, origin, brings }))
+  return { format: 1, ...statement, ...(named.length === 0 ? {} : { returns: named }) } as unknown as Json
+}
 
 const BUCKETS_MAX = 100_000
 
@@ -60,8 +75,24 @@ export function parseStatement(json: Json): Statement | undefined {
         origin: (parseOrigin(one.text('origin', 64)) ?? one.malformed()).origin,
         ranges: rangesField(one, 'ranges'),
       })),
+      returns: fields.ifThere('returns', (name) => fields.list(name, 0, BUCKETS_MAX, readReturn)) ?? [],
+      clock: fields.ifThere('clock', (name) => fields.integer(name, 0, Number.MAX_SAFE_INTEGER)) ?? 0,
     }
   })
+}
+
+const readReturn = (one: Fields): StatedReturn => ({
+  deleted: flag(one, 'deleted'),
+  bucket: bucketField(one.text('bucket', 80)) ?? one.malformed(),
+  name: one.text('name', 63),
+  origin: (parseOrigin(one.text('origin', 64)) ?? one.malformed()).origin,
+  brings: rangesField(one, 'brings'),
+  needs: [],
+})
+
+function flag(fields: Fields, name: string): boolean {
+  const value = fields.json(name)
+  return typeof value === 'boolean' ? value : fields.malformed()
 }
 
 const bucketField = (text: string): BucketOrigin | undefined => (parsePosition(text) === undefined ? undefined : (text as BucketOrigin))

@@ -232,7 +232,8 @@ async function removerNamed(store: FederationStore, name: string): Promise<Remov
   if (peer !== undefined) return peer
   const site = name.toLowerCase()
   const known = await store.hiddenSums()
-  if (known.some((sum) => sum.site === site)) return { name: `site ${site}`, site: site as SiteId }
+  if (known.some((sum) => sum.site === site))
+    return { name: site === store.siteId ? 'this site itself' : `site ${site}`, site: site as SiteId }
   const others: string[] = []
   for (const sum of known) if ((await findPeerBySite(store, sum.site)) === undefined) others.push(sum.site)
   const sites =

@@ -1,13 +1,16 @@
 /** Looking at bundles: with a site's peers as trust, with one identity file, or without any. Nothing is changed. */
+import { approveBundle } from '../bundles/approve-bundle.ts'
 import { parsePublicIdentityText } from '../bundles/identity.ts'
 import { type InspectOptions, type InspectReport, inspectBundle } from '../bundles/inspect-bundle.ts'
 import type { Trust } from '../bundles/signature.ts'
 import { type VerifyReport, verifyBundle } from '../bundles/verify-bundle.ts'
 import type { Clock } from '../environment.ts'
 import type { Result } from '../result.ts'
+import type { SiteId } from '../store/terms.ts'
 import { bundlePage } from './bundle-page.ts'
 import { printable } from './html.ts'
-import { trustOf } from './peers.ts'
+import { findPeerState, refuseTooFewSigners } from './peer-state.ts'
+import { findPeerBySite, trustOf } from './peers.ts'
 import { count } from './ranges.ts'
 import { type FederationFault, type FederationProgress, type FederationSite, opened, Refusal, refusable } from './site.ts'
 import { parseStatement } from './statement.ts'
@@ -17,7 +20,30 @@ export type VerifyView = VerifyReport & { readonly sentence: string }
 export type InspectView = InspectReport & { readonly sentence: string }
 
 export function verifyForSite(site: FederationSite, dirs: readonly string[]): Promise<Result<VerifyView, FederationFault>> {
-  return refusable(async () => verified(await verifyBundle(dirs, await trustOf(site), { nowMs: site.clock.nowMs() })))
+  return refusable(async () => {
+    const view = verified(await verifyBundle(dirs, await trustOf(site), { nowMs: site.clock.nowMs() }))
+    const peer = view.sender === undefined ? undefined : await findPeerBySite(site.store.federation, view.sender.site as SiteId)
+    if (peer !== undefined) refuseTooFewSigners(peer, await findPeerState(site.store.federation, peer.site), view.signers ?? [])
+    return view
+  })
+}
+
+export type ApproveView = { readonly sentence: string; readonly bundle: string; readonly signers: number }
+
+/** Adds this site's signature to a bundle that was verified whole: of a peer, or of this site itself. */
+export function approveForSite(site: FederationSite, dirs: readonly string[]): Promise<Result<ApproveView, FederationFault>> {
+  return refusable(async () => {
+    const report = verified(await verifyBundle(dirs, await trustOf(site), { nowMs: site.clock.nowMs() }))
+    const { bundleId = '', signers = [] } = report
+    const own = site.identity.publicIdentity.siteId
+    if (opened(await approveBundle(dirs, site.identity)) === 0)
+      throw new Refusal(6, 'incomplete', 'The manifest is in none of these folders.')
+    const count = new Set([...signers, own]).size
+    const sentence = signers.includes(own)
+      ? `Bundle ${bundleId} was signed by this site before.`
+      : `Bundle ${bundleId} is approved: this site has signed it too.`
+    return { sentence, bundle: bundleId, signers: count }
+  })
 }
 
 /** `identityText`: the one identity to trust; without it a bundle is at best intact, by an unknown signer. */

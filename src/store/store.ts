@@ -264,6 +264,10 @@ export type Operation = {
   /** What of other origins the origin had applied in this bucket before. */
   readonly frontier: Frontier
   readonly change: Change
+  /** What it was in an earlier epoch, if its origin had lost it and gave it another number when it came back. */
+  readonly was?: { readonly origin: Origin; readonly number: number }
+  /** When it was made here, microseconds since 1970, if its position is that of a version which it brought back. Peers are not told. */
+  readonly madeUs?: number
 }
 
 export type Change =
@@ -315,8 +319,22 @@ export type ForeignFault =
   | 'from-the-future'
   | 'no-such-bucket'
 
+/** What an operation was in an earlier epoch of its site; `knows`: what its site says to hold of the operations of this one in that bucket. */
+export type Twin = { readonly epoch: number; readonly number: number; readonly knows: Ranges }
+
+export type KeptOperation = { readonly operation: Operation; readonly evidence: Uint8Array }
+
+export interface OperationReader {
+  /** An applied operation of another site, as it came. */
+  foreign(bucketId: BucketId, origin: Origin, number: number): Promise<KeptOperation | undefined>
+  /** The operation of this site itself at a position: made here, or one that came back. */
+  own(bucketId: BucketId, position: Position): Promise<Operation | undefined>
+  close(): Promise<void>
+}
+
 export interface FederationStore {
   readonly siteId: SiteId
+  /** The present one: it can change while the site is open. */
   readonly epoch: number
   /** `${siteId}/${epoch}`. */
   readonly origin: Origin
@@ -354,9 +372,15 @@ export interface FederationStore {
     readonly digest: Uint8Array
     readonly evidence: Uint8Array
     readonly content?: StagedContent
+    /** The number of the same change in an earlier epoch of its site, from the caller's own look at it: the new number takes the place of the old. */
+    readonly twin?: Twin
     /** How long versions that it removes can be brought back; 0: not at all. 30 days unless given. */
     readonly keepRemovedMs?: number
   }): Promise<Result<{ readonly kind: 'applied' | 'already'; readonly concurrent: boolean }, ForeignFault>>
+  /** The greatest stamp of any operation, own or imported: microseconds since 1970. */
+  greatestClock(): Promise<number>
+  /** Reads single operations; to be closed. Cheap where they are asked for in the order in which they came. */
+  openOperations(): OperationReader
   /** Versions that peers removed and that can still be brought back, by bucket, key and position; at most `max` behind `after`, the last one of the page before. */
   listHidden(after: HiddenVersion | undefined, max: number): Promise<readonly HiddenVersion[]>
   /** How many there are and what they hold, by the site that removed them. */

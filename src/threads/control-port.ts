@@ -12,6 +12,7 @@ type Ask =
   | { readonly number: number; readonly call: 'status' }
   | { readonly number: number; readonly call: 'replace-disk'; readonly request: ReplaceRequest }
   | { readonly number: number; readonly call: 'retire-disks'; readonly directories: readonly string[]; readonly giveUp: string | undefined }
+  | { readonly number: number; readonly call: 'begin-epoch'; readonly epoch: number; readonly clock: number }
 type Answer = { readonly number: number } & (
   | { readonly progress: HealProgress }
   | { readonly value: unknown }
@@ -47,6 +48,10 @@ export class ControlPort implements SiteControl {
     return this.#ask<Result<DisksGivenUp, string>>((number) => ({ number, call: 'retire-disks', directories, giveUp }))
   }
 
+  beginEpoch(epoch: number, clock: number): Promise<Result<void, unknown>> {
+    return this.#ask<Result<void, unknown>>((number) => ({ number, call: 'begin-epoch', epoch, clock }))
+  }
+
   #ask<T>(make: (number: number) => Ask, progress?: (step: HealProgress) => void): Promise<T> {
     const number = this.#nextNumber++
     return new Promise((resolve, reject) => {
@@ -74,10 +79,18 @@ export function serveControl(port: MessagePort, control: SiteControl): void {
   const underWay = new Map<number, AbortController>()
   const run = (ask: Exclude<Ask, { readonly call: 'stop' }>, signal: AbortSignal): Promise<unknown> => {
     const progress = (progress: HealProgress): void => send({ number: ask.number, progress })
-    if (ask.call === 'status') return control.status()
-    if (ask.call === 'scrub') return control.scrub(ask.options, progress, signal)
-    if (ask.call === 'retire-disks') return control.retireDisks(ask.directories, ask.giveUp)
-    return control.replaceDisk(ask.request, progress)
+    switch (ask.call) {
+      case 'status':
+        return control.status()
+      case 'scrub':
+        return control.scrub(ask.options, progress, signal)
+      case 'replace-disk':
+        return control.replaceDisk(ask.request, progress)
+      case 'retire-disks':
+        return control.retireDisks(ask.directories, ask.giveUp)
+      case 'begin-epoch':
+        return control.beginEpoch(ask.epoch, ask.clock)
+    }
   }
   port.on('message', (ask: Ask) => {
     const { number } = ask

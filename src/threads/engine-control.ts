@@ -21,6 +21,7 @@ export function engineControl({ engine, openDisk }: Pick<LocalSite, 'engine' | '
       const { pool, sequence, healing, scrub } = engine
       return { pool: pool.view, sequence, shardsToRepair: healing.shardsToRepair, scrub: scrub.status }
     },
+    beginEpoch: (epoch, clockUs) => engine.beginEpoch(epoch, clockUs),
     async scrub(options, progress, signal): Promise<Result<ScrubReport, ScrubRefusal>> {
       const scrubbing = engine.scrub.run({ ...options, signal })
       const stop = repeat(clock, () => {

@@ -1,8 +1,8 @@
 /** The journal's records, read from another thread than the one that holds the journal: in pages, so that neither side holds many. */
 import type { MessagePort } from 'node:worker_threads'
 import type { Result } from '../result.ts'
-import type { Feed } from '../store/local/federation.ts'
 import type { JournalEntry, JournalFault } from '../store/local/journal/terms.ts'
+import type { Feed } from '../store/local/operation-reader.ts'
 
 const PAGE_ENTRIES_MAX = 256
 const PAGE_BYTES_MAX = 1024 * 1024

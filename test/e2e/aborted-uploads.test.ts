@@ -25,9 +25,9 @@ import { clientOf } from './site-contents.ts'
 
 const MIB = 1024 * 1024
 const UPLOADS = 160
+const AT_ONCE = 20
 /** The server opens a few files for itself meanwhile, such as the journal's next segment; one wave has far more. */
 const OWN_DESCRIPTORS = 16
-const AT_ONCE = 20
 
 describe.each(['uws', 'node'])('the %s adapter', (adapter) => {
   let home: string

@@ -4,6 +4,10 @@ import { GetBucketVersioningCommand, GetObjectCommand, ListBucketsCommand, ListO
 import { NodeHttpHandler } from '@smithy/node-http-handler'
 import { ACCESS_KEY, REGION, SECRET_KEY, type ServedSite } from '../served-site.ts'
 
+/**
+ * Each request has a connection of its own: while a test waits for a command (spawnSync), the server may close one that is idle, and this process would not have heard of it when it
+ * writes its next request there.
+ */
 export function clientOf(site: Pick<ServedSite, 'endpoint'>): S3Client {
   return new S3Client({
     endpoint: site.endpoint,
@@ -11,7 +15,7 @@ export function clientOf(site: Pick<ServedSite, 'endpoint'>): S3Client {
     forcePathStyle: true,
     credentials: { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY },
     maxAttempts: 1,
-    requestHandler: new NodeHttpHandler({ httpAgent: { maxSockets: 32, keepAlive: true } }),
+    requestHandler: new NodeHttpHandler({ httpAgent: { maxSockets: 32, keepAlive: false } }),
   })
 }
 

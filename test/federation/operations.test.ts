@@ -78,7 +78,14 @@ const frontier: fc.Arbitrary<Frontier> = fc.constantFrom(
 ) as fc.Arbitrary<Frontier>
 const signedOperation: fc.Arbitrary<SignedOperation> = fc
   .record({ number: fc.integer({ min: 1, max: 2 ** 40 }), position, frontier, change })
-  .map((operation) => ({ bucket, origin, operation, digest: operation.change.kind === 'put-object' ? 'c'.repeat(96) : null }))
+  .chain((operation) =>
+    fc.constantFrom(
+      { origin, operation },
+      // One that was lost, and came back under a new epoch.
+      { origin: originOf(site, 3), operation: { ...operation, was: { origin: originOf(site, 2), number: 9 } } },
+    ),
+  )
+  .map((named) => ({ bucket, ...named, digest: named.operation.change.kind === 'put-object' ? 'c'.repeat(96) : null }))
 
 test('an operation reads back as it was signed, and its text is always the same', () => {
   fc.assert(
@@ -129,6 +136,27 @@ test('operations beyond what S3 allows are refused', () => {
     expect(parseOperation(make(bad)), JSON.stringify(bad)).toBeUndefined()
   const foreign = canonicalJson({ ...JSON.parse(make({})), position: `1/${'d'.repeat(32)}/1` })
   expect(parseOperation(foreign)).toBeUndefined()
+})
+
+test('what an operation was before can only be something of an earlier epoch of its own site', () => {
+  const make = (was: unknown): string =>
+    canonicalJson({
+      ...{ bucket, origin: originOf(site, 2), number: 1, frontier: {}, format: 1, position: `1/${site}/1`, was },
+      change: { kind: 'put-marker', key: 'k', version: 'null', replaces: null },
+    })
+  expect(parseOperation(make(`${originOf(site, 1)}/4`))?.operation.was).toEqual({ origin: originOf(site, 1), number: 4 })
+  const other = originOf(bravo.publicIdentity.siteId, 1)
+  for (const bad of [
+    `${originOf(site, 2)}/4`,
+    `${originOf(site, 3)}/4`,
+    `${other}/4`,
+    `${originOf(site, 1)}/0`,
+    originOf(site, 1),
+    '',
+    7,
+    null,
+  ])
+    expect(parseOperation(make(bad)), String(bad)).toBeUndefined()
 })
 
 const lines = (count: number): BatchLine[] =>

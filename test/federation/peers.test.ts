@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { publicIdentityText } from '../../src/bundles/identity.ts'
 import { writeReceipt } from '../../src/bundles/receipt.ts'
+import { peerStatuses, removePeer, revokePeer, staleSentences } from '../../src/federation/peer-trust.ts'
 import { addPeer, listPeers } from '../../src/federation/peers.ts'
 import { inspectForSite, inspectWithoutSite, verifyForSite, verifyWithSigner } from '../../src/federation/verify.ts'
 import { realClock } from '../store/local/real-environment.ts'
@@ -175,4 +176,52 @@ test('verify and inspect say who signed, and what is inside only to whom it was 
     ok: false,
     error: { kind: 'not-a-bundle' },
   })
+})
+
+test('a peer of which nothing was heard for too long is shown as stale, by what it signed and not by what it claims', async () => {
+  const { a: near, b: far } = await twoSites()
+  await far.make('files')
+  const day = 24 * 3600 * 1000
+  const [entry] = await peerStatuses(near.federation)
+  expect(entry).toMatchObject({ name: 'beta', state: 'trusted', heardMs: null, appliedMs: null, stale: false })
+  near.aheadMs = 31 * day
+  expect(staleSentences(await peerStatuses(near.federation), near.federation.clock.nowMs())).toEqual([
+    expect.stringMatching(
+      /Nothing has come from beta since it was added 31 days ago: ask whether bundles of it are under way, or are being kept back/,
+    ),
+  ])
+  near.aheadMs = 0
+  // A clock at the other site that runs ahead does not hide its silence later.
+  far.aheadMs = 20 * day
+  const out = newPath('bundle')
+  value(await far.export(near, out))
+  await near.import(out)
+  expect((await peerStatuses(near.federation))[0]).toMatchObject({ stale: false, appliedMs: expect.any(Number) })
+  near.aheadMs = 32 * day
+  expect((await peerStatuses(near.federation))[0]).toMatchObject({ stale: true })
+  expect((await peerStatuses(near.federation, 40 * day))[0]).toMatchObject({ stale: false })
+  value(await near.revoke(far))
+  expect((await peerStatuses(near.federation))[0]).toMatchObject({ state: 'revoked', stale: false })
+}, 30_000)
+
+test('a short receipt from before a new epoch of the peer does not count any more', async () => {
+  const { a: from, b: to } = await twoSites()
+  await from.make('files')
+  const out = newPath('bundle')
+  value(await from.export(to, out))
+  const { shortReceipt } = value(await to.import(out))
+  value(await to.newEpoch())
+  await to.make('of-b')
+  const back = newPath('bundle')
+  value(await to.export(from, back, { buckets: ['of-b'] }))
+  value(await from.import(back))
+  expect(await from.acknowledge(shortReceipt ?? '')).toMatchObject({
+    ok: false,
+    error: { exit: 5, kind: 'earlier-epoch', sentence: expect.stringMatching(/beta has begun epoch 2 since.*whole receipt/) },
+  })
+}, 30_000)
+
+test('a peer that is not known cannot be removed or revoked', async () => {
+  for (const ended of [await removePeer(a.federation, 'nobody'), await revokePeer(a.federation, 'nobody')])
+    expect(ended).toMatchObject({ ok: false, error: { exit: 5, kind: 'no-such-peer' } })
 })

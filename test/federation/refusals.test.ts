@@ -1,17 +1,20 @@
 /** Bundles that must not go in: each is refused with a sentence of its own, and nothing is changed. */
+import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { ImportReport } from '../../src/federation/import-bundle.ts'
 import { setPeer } from '../../src/federation/peer-rules.ts'
+import { needSigners } from '../../src/federation/peer-trust.ts'
 import { findPeer, peerDocument, peerSeen } from '../../src/federation/peers.ts'
 import type { FederationFault } from '../../src/federation/site.ts'
+import { approveForSite, verifyForSite } from '../../src/federation/verify.ts'
 import type { Result } from '../../src/result.ts'
 import { documents, listing, newPath, TestSite, twoSites, value } from './sites.ts'
 
 const DAY_MS = 24 * 3600 * 1000
-const sentences = new Set<string>()
+const sentences = new Map<string, string>()
 
 /** Runs an import that must be refused, and looks that nothing changed. */
 async function refused(
@@ -26,8 +29,9 @@ async function refused(
   if (result.ok) throw new Error(`was imported: ${result.value.sentence}`)
   expect(result.error).toMatchObject({ exit, kind })
   expect(result.error.sentence).toMatch(words)
-  expect(sentences.has(result.error.sentence)).toBe(false)
-  sentences.add(result.error.sentence)
+  // A sentence of its own: that of no other refusal.
+  expect(sentences.get(result.error.sentence) ?? kind).toBe(kind)
+  sentences.set(result.error.sentence, kind)
   expect([await listing(site), await documents(site)]).toEqual(before)
 }
 
@@ -194,6 +198,95 @@ describe('between two sites', () => {
     await refused(b, () => b.import(out), 5, 'earlier-epoch', /epoch 1 of alpha/)
   })
 })
+
+describe('by what is known of its sender', () => {
+  let a: TestSite
+  let b: TestSite
+  const exported = async (): Promise<string> => {
+    const out = newPath('bundle')
+    value(await a.export(b, out, { full: true }))
+    return out
+  }
+  beforeAll(async () => {
+    ;({ a, b } = await twoSites())
+    await a.make('files', 'enabled')
+    await a.put('files', 'one', '1')
+  }, 60_000)
+
+  test('older than what was applied already: nothing goes back, and it is said', async () => {
+    const older = await exported()
+    await a.put('files', 'two', '2')
+    value(await b.import(await exported()))
+    const before = await listing(b)
+    const applied = value(await b.import(older))
+    expect(applied).toMatchObject({ applied: 0 })
+    expect(applied.sentence).toMatch(/was made before the newest word of alpha/)
+    expect(await listing(b)).toEqual(before)
+  })
+
+  test('signed by a site whose keys were revoked, whenever it was made; until it is trusted again by its fingerprint', async () => {
+    const [out, receiptFile] = [await exported(), newPath('receipt')]
+    value(await b.import(out, { receiptFile }))
+    await a.put('files', 'three', '3')
+    const earlier = await exported()
+    value(await b.revoke(a))
+    await refused(b, () => b.import(earlier), 4, 'revoked-signer', /signed by site [0-9a-f]{32}, whose keys were revoked here/)
+    const verified = await verifyForSite(b.federation, [earlier])
+    expect(verified).toMatchObject({ ok: false, error: { exit: 4, kind: 'revoked-signer' } })
+    expect(await b.export(a, newPath('bundle'))).toMatchObject({
+      ok: false,
+      error: { exit: 4, kind: 'revoked-signer', sentence: expect.stringMatching(/keys of alpha were revoked/) },
+    })
+    await expect(b.meet(a, { compared: false })).rejects.toThrow(/revoked.*--fingerprint/)
+    // To forget the peer is not to forgive it.
+    value(await b.forget(a))
+    await refused(b, () => b.import(earlier), 4, 'revoked-signer', /whose keys were revoked here/)
+    await b.meet(a)
+    value(await b.import(earlier))
+    expect((await listing(b)).join('\n')).toContain('three')
+  })
+
+  test('signed by fewer sites than its sender needs, whoever else signed; until enough that are trusted have approved it', async () => {
+    const [approver, stranger] = [await TestSite.create('approver'), await TestSite.create('another')]
+    for (const site of [approver, stranger]) await site.meet(a)
+    await b.meet(approver)
+    value(await needSigners(b.federation, 'alpha', 2))
+    await a.put('files', 'released', 'by two')
+    const out = await exported()
+    await refused(b, () => b.import(out), 4, 'too-few-signers', /only if 2 sites that are trusted here have signed them; 1 signed this one/)
+    value(await approveForSite(stranger.federation, [out]))
+    await refused(b, () => b.import(out), 4, 'too-few-signers', /1 signed this one/)
+    expect(await verifyForSite(b.federation, [out])).toMatchObject({ ok: false, error: { exit: 4, kind: 'too-few-signers' } })
+    expect(value(await approveForSite(approver.federation, [out])).sentence).toMatch(/is approved/)
+    expect(value(await approveForSite(approver.federation, [out])).sentence).toMatch(/signed by this site before/)
+    value(await verifyForSite(b.federation, [out]))
+    const sums = spawnSync('sha512sum', ['-c', '--quiet', 'SHA512SUMS'], { cwd: out, encoding: 'utf8' })
+    expect(sums.stdout + sums.stderr).toBe('')
+    value(await b.import(out))
+    expect((await listing(b)).join('\n')).toContain('released')
+    value(await needSigners(b.federation, 'alpha', 1))
+  })
+
+  test('signed by a peer that was removed; its epoch is remembered', async () => {
+    const before = await exported()
+    value(await a.newEpoch())
+    const after = await exported()
+    value(await b.import(after))
+    value(await b.forget(a))
+    await refused(b, () => b.import(after), 4, 'unknown-signer', /unknown site/)
+    await b.meet(a)
+    await refused(b, () => b.import(before), 5, 'earlier-epoch', /epoch 1 of alpha, which has begun epoch 2/)
+  })
+})
+
+test('of an epoch far beyond any that its sender can have reached', async () => {
+  const { a, b } = await twoSites()
+  await a.make('files')
+  value(await a.beginEpoch(5000))
+  const out = newPath('bundle')
+  value(await a.export(b, out))
+  await refused(b, () => b.import(out), 5, 'fast-forward', /epoch 5000 of alpha, of which epoch 0 was the last/)
+}, 30_000)
 
 describe('among more sites', () => {
   test('with a gap before it: the missing bundle is named', async () => {

@@ -1,6 +1,6 @@
 /** Sites on real directories below /tmp, and what a person at the command line would do with them. */
 import { createHash } from 'node:crypto'
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
@@ -8,11 +8,14 @@ import { createIdentity, type PrivateIdentity, publicIdentityText } from '../../
 import type { Clock } from '../../src/environment.ts'
 import { type ExportInput, type ExportReport, exportBundle } from '../../src/federation/export-bundle.ts'
 import { type ImportInput, type ImportReport, importBundle } from '../../src/federation/import-bundle.ts'
+import { newEpoch } from '../../src/federation/new-epoch.ts'
+import { removePeer, revokePeer } from '../../src/federation/peer-trust.ts'
 import { addPeer } from '../../src/federation/peers.ts'
 import { acknowledge } from '../../src/federation/receipts.ts'
 import type { FederationFault, FederationProgress, FederationSite } from '../../src/federation/site.ts'
 import type { Result } from '../../src/result.ts'
 import { initSite, type LocalSite, openLocalSite } from '../../src/store/local/open-site.ts'
+import { decodeSite, encodeSite, SITE_FILE } from '../../src/store/local/site-file.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { Bucket, BucketId, BucketName, ObjectVersion, Part, Tags } from '../../src/store/terms.ts'
 import { realClock, realRandom } from '../store/local/real-environment.ts'
@@ -51,6 +54,7 @@ export class TestSite {
   readonly federation: FederationSite
   #local: LocalSite
   #isOpen = true
+  #identity: PrivateIdentity
   readonly #clock: TestClock
 
   private constructor(name: string, directory: string, identity: PrivateIdentity, local: LocalSite, clock: TestClock) {
@@ -59,11 +63,18 @@ export class TestSite {
     this.#local = local
     this.#clock = clock
     const store = (): Store => this.store
+    this.#identity = identity
+    const present = (): PrivateIdentity => this.#identity
     this.federation = {
       get store() {
         return store()
       },
-      identity,
+      get identity() {
+        return present()
+      },
+      keepIdentity: (next) => {
+        this.#identity = next
+      },
       ownerId: createHash('sha256').update(name).digest('hex'),
       stateDirectory: join(directory, 'exports'),
       clock,
@@ -106,11 +117,30 @@ export class TestSite {
     await this.#open()
   }
 
-  /** Starts again from the journal alone. */
-  async loseIndex(): Promise<void> {
+  /** Closed and opened again; with the index to be made anew, or a file of the site from an earlier epoch. */
+  async restarted(after: { readonly index?: 'removed'; readonly siteFileEpoch?: number } = {}): Promise<void> {
     await this.close()
-    rmSync(join(this.directory, 'index'), { recursive: true })
+    if (after.index === 'removed') rmSync(join(this.directory, 'index'), { recursive: true })
+    if (after.siteFileEpoch !== undefined) {
+      const file = join(this.directory, SITE_FILE)
+      const record = value(decodeSite(readFileSync(file)))
+      writeFileSync(file, encodeSite({ ...record, epoch: after.siteFileEpoch }))
+    }
     await this.#open()
+  }
+
+  /** Another site with all that the copy has, its keys too. */
+  static async cloned(original: TestSite, copy: string): Promise<TestSite> {
+    const { clock, random, identity } = original.federation
+    const local = value(await openLocalSite({ siteDirectory: copy, clock, random }))
+    const made = new TestSite(original.name, copy, identity, local, clock as TestClock)
+    sites.push(made)
+    return made
+  }
+
+  /** Starts again from the journal alone. */
+  loseIndex(): Promise<void> {
+    return this.restarted({ index: 'removed' })
   }
 
   async #open(): Promise<void> {
@@ -222,6 +252,23 @@ export class TestSite {
     progress: FederationProgress = noProgress,
   ): Promise<Result<ImportReport, FederationFault>> {
     return importBundle(this.federation, { dirs: [dir], dryRun: false, map: {}, merge: [], ...more }, progress)
+  }
+
+  revoke(peer: TestSite) {
+    return revokePeer(this.federation, peer.name)
+  }
+
+  forget(peer: TestSite) {
+    return removePeer(this.federation, peer.name)
+  }
+
+  beginEpoch(epoch: number) {
+    return this.#local.engine.beginEpoch(epoch, 0)
+  }
+
+  newEpoch() {
+    const { engine } = this.#local
+    return newEpoch(this.federation, (epoch, clock) => engine.beginEpoch(epoch, clock))
   }
 
   acknowledge(receiptText: string) {

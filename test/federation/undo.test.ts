@@ -97,6 +97,21 @@ test('after null versions were overwritten, --since makes keys what they were at
   expect((await listing(b)).filter((line) => line.includes('"k"')).length).toBe(3)
 })
 
+test('a version that came back to its old place is not taken for one that was written at the same time as others of its site', async () => {
+  const { a, b } = await twoSites()
+  await b.make('kept', 'enabled')
+  const first = await b.put('kept', 'k', 'first')
+  await b.put('kept', 'k', 'second')
+  await carry(b, a)
+  await a.remove('kept', 'k', first)
+  await carry(a, b)
+  expect(await bringBack(b, a)).toMatchObject({ versions: 1 })
+  const out = newPath('bundle')
+  value(await b.export(a, out))
+  expect(value(await a.import(out))).toMatchObject({ applied: 1, concurrentCount: 0 })
+  expect(await listing(a)).toEqual(await listing(b))
+})
+
 test('only one bucket, or keys with a prefix', async () => {
   const { a, b } = await twoSites()
   for (const bucket of ['one', 'two']) {

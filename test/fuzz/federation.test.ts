@@ -38,7 +38,7 @@ const value = fc.oneof(
 )
 const replaced = (fields: readonly string[]) => fc.dictionary(fc.constantFrom(...fields, 'extra', '__proto__'), value, { maxKeys: 3 })
 
-const whole = { bucket, origin, number: 1, frontier: {}, format: 1, position: `5/${site}/5` }
+const whole = { bucket, origin: originOf(site, 2), number: 1, frontier: {}, format: 1, position: `5/${site}/5`, was: `${origin}/3` }
 const put = {
   ...{ kind: 'put-object', key: 'k', version: 'null', etag: 'a'.repeat(32), headers: {}, metadata: [], tags: [] },
   ...{ bytes: 1, digest: 'b'.repeat(96), label: null, replaces: null, checksum: null, parts: [] },
@@ -63,7 +63,7 @@ test('an operation that differs from a right one in some fields is refused, or h
 
 test('a batch with any texts under a right signature is refused, or all of its operations are of its bucket and origin', () => {
   const signed = fc.oneof(operation.map(canonicalJson), fc.string({ maxLength: 50 }), fc.constant(canonicalJson({ ...whole, change: put })))
-  const line: fc.Arbitrary<BatchLine> = fc.record({ content: fc.constantFrom('here', 'gone', null), signed })
+  const line: fc.Arbitrary<BatchLine> = fc.record({ content: fc.constantFrom('here', 'gone', 'held', null), signed })
   fc.assert(
     fc.property(fc.array(line, { minLength: 1, maxLength: 3 }), (lines) => {
       const batch = decodeBatch(encodeBatch(alpha, bucket, origin, lines), alpha.publicIdentity)
@@ -77,13 +77,26 @@ test('a batch with any texts under a right signature is refused, or all of its o
 
 test('a statement that differs from a right one in some fields is refused or well-formed', () => {
   const stated = { bucket, name: 'photos', deleted: false, needs: [[1, 2]], brings: [[3, 4]] }
-  const right = { format: 1, origin, to: site, full: false, operations: 2, contentBytes: 1, buckets: [stated], holds: [] }
+  const returned = { bucket, name: 'photos', deleted: false, origin, brings: [[1, 2]] }
+  const right = {
+    format: 1,
+    origin,
+    to: site,
+    full: false,
+    operations: 2,
+    contentBytes: 1,
+    buckets: [stated],
+    holds: [],
+    clock: 1,
+    returns: [returned],
+  }
   expect(parseStatement(right)).toBeDefined()
   fc.assert(
-    fc.property(replaced(Object.keys(right)), replaced(Object.keys(stated)), (outer, inner) => {
-      const json = JSON.parse(JSON.stringify({ ...right, buckets: [{ ...stated, ...inner }], ...outer }))
+    fc.property(replaced(Object.keys(right)), replaced(Object.keys(stated)), replaced(Object.keys(returned)), (outer, inner, back) => {
+      const parts = { buckets: [{ ...stated, ...inner }], returns: [{ ...returned, ...back }] }
+      const json = JSON.parse(JSON.stringify({ ...right, ...parts, ...outer }))
       const read = parseStatement(json)
-      for (const one of read?.buckets ?? []) expect(parsePosition(one.bucket)).toBeDefined()
+      for (const one of [...(read?.buckets ?? []), ...(read?.returns ?? [])]) expect(parsePosition(one.bucket)).toBeDefined()
     }),
     seeded({ numRuns: 2000 }),
   )

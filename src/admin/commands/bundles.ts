@@ -64,6 +64,16 @@ export const bundleVerify: AdminCommand = {
   },
 }
 
+export const bundleApprove: AdminCommand = {
+  name: 'bundle/approve',
+  async run(site, input) {
+    const dirs = directories(input)
+    if (!dirs.ok) return dirs
+    const { approveForSite } = await import('../../federation/verify.ts')
+    return asCommand(await approveForSite(site.federation, dirs.value))
+  },
+}
+
 export const bundleInspect: AdminCommand = {
   name: 'bundle/inspect',
   async run(site, input) {

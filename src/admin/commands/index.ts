@@ -1,11 +1,13 @@
 import type { AdminCommand } from '../command.ts'
 import { bucketCompare, bucketDigest } from './buckets.ts'
-import { bundleAcknowledge, bundleExport, bundleImport, bundleInspect, bundlePage, bundleVerify } from './bundles.ts'
+import { bundleAcknowledge, bundleApprove, bundleExport, bundleImport, bundleInspect, bundlePage, bundleVerify } from './bundles.ts'
 import { diskReplace } from './disk-replace.ts'
 import { diskRetire } from './disk-retire.ts'
 import { diskScrub } from './disk-scrub.ts'
 import { peerSet, peerUndo } from './peer-rules.ts'
-import { peerAdd, peerList, siteIdentity } from './peers.ts'
+import { peerApprovals, peerRemove, peerRevoke } from './peer-trust.ts'
+import { peerAdd, peerList } from './peers.ts'
+import { siteIdentity, siteKeys, siteNewEpoch, siteRotateKey } from './site.ts'
 import { diskStatusCommand, status } from './status.ts'
 
 /** Every admin command by its name. */
@@ -17,8 +19,15 @@ export const ADMIN_COMMANDS: ReadonlyMap<string, AdminCommand> = new Map(
     diskScrub,
     diskRetire,
     siteIdentity,
+    siteNewEpoch,
+    siteKeys,
+    siteRotateKey,
     peerAdd,
     peerList,
+    peerRemove,
+    peerRevoke,
+    peerApprovals,
+    bundleApprove,
     peerSet,
     peerUndo,
     bucketDigest,

@@ -1,15 +1,5 @@
-import { fingerprint, publicIdentityText } from '../../bundles/identity.ts'
 import { fail, ok } from '../../result.ts'
 import { type AdminCommand, stringField } from '../command.ts'
-
-/** The public identity of the site, to be given to its peers, and the fingerprint that they compare. */
-export const siteIdentity: AdminCommand<{ readonly identity: string; readonly fingerprint: string }> = {
-  name: 'site/identity',
-  async run(site) {
-    const { publicIdentity } = site.federation.identity
-    return ok({ identity: publicIdentityText(publicIdentity), fingerprint: fingerprint(publicIdentity) })
-  },
-}
 
 export const peerAdd: AdminCommand = {
   name: 'peer/add',
@@ -31,10 +21,15 @@ export const peerAdd: AdminCommand = {
 
 export const peerList: AdminCommand = {
   name: 'peer/list',
-  async run(site) {
-    const { listPeers } = await import('../../federation/peers.ts')
+  async run(site, input) {
+    const { peerStatuses, staleSentences } = await import('../../federation/peer-trust.ts')
     const { formerRemovers, withRules } = await import('../../federation/peer-rules.ts')
-    const peers = await listPeers(site.federation)
-    return ok({ peers: await withRules(site.federation, peers), former: await formerRemovers(site.federation, peers) })
+    const staleAfterMs = (input as { staleAfterMs?: unknown } | null)?.staleAfterMs
+    const statuses = await peerStatuses(site.federation, typeof staleAfterMs === 'number' ? staleAfterMs : undefined)
+    return ok({
+      peers: await withRules(site.federation, statuses),
+      former: await formerRemovers(site.federation, statuses),
+      warnings: staleSentences(statuses, site.clock.nowMs()),
+    })
   },
 }

@@ -1,6 +1,6 @@
 import type { DiskSlot, PoolSet, PoolView } from '../../disks/pool-view.ts'
 import { ok } from '../../result.ts'
-import type { AdminCommand } from '../command.ts'
+import type { AdminCommand, AdminSite } from '../command.ts'
 import type { ScrubStatus } from '../control.ts'
 
 export type DiskStatus = {
@@ -33,6 +33,9 @@ export type SiteStatus = {
   readonly hidden: { readonly versions: number; readonly bytes: number }
   readonly disks: readonly DiskStatus[]
   readonly scrub: ScrubStatus
+  readonly epoch: number
+  /** What else an operator should know: bundles are stopped, a peer is silent. */
+  readonly warnings: readonly string[]
 }
 
 /** The state of the whole site. */
@@ -57,12 +60,26 @@ export const status: AdminCommand<SiteStatus> = {
       hidden: { versions: total(hidden, 'versions'), bytes: total(hidden, 'bytes') },
       disks,
       scrub,
+      epoch: site.store.federation.epoch,
+      warnings: await federationWarnings(site),
     })
   },
 }
 
 const total = <K extends string>(sums: readonly Readonly<Record<K, number>>[], field: K): number =>
   sums.reduce((sum, one) => sum + one[field], 0)
+async function federationWarnings({ federation, clock }: AdminSite): Promise<string[]> {
+  const { findStopped, stoppedSentence } = await import('../../federation/stopped.ts')
+  const { peerStatuses, staleSentences } = await import('../../federation/peer-trust.ts')
+  try {
+    const stopped = await findStopped(federation.store.federation)
+    const stale = staleSentences(await peerStatuses(federation), clock.nowMs())
+    return [...(stopped === undefined ? [] : [stoppedSentence(stopped)]), ...stale]
+  } catch (error) {
+    // The state of the disks is told whatever else is wrong.
+    return [`What is known of the peers cannot be read: ${error instanceof Error ? error.message : String(error)}`]
+  }
+}
 
 /** The state of the disks alone, as scripts read it. */
 export const diskStatusCommand: AdminCommand<DisksStatus> = {

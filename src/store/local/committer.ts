@@ -18,7 +18,7 @@ import { encodeRecord } from './changes/record.ts'
 import type { ChangeReply, ChangeRequest, Refusal } from './changes/request.ts'
 import type { StagedExtent } from './disk-stays.ts'
 import type { IndexTransaction, OrderedMap } from './index/ordered-map.ts'
-import { emptyState, type IndexState, readState, writeState } from './index/rows.ts'
+import { emptyState, type IndexState, readEpoch, readState, writeState } from './index/rows.ts'
 import type { Journal } from './journal/journal.ts'
 import type { Reservation } from './journal/reservation.ts'
 import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX } from './journal/terms.ts'
@@ -36,6 +36,7 @@ export type CommitterInput = {
   readonly journal: Pick<Journal, 'begin' | 'append' | 'nextSequence' | 'lastClock' | 'lastChain' | 'room'>
   readonly clock: Clock
   readonly site: SiteId
+  /** As the site's file says; the index may know of a newer one. */
   readonly epoch: number
   readonly board: Board
   /** Undefined while the pool may be written. */
@@ -67,6 +68,8 @@ export class Committer {
   #closed = false
   /** The index lacks records that are in the journal. */
   #behind = false
+  /** Of the batch that is being decided. */
+  #epoch = 0
   /** What the last batch could not take any more; goes first. */
   #left: readonly PendingChange[] = []
   /** Changes whose fate nobody knows, since their append failed half-way: what they staged is kept. */
@@ -195,11 +198,13 @@ export class Committer {
     const state = readState(transaction) ?? emptyState()
     const context = applyContext(transaction, state, site)
     const answers: Answer[] = []
+    this.#epoch = Math.max(this.#input.epoch, readEpoch(transaction))
     const nowUs = clock.nowMs() * 1000
     for (const [at, change] of changes.entries()) {
       const stamp = Math.max(nowUs, Math.max(state.clock, journal.lastClock, foreignClock(change.request)) + 1)
       const decision = this.#decide(transaction, state, change.request, stamp, batch.nextSequence)
       const added = decision.kind !== 'change' || this.#add(context, batch, decision, stamp)
+      if (change.request.kind === 'begin-epoch') this.#epoch = Math.max(this.#epoch, readEpoch(transaction))
       if (added) answers.push({ change, reply: replyOf(decision) })
       else return { answers, context, rest: changes.slice(at) }
     }
@@ -207,8 +212,8 @@ export class Committer {
   }
 
   #decide(reader: IndexTransaction, state: IndexState, request: ChangeRequest, clock: number, sequence: number): Decision {
-    const { site, epoch } = this.#input
-    return decide({ reader, state, site, epoch, clock, sequence, nowUs: this.#input.clock.nowMs() * 1000 }, request)
+    const { site } = this.#input
+    return decide({ reader, state, site, epoch: this.#epoch, clock, sequence, nowUs: this.#input.clock.nowMs() * 1000 }, request)
   }
 
   /** False if the records do not fit into what is left of the batch. */
@@ -261,7 +266,10 @@ function replyOf(decision: Decision): ChangeReply {
   return decision.unused === true ? { ok: true, value: decision.value, unused: true } : ok(decision.value)
 }
 
-const foreignClock = (request: ChangeRequest): number => (request.kind === 'apply-foreign' ? request.operation.position.clock : 0)
+function foreignClock(request: ChangeRequest): number {
+  if (request.kind === 'begin-epoch') return request.clock
+  return request.kind === 'apply-foreign' ? request.operation.position.clock : 0
+}
 
 /** About what the records of a request will weigh. */
 function requestBytes(request: ChangeRequest): number {

@@ -14,7 +14,7 @@ import type { Clock, Random } from '../../environment.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import type { SiteId } from '../terms.ts'
 import { Board } from './board.ts'
-import type { ChangeReply, ChangeRequest } from './changes/request.ts'
+import type { ChangeReply, ChangeRequest, Refusal } from './changes/request.ts'
 import { ComingBack } from './coming-back.ts'
 import type { Commits } from './commits.ts'
 import { Committer } from './committer.ts'
@@ -66,6 +66,8 @@ export type EngineInput = {
   /** Tells an operator of trouble, in a sentence. */
   readonly onTrouble?: (sentence: string) => void
   readonly onReplay?: (sequence: number) => void
+  /** A new epoch has begun: to be noted beside the disks. Durable when it resolves. */
+  readonly onEpoch?: (epoch: number) => Promise<Result<void, unknown>>
 }
 
 export type EngineFault =
@@ -293,6 +295,14 @@ export class Engine {
       },
       onView: (listener) => pool.onChange(listener),
     }
+  }
+
+  /** Every stamp from then on is greater than `clock`. 'unavailable': it may have begun all the same. */
+  async beginEpoch(epoch: number, clock: number): Promise<Result<void, Refusal>> {
+    const begun = await this.#commits.submit({ kind: 'begin-epoch', epoch, clock })
+    if (!begun.ok) return begun
+    const noted = await this.#input.onEpoch?.(epoch)
+    return noted?.ok === false ? fail('unavailable') : ok(undefined)
   }
 
   /** Resolves when leftovers of unclean starts have been sought, and what was freed so far is removed: for tests. */

@@ -1,6 +1,6 @@
 /** What bundles and online sync need of the local store: its operations as a feed, what it holds of others, the merge, and documents. */
 import { ok, type Result } from '../../result.ts'
-import type { FederationStore, Frontier, HiddenVersion, Operation, Origin, StagedContent, StoreFault } from '../store.ts'
+import type { FederationStore, Frontier, HiddenVersion, Operation, OperationReader, Origin, StagedContent, StoreFault } from '../store.ts'
 import type { Bucket, BucketId, Position, SiteId, Version } from '../terms.ts'
 import { isBucketEmpty } from './changes/apply-buckets.ts'
 import { getDeletions } from './changes/bucket-deletions.ts'
@@ -19,16 +19,21 @@ import {
   tableRange,
 } from './index/keys.ts'
 import { after as afterKey, type OrderedMap, walk } from './index/ordered-map.ts'
-import { decodeBucket, decodeBucketId, getBucket, getDeletedBucket, getHeld, lastOperation, operationSequences } from './index/rows.ts'
+import {
+  decodeBucket,
+  decodeBucketId,
+  getBucket,
+  getDeletedBucket,
+  getHeld,
+  lastOperation,
+  operationSequences,
+  readEpoch,
+  readState,
+} from './index/rows.ts'
 import { toVersion } from './index/values.ts'
 import { getAt, getNewest } from './index/versions.ts'
-import type { JournalEntry, JournalFault } from './journal/terms.ts'
-import { parseOrigin } from './ranges.ts'
-
-/** The records of the journal; bodies are not needed. */
-export interface Feed {
-  entries(from: number, to: number | undefined, options: { readonly bodies: false }): AsyncIterable<Result<JournalEntry, JournalFault>>
-}
+import { type Feed, LocalOperationReader, RecordWalk } from './operation-reader.ts'
+import { originOf, parseOrigin } from './ranges.ts'
 
 export type LocalFederationInput = {
   readonly index: OrderedMap
@@ -39,8 +44,6 @@ export type LocalFederationInput = {
   take(staged: StagedContent): RequestContent
 }
 
-/** A record further ahead than this is sought by the journal's table instead of walking there. */
-const WALK_SEQUENCES_MAX = 2000
 export const DOCUMENT_BYTES_MAX = 1024 * 1024
 /** Of one call of putDocuments: what a batch of the journal takes. */
 export const DOCUMENTS_BYTES_MAX = 7 * 1024 * 1024
@@ -49,43 +52,35 @@ const NAME_BYTES_MAX = 900
 
 export class LocalFederation implements FederationStore {
   readonly siteId: SiteId
-  readonly epoch: number
-  readonly origin: Origin
   readonly #input: LocalFederationInput
 
   constructor(input: LocalFederationInput) {
     this.#input = input
     this.siteId = input.site
-    this.epoch = input.epoch
-    this.origin = `${input.site}/${input.epoch}` as Origin
+  }
+
+  /** The journal's word counts even where the site's file is older. */
+  get epoch(): number {
+    return Math.max(this.#input.epoch, readEpoch(this.#input.index.reader()))
+  }
+
+  get origin(): Origin {
+    return originOf(this.siteId, this.epoch)
   }
 
   async lastOperation(bucketId: BucketId): Promise<number> {
-    return lastOperation(this.#input.index.reader(), bucketId, this.epoch)
+    return lastOperation(this.#input.index.reader(), bucketId)
   }
 
   async *operations(bucketId: BucketId, from: number, to: number): AsyncIterable<Operation> {
-    const { feed, site } = this.#input
-    if (feed === undefined) throw new Error('operations are read where the journal is')
-    let entries: AsyncIterator<Result<JournalEntry, JournalFault>> | undefined
-    let at = 0
+    const { site } = this.#input
+    const walking = new RecordWalk(this.#feed)
     try {
       for (let number = from; number <= to; ) {
-        const sequences = operationSequences(
-          this.#input.index.reader(),
-          bucketId,
-          this.epoch,
-          number,
-          Math.min(to, number + OPERATIONS_PER_ROW),
-        )
+        const sequences = operationSequences(this.#input.index.reader(), bucketId, number, Math.min(to, number + OPERATIONS_PER_ROW))
         if (sequences.length === 0) return
         for (const sequence of sequences) {
-          if (entries === undefined || sequence < at || sequence - at > WALK_SEQUENCES_MAX) {
-            await entries?.return?.()
-            entries = feed.entries(sequence, undefined, { bodies: false })[Symbol.asyncIterator]()
-          }
-          const entry = await nextAt(entries, sequence)
-          at = sequence + 1
+          const entry = await walking.at(sequence)
           const decoded = decodeRecord(entry)
           const operation = decoded.ok ? operationOf(decoded.value, { clock: entry.clock, site, sequence }) : undefined
           if (operation === undefined || operation.number !== number)
@@ -95,8 +90,22 @@ export class LocalFederation implements FederationStore {
         }
       }
     } finally {
-      await entries?.return?.()
+      await walking.close()
     }
+  }
+
+  get #feed(): Feed {
+    const { feed } = this.#input
+    if (feed === undefined) throw new Error('operations are read where the journal is')
+    return feed
+  }
+
+  openOperations(): OperationReader {
+    return new LocalOperationReader(this.#input.index, this.#input.site, this.#feed)
+  }
+
+  async greatestClock(): Promise<number> {
+    return readState(this.#input.index.reader())?.clock ?? 0
   }
 
   async deletedBuckets(): Promise<readonly Bucket[]> {
@@ -200,13 +209,3 @@ const toHiddenVersion = ({ bucket, key, position }: HiddenPlace, { row, by, sequ
   ...{ removedBy: by, madeAt: row.owner, removedAt: sequence },
   ...{ removedMs: Math.floor(removed / 1000), untilMs: Math.floor(until / 1000) },
 })
-
-async function nextAt(entries: AsyncIterator<Result<JournalEntry, JournalFault>>, sequence: number): Promise<JournalEntry> {
-  for (;;) {
-    const next = await entries.next()
-    if (next.done === true) throw new Error(`the journal ends before record ${sequence}`)
-    if (!next.value.ok) throw new Error(`record ${sequence} cannot be read: ${next.value.error.kind}`)
-    if (next.value.value.sequence === sequence) return next.value.value
-    if (next.value.value.sequence > sequence) throw new Error(`record ${sequence} is missing`)
-  }
-}

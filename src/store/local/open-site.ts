@@ -180,6 +180,7 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
   if (begun === undefined) return giveUp({ kind: 'unusable', sentence: `${directory} cannot be written.` })
   const { start, uncleanStarts } = begun
   const { site, name, epoch, createdMs } = file.value.record
+  const noteEpoch = (begun: number) => file.value.change((record) => ({ ...record, epoch: Math.max(record.epoch, begun) }))
   const forget = (ended: number) => file.value.change((record) => ({ ...record, unclean: record.unclean.filter((each) => each !== ended) }))
   const space = new IndexSpace(join(directory, INDEX_FOLDER), clock)
   /** Directories of which the operator knows that they could not be taken back. */
@@ -206,15 +207,19 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
     },
     scrubMemory: scrubMemoryIn(folder.value),
     indexRoom: () => space.room,
+    onEpoch: noteEpoch,
   })
   indexOpens &&= engine.ok || engine.error.kind !== 'index-failed'
   if (!engine.ok) return giveUp(describeEngineFault(engine.error, pool.value.view))
   await rm(join(directory, INDEX_FOLDER, BAD_INDEX_FILE), { force: true })
+  // The site's file may be older than the disks, or its change have been interrupted.
+  const reached = engine.value.store.federation.epoch
+  if (reached > epoch) await noteEpoch(reached)
   return ok({
     directory,
     name,
     site,
-    epoch,
+    epoch: reached,
     createdMs,
     start,
     engine: engine.value,
@@ -275,10 +280,11 @@ async function beginStart(
   const used = folders.flatMap((names) => (names?.ok === true ? names.value.map((name) => Number.parseInt(name, 16)) : []))
   const start = 1 + used.filter(Number.isSafeInteger).reduce((a, b) => Math.max(a, b), file.record.start)
   const uncleanStarts = file.record.unclean
-  const written = await file.change((record) => {
-    const given = record.disks.map((disk) => movedAlong(disk, record.home, home))
-    return { ...record, start, home, disks: given, unclean: [...record.unclean, start] }
-  })
+  const written = await file.change((record) => ({
+    ...{ ...record, start, home, unclean: [...record.unclean, start] },
+    // Else the next start of a copy would look for the original's disks again.
+    disks: record.disks.map((disk) => movedAlong(disk, record.home, home)),
+  }))
   return written.ok ? { start, uncleanStarts } : undefined
 }
 

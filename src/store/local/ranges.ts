@@ -22,6 +22,17 @@ export const withOperation = (frontier: Frontier, origin: Origin, number: number
   [origin]: withNumber(frontier[origin], number),
 })
 
+export const withRanges = (frontier: Frontier, origin: Origin, ranges: Ranges): Frontier => ({
+  ...frontier,
+  [origin]: ranges.reduce<Ranges>(withRange, frontier[origin] ?? []),
+})
+
+export const withoutNumber = (ranges: Ranges | undefined, number: number): Ranges =>
+  (ranges ?? []).flatMap(([first, last]): Ranges => {
+    if (number < first || last < number) return [[first, last]]
+    return [...(first < number ? ([[first, number - 1]] as const) : []), ...(number < last ? ([[number + 1, last]] as const) : [])]
+  })
+
 /** All operations of an origin up to a number, beside what the frontier has. */
 export const withAllUpTo = (frontier: Frontier, origin: Origin, number: number): Frontier =>
   number < 1 ? frontier : { ...frontier, [origin]: withRange(frontier[origin] ?? [], [1, number]) }

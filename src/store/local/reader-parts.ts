@@ -12,10 +12,10 @@ import { fail, ok, type Result } from '../../result.ts'
 import type { SiteId } from '../terms.ts'
 import { Board } from './board.ts'
 import type { Commits } from './commits.ts'
-import type { Feed } from './federation.ts'
 import { LmdbMap } from './index/lmdb-map.ts'
 import { JournalReader } from './journal/reader.ts'
 import { LocalStore } from './local-store.ts'
+import type { Feed } from './operation-reader.ts'
 import { INDEX_FOLDER } from './site-file.ts'
 
 export type ReaderInput = {

@@ -83,6 +83,12 @@ test('a copy of a site with its disks below it is a site of its own', async () =
   if (!second.ok) throw new Error(second.error.sentence)
   await userOf(second.value).put(bucket, 'only in the copy', 'x')
   await second.value.close()
+  const secondAgain = await openLocalSite({ siteDirectory: copy, ...environment })
+  if (!secondAgain.ok) throw new Error(secondAgain.error.sentence)
+  expect(secondAgain.value.engine.pool.view.sets[0]?.disks.map((disk) => disk.directory)).toEqual(
+    [1, 2, 3, 4].map((number) => join(copy, `disk${number}`)),
+  )
+  await secondAgain.value.close()
   const again = await openLocalSite({ siteDirectory: home, ...environment })
   if (!again.ok) throw new Error(again.error.sentence)
   expect(await userOf(again.value).versions(bucket)).toEqual(before)

@@ -7,17 +7,27 @@ import type { Position } from '../../terms.ts'
 import type { Slice, Slices } from '../content.ts'
 import { cut } from '../content.ts'
 import { foreignOperationKey, heldKey, manifestKey, manifestOwnerKey } from '../index/keys.ts'
-import { decodeFrontier, encodeFrontier, encodeManifestChunk, getHeld, PARTS_PER_CHUNK, type PartRow, packSlices } from '../index/rows.ts'
+import {
+  decodeFrontier,
+  encodeFrontier,
+  encodeManifestChunk,
+  getHeld,
+  noteOperation,
+  PARTS_PER_CHUNK,
+  type PartRow,
+  packSlices,
+} from '../index/rows.ts'
 import { checksumOf, encodeAttributes, parseEtag, type VersionRow } from '../index/version-row.ts'
 import { getAt, insertVersion, nameIsTaken, replaceVersion } from '../index/versions.ts'
 import { comparePositions, NULL_VERSION_ID, versionIdOf, writeUint64 } from '../position.ts'
-import { parseOrigin, withAllUpTo, withOperation } from '../ranges.ts'
+import { originOf, parseOrigin, withOperation } from '../ranges.ts'
 import { forget, getAbsent, noteDeleted, noteTagged } from './absent.ts'
 import { configurationStamp, setConfiguration, settleBucket, setVersioning, VERSIONING_CONFIGURATION } from './apply-buckets.ts'
 import { hide } from './apply-hidden.ts'
 import { NO_ETAG, withTags } from './apply-objects.ts'
-import { noteDeletion } from './bucket-deletions.ts'
+import { noteDeletion, seenWith } from './bucket-deletions.ts'
 import type { ApplyContext, PlacedChange } from './context.ts'
+import { applyTwin, cameBack, noteReturned } from './epochs.ts'
 import { type Arrival, concurrentWith } from './merge.ts'
 import { keepsNullName } from './null-names.ts'
 import { own } from './ownership.ts'
@@ -31,8 +41,17 @@ export function applyForeign(context: ApplyContext, change: PlacedChange, record
   const origin = parseOrigin(from)
   if (origin === undefined) return
   state.clock = Math.max(state.clock, position.clock)
-  const arrival: Arrival = { from, number, position, frontier: decodeFrontier(record.frontier) }
-  merge(context, change, record, arrival)
+  const { operation, twin } = record
+  const named = operation === undefined ? { from, number } : { from: originOf(context.site, operation.epoch), number: operation.number }
+  if (twin === undefined)
+    merge(context, change, record, { ...named, position, frontier: decodeFrontier(record.frontier), cameBack: cameBack(record) })
+  else applyTwin(context, record, twin)
+  if (operation !== undefined) {
+    noteReturned(context, record, change.sequence)
+    noteOperation(writer, bucket, operation.number, change.sequence)
+    settleBucket(context, bucket, record.epoch)
+    return
+  }
   const row = Buffer.allocUnsafe(8 + record.digest.length)
   writeUint64(row, 0, change.sequence)
   row.set(record.digest, 8)
@@ -52,7 +71,7 @@ function merge(context: ApplyContext, change: PlacedChange, record: ApplyForeign
       noteDeletion(writer, bucket, {
         origin: arrival.from,
         number: arrival.number,
-        seen: withAllUpTo(arrival.frontier, arrival.from, arrival.number),
+        seen: seenWith(arrival.frontier, arrival.from, arrival.number),
       })
       return
     case 'put-versioning':
@@ -79,11 +98,11 @@ function merge(context: ApplyContext, change: PlacedChange, record: ApplyForeign
 
 const isNewer = (position: Position, than: Position | undefined): boolean => than === undefined || comparePositions(position, than) > 0
 
-/** What is not here yet stays away when it comes. Our own operations do not come back. */
+/** What is not here yet stays away when it comes. */
 function removeOrNote(context: ApplyContext, change: PlacedChange, record: ApplyForeignRecord, key: string, target: Position): void {
   const { bucket } = record
   if (getAt(context.writer, bucket, key, target) !== undefined) hide(context, change, record, key, target)
-  else if (target.site !== context.site) noteDeleted(context.writer, bucket, key, target)
+  else noteDeleted(context.writer, bucket, key, target)
 }
 
 function mergeTags(
@@ -99,7 +118,6 @@ function mergeTags(
     }
     return
   }
-  if (target.site === context.site) return
   const absent = getAbsent(writer, bucket, key, target)
   if (absent === undefined || (absent.kind === 'tagged' && isNewer(position, absent.tagged))) {
     noteTagged(writer, bucket, key, target, tags, position)
@@ -150,9 +168,9 @@ function foreignRow(
     ...(put.versionId === NULL_VERSION_ID && !marks.isNull && { lostNull: true }),
     position,
     owner: change.sequence,
-    epoch: parseOrigin(record.from)!.epoch,
-    operation: number,
-    more: { frontier: record.frontier, ...(isNamed && { versionId: put.versionId }) },
+    epoch: record.operation?.epoch ?? parseOrigin(record.from)!.epoch,
+    operation: record.operation?.number ?? number,
+    more: { frontier: record.frontier, ...(isNamed && { versionId: put.versionId }), ...(cameBack(record) && { cameBack: true }) },
   }
   if (put.kind === 'put-marker') {
     const nothing = { bytes: 0, etag: NO_ETAG, partCount: 0, content: undefined, attributes: new Uint8Array(0), checksum: 0 }

@@ -11,6 +11,7 @@ import { applyReturn, dropHidden } from './apply-hidden.ts'
 import { applyObjectChange } from './apply-objects.ts'
 import { applyUploadChange } from './apply-uploads.ts'
 import type { ApplyContext, PlacedChange } from './context.ts'
+import { applyEpoch } from './epochs.ts'
 import { dropManifest } from './ownership.ts'
 import type { ShardNote } from './request.ts'
 
@@ -19,7 +20,9 @@ export function apply(context: ApplyContext, change: PlacedChange): void {
   if (change.sequence <= state.applied) return
   carryOut(context, change)
   const { record } = change
-  if ('operation' in record) noteOperation(context.writer, record.bucket, record.operation.epoch, record.operation.number, change.sequence)
+  if ('operation' in record && record.operation !== undefined) {
+    noteOperation(context.writer, record.bucket, record.operation.number, change.sequence)
+  }
   // An operation that its deletion had not seen brings a bucket back; these two are all that can be made in a deleted one.
   if (record.kind === 'return-version' || record.kind === 'put-configuration') settleBucket(context, record.bucket, record.operation.epoch)
   state.applied = change.sequence
@@ -51,6 +54,9 @@ function carryOut(context: ApplyContext, change: PlacedChange): void {
       return
     case 'apply-foreign':
       applyForeign(context, change, record)
+      return
+    case 'begin-epoch':
+      applyEpoch(context, record.epoch)
       return
     case 'put-document': {
       const key = documentKey(record.collection, record.name)

@@ -10,7 +10,7 @@ import { decodeCbor, encodeCborApart } from '../codec.ts'
 import { bucketDeletionsKey } from '../index/keys.ts'
 import type { IndexReader, IndexWriter } from '../index/ordered-map.ts'
 import { getHeld, lastOperation } from '../index/rows.ts'
-import { isIn, originOf, withAllUpTo } from '../ranges.ts'
+import { isIn, originOf, withAllUpTo, withOperation } from '../ranges.ts'
 
 /** `seen`: what had been applied at its origin, its own operations included. */
 export type BucketDeletion = { readonly origin: Origin; readonly number: number; readonly seen: Frontier }
@@ -20,18 +20,23 @@ export function getDeletions(reader: IndexReader, id: BucketId): readonly Bucket
   return value === undefined ? [] : (decodeCbor(value) as BucketDeletion[])
 }
 
+export function setDeletions(writer: IndexWriter, id: BucketId, deletions: readonly BucketDeletion[]): void {
+  writer.put(bucketDeletionsKey(id), encodeCborApart(deletions))
+}
+
 export function noteDeletion(writer: IndexWriter, id: BucketId, deletion: BucketDeletion): void {
-  writer.put(bucketDeletionsKey(id), encodeCborApart([...getDeletions(writer, id), deletion]))
+  setDeletions(writer, id, [...getDeletions(writer, id), deletion])
 }
 
 /** All operations on the bucket that are known here. */
 export function knownOperations(reader: IndexReader, id: BucketId, here: { readonly site: SiteId; readonly epoch: number }): Frontier {
-  let known = getHeld(reader, id)
-  for (let epoch = 1; epoch <= here.epoch; epoch++) {
-    known = withAllUpTo(known, originOf(here.site, epoch), lastOperation(reader, id, epoch))
-  }
-  return known
+  // Those of earlier epochs of this site are this one's too.
+  return withAllUpTo(getHeld(reader, id), originOf(here.site, here.epoch), lastOperation(reader, id))
 }
+
+/** What a deletion had seen: of its own origin all before it, unless it came back to its origin, which then says so. */
+export const seenWith = (frontier: Frontier, from: Origin, number: number): Frontier =>
+  frontier[from] === undefined ? withAllUpTo(frontier, from, number) : withOperation(frontier, from, number)
 
 /** Whether, by what is known, the bucket is deleted. */
 export function isDeleted(deletions: readonly BucketDeletion[], known: Frontier): boolean {

@@ -17,7 +17,7 @@ export const positionHere = (context: DecideContext): Position => ({ clock: cont
 
 /** The operation that the next change of a bucket is. */
 export function nextOperation({ reader, epoch }: DecideContext, id: BucketId): LocalOperation {
-  const number = lastOperation(reader, id, epoch) + 1
+  const number = lastOperation(reader, id) + 1
   const frontier = reader.get(heldKey(id))
   return frontier === undefined ? { epoch, number } : { epoch, number, frontier }
 }

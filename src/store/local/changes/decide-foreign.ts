@@ -1,19 +1,22 @@
 /** Whether a foreign operation is merged. What it does is in apply-foreign.ts. */
-import type { Change, Frontier } from '../../store.ts'
-import { foreignOperationKey } from '../index/keys.ts'
+import type { Change, Origin } from '../../store.ts'
+import { foreignOperationKey, returnedKey } from '../index/keys.ts'
 import { encodeFrontier, getBucket, getDeletedBucket, lastOperation } from '../index/rows.ts'
 import { getAt } from '../index/versions.ts'
 import { VERSION_ID_BYTES_MAX } from '../position.ts'
-import { parseOrigin, withAllUpTo, withOperation } from '../ranges.ts'
+import { originOf, parseOrigin, withOperation } from '../ranges.ts'
 import { getAbsent } from './absent.ts'
 import { isNameFree } from './apply-buckets.ts'
-import { getDeletions, isDeleted, knownOperations } from './bucket-deletions.ts'
+import { getDeletions, isDeleted, knownOperations, seenWith } from './bucket-deletions.ts'
 import { change, type DecideContext, type Decision, refused } from './context.ts'
 import { type DecidedContent, decideContent } from './decide-content.ts'
 import { HIDDEN_KEPT_US } from './decide-hidden.ts'
+import { isTwinHere } from './epochs.ts'
 import { concurrentWith } from './merge.ts'
 import type { ChangeRequest } from './request.ts'
 
+/** How an operation is known from here on. */
+type Named = { readonly from: Origin; readonly number: number }
 type ForeignRequest = Extract<ChangeRequest, { kind: 'apply-foreign' }>
 
 /** An operation stamped further ahead than this is kept out. */
@@ -30,16 +33,20 @@ export function decideForeign(context: DecideContext, request: ForeignRequest): 
   const bucket = getBucket(reader, bucketId)
   const deleted = bucket === undefined ? getDeletedBucket(reader, bucketId) : undefined
   if (bucket === undefined && deleted === undefined) return refused('no-such-bucket')
-  if (origin.site === context.site) {
-    const isOurs = operation.number <= lastOperation(reader, bucketId, origin.epoch)
-    return isOurs ? ALREADY : refused('conflicting-history')
-  }
-  const known = reader.get(foreignOperationKey(bucketId, origin.site, origin.epoch, operation.number))
+  const isOurs = origin.site === context.site
+  if (isOurs && origin.epoch >= context.epoch)
+    return origin.epoch === context.epoch && operation.number <= lastOperation(reader, bucketId) ? ALREADY : refused('conflicting-history')
+  if (isOurs && reader.get(returnedKey(bucketId, operation.position)) !== undefined) return ALREADY
+  const known = isOurs ? undefined : reader.get(foreignOperationKey(bucketId, origin.site, origin.epoch, operation.number))
   if (known !== undefined) return Buffer.compare(known.subarray(8), digest) === 0 ? ALREADY : refused('conflicting-history')
   if (operation.position.clock > context.nowUs + AHEAD_US_MAX) return refused('from-the-future')
-  const deletion = bucketDeletionAfter(context, request)
+  if (request.twin !== undefined && !isTwinHere(context, bucketId, from, request.twin)) return refused('conflicting-history')
+  const named = isOurs
+    ? { from: originOf(context.site, context.epoch), number: lastOperation(reader, bucketId) + 1 }
+    : { from, number: operation.number }
+  const deletion = request.twin === undefined ? bucketDeletionAfter(context, request, named) : 'none'
   if (deleted !== undefined && deletion === 'not-deleted' && !isNameFree(reader, deleted.name)) return refused('no-such-bucket')
-  const content = foreignContent(context, request)
+  const content = request.twin === undefined ? foreignContent(context, request) : NO_CONTENT
   if (!content.ok) return refused(content.error)
   const keepUs = request.keepUs ?? HIDDEN_KEPT_US
   const record = {
@@ -54,20 +61,23 @@ export function decideForeign(context: DecideContext, request: ForeignRequest): 
     digest,
     evidence: request.evidence,
     ...(content.value && { content: content.value.content }),
+    ...(operation.was && { was: operation.was }),
+    ...(isOurs && { operation: { epoch: context.epoch, number: named.number, frontier: encodeFrontier(operation.frontier) } }),
+    ...(request.twin && { twin: { ...request.twin, knows: getDeletions(reader, bucketId).length === 0 ? [] : request.twin.knows } }),
     ...(keepUs > 0 && removes(context, request) && { keepUntil: context.clock + keepUs }),
   } as const
   const concurrent =
     (deletion === 'not-deleted' && (deleted !== undefined || operation.change.kind === 'delete-bucket')) ||
-    isConcurrent(context, request, operation.frontier)
+    (request.twin === undefined && isConcurrent(context, request, named))
   const decision = change(record, { kind: 'applied', concurrent }, content.value?.body ?? NO_BODY)
   return content.value === undefined && request.content !== undefined && decision.kind === 'change'
     ? { ...decision, unused: true }
     : decision
 }
 
-/** Whether a version that is here goes by it, on the word of another site. */
-function removes({ reader, site }: DecideContext, { bucketId, operation: { change, position } }: ForeignRequest): boolean {
-  if (position.site === site) return false
+const NO_CONTENT = { ok: true, value: undefined } as const
+/** Whether a version that is here goes by it. Also by what this site itself did and had lost: it may have been restored to get rid of just that. */
+function removes({ reader }: DecideContext, { bucketId, operation: { change } }: ForeignRequest): boolean {
   const target = change.kind === 'delete-version' ? change.target : 'replaces' in change ? change.replaces : null
   return target !== null && 'key' in change && getAt(reader, bucketId, change.key, target) !== undefined
 }
@@ -77,11 +87,12 @@ const ALREADY: Decision = { kind: 'nothing', value: { kind: 'already', concurren
 /** Whether the bucket is deleted by what is known once the operation is applied. 'none': nobody deleted it. */
 function bucketDeletionAfter(
   { reader, site, epoch }: DecideContext,
-  { bucketId, from, operation }: ForeignRequest,
+  { bucketId, operation }: ForeignRequest,
+  { from, number }: Named,
 ): 'deleted' | 'not-deleted' | 'none' {
-  const { number, frontier, change } = operation
+  const { frontier, change } = operation
   const before = getDeletions(reader, bucketId)
-  const own = change.kind === 'delete-bucket' ? [{ origin: from, number, seen: withAllUpTo(frontier, from, number) }] : []
+  const own = change.kind === 'delete-bucket' ? [{ origin: from, number, seen: seenWith(frontier, from, number) }] : []
   const deletions = [...before, ...own]
   if (deletions.length === 0) return 'none'
   const known = withOperation(knownOperations(reader, bucketId, { site, epoch }), from, number)
@@ -109,9 +120,10 @@ function withinLimits(change: Change): Change {
   return Buffer.byteLength(change.versionId) <= VERSION_ID_BYTES_MAX ? change : { ...change, versionId: '' }
 }
 
-function isConcurrent({ reader, site }: DecideContext, { bucketId, from, operation }: ForeignRequest, frontier: Frontier): boolean {
-  const { change, number, position } = operation
+function isConcurrent({ reader, site }: DecideContext, { bucketId, operation }: ForeignRequest, named: Named): boolean {
+  const { change, position, frontier } = operation
   if (change.kind !== 'put-object' && change.kind !== 'put-marker') return false
   const at = { bucket: bucketId, key: change.key, here: site }
-  return concurrentWith(reader, at, { from, number, position, frontier }, change.replaces).length > 0
+  const cameBack = operation.was !== undefined || position.site === site
+  return concurrentWith(reader, at, { ...named, position, frontier, cameBack }, change.replaces).length > 0
 }

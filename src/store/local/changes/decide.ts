@@ -9,6 +9,7 @@ import { decideForeign } from './decide-foreign.ts'
 import { decideHiddenChange } from './decide-hidden.ts'
 import { decideDelete, decidePut, decideTags } from './decide-objects.ts'
 import { decideUploadChange } from './decide-uploads.ts'
+import { decideEpoch } from './epochs.ts'
 import type { ChangeRequest, DocumentChange } from './request.ts'
 
 export function decide(context: DecideContext, request: ChangeRequest): Decision {
@@ -35,6 +36,8 @@ export function decide(context: DecideContext, request: ChangeRequest): Decision
       return decideDocuments(context, request.documents)
     case 'apply-foreign':
       return decideForeign(context, request)
+    case 'begin-epoch':
+      return decideEpoch(context, request.epoch)
     case 'return-version':
     case 'return-bucket':
     case 'drop-hidden':
@@ -54,6 +57,7 @@ export const freesSpace = (request: ChangeRequest): boolean =>
   request.kind === 'abort-upload' ||
   request.kind === 'expire-uploads' ||
   request.kind === 'note-shards' ||
+  request.kind === 'begin-epoch' ||
   request.kind === 'drop-manifests' ||
   request.kind === 'drop-hidden' ||
   request.kind === 'expire-hidden' ||

@@ -5,15 +5,23 @@ import { decodeFrontier } from '../index/rows.ts'
 import { toPart } from '../index/values.ts'
 import { decodeAttributes } from '../index/version-row.ts'
 import { NULL_VERSION_ID, versionIdOf } from '../position.ts'
-import type { ChangeRecord, CompleteUploadRecord, PutObjectRecord, ReturnVersionRecord } from './record.ts'
+import type { ApplyForeignRecord, ChangeRecord, CompleteUploadRecord, PutObjectRecord, ReturnVersionRecord } from './record.ts'
 
 /** Undefined if the record is no operation of a bucket. `at`: clock, site and sequence of the record. */
 export function operationOf(record: ChangeRecord, at: Position): Operation | undefined {
+  if (record.kind === 'apply-foreign') return returnedOperation(record)
   const position = record.kind === 'return-version' ? record.position : at
   const change = changeOf(record, position)
   if (change === undefined || !('operation' in record)) return undefined
   const { number, frontier } = record.operation
-  return { number, position, frontier: decodeFrontier(frontier), change }
+  const operation = { number, position, frontier: decodeFrontier(frontier), change }
+  return record.kind === 'return-version' ? { ...operation, madeUs: at.clock } : operation
+}
+
+/** An operation that came back to its origin; undefined if it is another site's. */
+function returnedOperation({ operation, position, change, from, number }: ApplyForeignRecord): Operation | undefined {
+  if (operation === undefined) return undefined
+  return { number: operation.number, position, frontier: decodeFrontier(operation.frontier), change, was: { origin: from, number } }
 }
 
 function changeOf(record: ChangeRecord, position: Position): Change | undefined {

@@ -5,7 +5,7 @@
  */
 import type { ExtentPlace } from '../../../disks/geometry.ts'
 import { fail, ok, type Result } from '../../../result.ts'
-import type { Change, Origin } from '../../store.ts'
+import type { Change, Operation, Origin, Twin } from '../../store.ts'
 import type { BucketId, BucketName, Checksum, ChecksumAlgorithm, Position, Tags } from '../../terms.ts'
 import { decodeCbor, encodeCbor } from '../codec.ts'
 import type { PackedSlices } from '../index/rows.ts'
@@ -31,6 +31,7 @@ export const RECORD_KINDS = {
   'apply-foreign': 16,
   'note-shards': 17,
   'drop-manifests': 18,
+  'begin-epoch': 19,
   'return-version': 20,
   'drop-hidden': 21,
 } as const
@@ -95,6 +96,12 @@ export type ApplyForeignRecord = {
   readonly evidence: Uint8Array
   /** Undefined: only its effects on others count. */
   readonly content?: RecordContent
+  /** An operation of this site's own that came back: the number that it has here from now on. */
+  readonly operation?: LocalOperation
+  /** The same change of the same site as it was numbered in an earlier epoch, which is known here: nothing but its number is new. */
+  readonly twin?: Twin
+  /** What it was in an earlier epoch of its site, which had lost it and got it back. */
+  readonly was?: NonNullable<Operation['was']>
   /** Microseconds since 1970: what it removes is hidden until then. Undefined: it is freed. */
   readonly keepUntil?: number
 }
@@ -159,6 +166,7 @@ export type ChangeRecord =
   | ApplyForeignRecord
   | { readonly kind: 'note-shards'; readonly shards: readonly ShardNote[] }
   | { readonly kind: 'drop-manifests'; readonly manifests: readonly number[] }
+  | { readonly kind: 'begin-epoch'; readonly epoch: number }
   | ReturnVersionRecord
   | { readonly kind: 'drop-hidden'; readonly hidden: readonly HiddenVersionAt[] }
 
@@ -205,10 +213,14 @@ const SHAPES: Readonly<Record<RecordKind, Shape>> = {
     digest: 'bytes',
     evidence: 'bytes',
     content: 'map?',
+    operation: 'map?',
+    twin: 'map?',
+    was: 'map?',
     keepUntil: 'number?',
   },
   'note-shards': { shards: 'list' },
   'drop-manifests': { manifests: 'list' },
+  'begin-epoch': { epoch: 'number' },
   'return-version': {
     ...OF_KEY,
     hidden: 'map',

@@ -2,7 +2,7 @@
  * What the commit thread is asked to change, and what it answers. Plain data that survives structured cloning; byte arrays own their ArrayBuffer,
  * since a message between threads copies the whole of one.
  */
-import type { Operation, Origin, StoreFault, WriteCondition } from '../../store.ts'
+import type { Operation, Origin, StoreFault, Twin, WriteCondition } from '../../store.ts'
 import type { Bucket, BucketId, BucketName, Checksum, ChecksumAlgorithm, Part, Position, Versioning } from '../../terms.ts'
 import type { StagedExtent } from '../disk-stays.ts'
 import type { HiddenVersionAt } from './record.ts'
@@ -78,9 +78,12 @@ export type ChangeRequest =
       readonly evidence: Uint8Array
       /** Undefined: the bytes are not to be had any more. */
       readonly content?: RequestContent
+      readonly twin?: Twin
       /** How long what it removes stays hidden before its bytes are given up; 0 frees it at once. HIDDEN_KEPT_US unless given. */
       readonly keepUs?: number
     })
+  /** `clock`: the greatest stamp of this site that anybody has seen; later ones are greater. */
+  | { readonly kind: 'begin-epoch'; readonly epoch: number; readonly clock: number }
   /** Brings a hidden version back. `asNewest`: on top of what the same peer wrote since, if nobody else did. */
   | (OfKey & { readonly kind: 'return-version'; readonly hidden: Position; readonly asNewest: boolean })
   /** Makes an operation in a bucket that is deleted, which undoes the deletion. */

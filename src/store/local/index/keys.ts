@@ -8,6 +8,7 @@ import { POSITION_BYTES, writePosition, writeUint64 } from '../position.ts'
 
 export const Table = {
   state: 0x01,
+  epoch: 0x02,
   bucket: 0x10,
   bucketName: 0x11,
   bucketOrigin: 0x12,
@@ -19,6 +20,7 @@ export const Table = {
   tombstone: 0x18,
   configurationStamp: 0x19,
   bucketDeletions: 0x1a,
+  returned: 0x1b,
   current: 0x20,
   version: 0x21,
   nullVersion: 0x22,
@@ -68,16 +70,18 @@ const numbered = (table: TableCode, number: number): Buffer => {
 }
 
 export const stateKey = Uint8Array.of(Table.state)
+export const epochKey = Uint8Array.of(Table.epoch)
 
 // Buckets
 export const bucketKey = (id: BucketId): Buffer => numbered(Table.bucket, id)
 export const deletedBucketKey = (id: BucketId): Buffer => numbered(Table.deletedBucket, id)
 export const bucketDeletionsKey = (id: BucketId): Buffer => numbered(Table.bucketDeletions, id)
-/** Operations are numbered from 1 in each epoch. */
-export function bucketOperationsKey(id: BucketId, epoch: number): Buffer {
+/** A new epoch goes on with the numbers of the one before, and with its operations: the field that names an epoch stays at the first. */
+const FIRST_EPOCH = 1
+export function bucketOperationsKey(id: BucketId): Buffer {
   const made = key(Table.bucketOperations, 8)
   made.writeUInt32BE(id, 1)
-  made.writeUInt32BE(epoch, 5)
+  made.writeUInt32BE(FIRST_EPOCH, 5)
   return made
 }
 export const heldKey = (id: BucketId): Buffer => numbered(Table.held, id)
@@ -90,10 +94,10 @@ export function bucketOriginKey(origin: Position): Buffer {
 /** Sequences of the bucket's operations lie in rows of this many. */
 export const OPERATIONS_PER_ROW = 64
 export const operationRow = (number: number): number => Math.floor((number - 1) / OPERATIONS_PER_ROW)
-export function operationKey(id: BucketId, epoch: number, row: number): Buffer {
+export function operationKey(id: BucketId, row: number): Buffer {
   const made = key(Table.operation, 16)
   made.writeUInt32BE(id, 1)
-  made.writeUInt32BE(epoch, 5)
+  made.writeUInt32BE(FIRST_EPOCH, 5)
   writeUint64(made, 9, row)
   return made
 }
@@ -103,6 +107,13 @@ export function foreignOperationKey(id: BucketId, site: SiteId, epoch: number, n
   made.write(site, 5, 16, 'hex')
   made.writeUInt32BE(epoch, 21)
   writeUint64(made, 25, number)
+  return made
+}
+/** An operation of this site's own that was lost with a restore and came back from a peer. */
+export function returnedKey(id: BucketId, position: Position): Buffer {
+  const made = key(Table.returned, 4 + POSITION_BYTES)
+  made.writeUInt32BE(id, 1)
+  writePosition(made, 5, position)
   return made
 }
 export function configurationStampKey(id: BucketId, name: string): Buffer {

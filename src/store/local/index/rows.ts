@@ -14,6 +14,7 @@ import {
   bucketOperationsKey,
   deletedBucketKey,
   type ExtentId,
+  epochKey,
   extentKey,
   heldKey,
   OPERATIONS_PER_ROW,
@@ -68,6 +69,17 @@ export function writeState(writer: IndexWriter, state: IndexState): void {
 const buffer = (bytes: Uint8Array): Buffer =>
   bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
+/** The epoch that the site is in by its journal; 1 before it ever began a new one. */
+export function readEpoch(reader: IndexReader): number {
+  const value = reader.get(epochKey)
+  return value === undefined ? 1 : readUint64(buffer(value), 0)
+}
+export function writeEpoch(writer: IndexWriter, epoch: number): void {
+  const bytes = Buffer.alloc(8)
+  writeUint64(bytes, 0, epoch)
+  writer.put(epochKey, bytes)
+}
+
 // Buckets
 export const decodeBucket = (value: Uint8Array): Bucket => decodeCbor(value) as Bucket
 export const encodeBucket = (bucket: Bucket): Uint8Array => encodeCborApart(bucket)
@@ -92,16 +104,16 @@ export const encodeBucketId = (id: BucketId): Uint8Array => {
 export const decodeBucketId = (value: Uint8Array): BucketId => buffer(value).readUInt32BE(0) as BucketId
 
 // Operations
-export function lastOperation(reader: IndexReader, id: BucketId, epoch: number): number {
-  const value = reader.get(bucketOperationsKey(id, epoch))
+export function lastOperation(reader: IndexReader, id: BucketId): number {
+  const value = reader.get(bucketOperationsKey(id))
   return value === undefined ? 0 : readUint64(buffer(value), 0)
 }
 /** Notes that operation `number` of the bucket is in the record `sequence`. */
-export function noteOperation(writer: IndexWriter, id: BucketId, epoch: number, number: number, sequence: number): void {
+export function noteOperation(writer: IndexWriter, id: BucketId, number: number, sequence: number): void {
   const last = Buffer.allocUnsafe(8)
   writeUint64(last, 0, number)
-  writer.put(bucketOperationsKey(id, epoch), last)
-  const key = operationKey(id, epoch, operationRow(number))
+  writer.put(bucketOperationsKey(id), last)
+  const key = operationKey(id, operationRow(number))
   const at = ((number - 1) % OPERATIONS_PER_ROW) * 8
   const before = writer.get(key)
   const row = Buffer.allocUnsafe(at + 8)
@@ -110,8 +122,8 @@ export function noteOperation(writer: IndexWriter, id: BucketId, epoch: number, 
   writer.put(key, row)
 }
 /** The sequences of operations `from` to `to`, ascending; at most those of one row, undefined if there are none. */
-export function operationSequences(reader: IndexReader, id: BucketId, epoch: number, from: number, to: number): readonly number[] {
-  const value = reader.get(operationKey(id, epoch, operationRow(from)))
+export function operationSequences(reader: IndexReader, id: BucketId, from: number, to: number): readonly number[] {
+  const value = reader.get(operationKey(id, operationRow(from)))
   if (value === undefined) return []
   const row = buffer(value)
   const sequences: number[] = []

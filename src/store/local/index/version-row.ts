@@ -37,9 +37,14 @@ export type Etag = { readonly digest: Uint8Array; readonly parts: number }
 
 /**
  * What only some rows have: a foreign version's id where it isn't made from the position; CBOR of the frontier that a foreign version's origin had
- * seen (all foreign ones have it); and where the tags are from, if they were changed later.
+ * seen (all foreign ones have it); where the tags are from, if they were changed later; and whether its site had lost it and got it back.
  */
-export type VersionMore = { readonly versionId?: string; readonly frontier?: Uint8Array; readonly tagged?: Position }
+export type VersionMore = {
+  readonly versionId?: string
+  readonly frontier?: Uint8Array
+  readonly tagged?: Position
+  readonly cameBack?: boolean
+}
 
 export type VersionRow = {
   readonly kind: 'object' | 'delete-marker'

@@ -8,6 +8,7 @@ import { decodeAttributes, encodeAttributes } from '../../../../src/store/local/
 import { positionOf, versionIdOf } from '../../../../src/store/local/position.ts'
 import { parseOrigin } from '../../../../src/store/local/ranges.ts'
 import { decodeSite, encodeSite } from '../../../../src/store/local/site-file.ts'
+import type { Origin } from '../../../../src/store/store.ts'
 import type { BucketId, BucketName, SiteId } from '../../../../src/store/terms.ts'
 
 const SEED = Number(process.env.HOLDFAST_TEST_SEED ?? 20261123)
@@ -62,6 +63,19 @@ const records: fc.Arbitrary<ChangeRecord> = fc.oneof(
   fc.record({ kind: fc.constant('delete-version' as const), ...ofKey, versionId: text, target: position }),
   fc.record({ kind: fc.constant('put-document' as const), collection: text, name: text, removed: fc.boolean() }),
   fc.record({ kind: fc.constant('drop-manifests' as const), manifests: fc.array(number) }),
+  fc.record({ kind: fc.constant('begin-epoch' as const), epoch: fc.nat(999_999_999) }),
+  fc.record(
+    {
+      ...{ kind: fc.constant('apply-foreign' as const), bucket, epoch: fc.nat(), number, position },
+      from: site.map((id) => `${id}/1` as Origin),
+      ...{ frontier: bytes, digest: bytes, evidence: bytes, operation },
+      change: fc.constant({ kind: 'delete-bucket' as const }),
+      twin: fc.record({ epoch: fc.nat(), number, knows: fc.array(fc.tuple(number, number), { maxLength: 3 }) }),
+      was: site.map((id) => ({ origin: `${id}/1` as Origin, number: 1 })),
+      keepUntil: fc.nat(),
+    },
+    { requiredKeys: ['kind', 'bucket', 'epoch', 'number', 'position', 'from', 'frontier', 'digest', 'evidence', 'change'] },
+  ),
   fc.record({
     kind: fc.constant('return-version' as const),
     ...ofKey,

@@ -53,7 +53,10 @@ const row: fc.Arbitrary<VersionRow> = fc.record(
     partCount: fc.nat(10_000),
     content: fc.option(slice, { nil: undefined }),
     ...{ attributes: bytes, checksum: fc.nat(255) },
-    more: fc.record({ versionId: fc.string({ unit: 'grapheme' }), frontier: bytes, tagged: position }, { requiredKeys: [] }),
+    more: fc.record(
+      { versionId: fc.string({ unit: 'grapheme' }), frontier: bytes, tagged: position, cameBack: fc.boolean() },
+      { requiredKeys: [] },
+    ),
   },
   {
     requiredKeys: [
