@@ -121,6 +121,8 @@ export class NextSegment {
     this.#resting?.()
     this.#resting = this.#input.clock.timer(RETRY_MS, () => {
       this.#resting = undefined
+      // Room may come from outside, and nothing else may ask while writes are refused.
+      if (this.#full) this.prepareAhead('ahead')
     })
   }
 }

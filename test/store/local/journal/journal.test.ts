@@ -283,6 +283,22 @@ test('on full disks what is left of the segment serves small records, and room c
   await journal.checkAgainstModel()
 })
 
+test('room that full disks get from outside is found without anything being written', async () => {
+  const journal = await site(15)
+  await journal.write([record('a')])
+  await journal.world.sleep(100)
+  for (const disk of journal.world.disks) disk.fill()
+  for (let i = 0; i < 30 && journal.journal.room === 'ample'; i++) await journal.write([record(`b${i}`, 4000)])
+  await journal.world.sleep(5000)
+  expect(journal.journal.room).toBe('reserve')
+  for (const disk of journal.world.disks) disk.setCapacity(1024 ** 3)
+  await journal.world.sleep(2000)
+  expect(journal.journal.room).toBe('ample')
+  await journal.write([record('c', 4000)])
+  await journal.restart()
+  await journal.checkAgainstModel()
+})
+
 test('a restart goes on in the same segment, and takes up what was prepared', async () => {
   const journal = await site(16)
   for (let life = 0; life < 6; life++) {
