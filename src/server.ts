@@ -1,11 +1,11 @@
 /** Builds everything once and passes it down: a site that is made, one that threads serve, or one that a single command opens. */
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AdminCommand, AdminSite, CommandFailure } from './admin/command.ts'
 import type { SiteControl } from './admin/control.ts'
 import { freeBytes } from './admin/free-bytes.ts'
 import { IdentityKeeper } from './admin/identity-keeper.ts'
-import { EXPORTS_DIRECTORY, IDENTITY_FILE } from './admin/site-files.ts'
+import { EXPORTS_DIRECTORY, IDENTITY_FILE, KEYS_DIRECTORY } from './admin/site-files.ts'
 import { readSiteIdentity, saveSiteIdentity } from './admin/site-identity.ts'
 import { canonicalId, type RootKeys, readRootKeys, saveRootKeys } from './admin/site-keys.ts'
 import { lockSite, type SiteLock } from './admin/site-lock.ts'
@@ -35,19 +35,15 @@ export type InitRequest = {
   readonly keys: RootKeys
 }
 
-/** Makes a site. The file that makes it one comes last. The error is a sentence. */
+/** Makes a site, or leaves everything as it was. The error is a sentence. */
 export async function initSiteDirectory(
   request: InitRequest,
   { clock, random }: Pick<ProcessEnvironment, 'clock' | 'random'>,
 ): Promise<Result<{ readonly siteId: string; readonly fingerprint: string }, string>> {
   const identity = createIdentity(random, clock.nowMs())
-  try {
-    mkdirSync(request.site, { recursive: true, mode: 0o700 })
-    saveRootKeys(request.site, request.keys)
-    saveSiteIdentity(request.site, identity)
-  } catch (error) {
-    return fail(`${request.site} can't be written (${(error as NodeJS.ErrnoException).code}): choose a directory that you may write to.`)
-  }
+  const keys = join(request.site, KEYS_DIRECTORY)
+  if (existsSync(keys)) return fail(`${keys} is there already: make the site in an empty directory.`)
+  let keptKeys = false
   const { siteId } = identity.publicIdentity
   const { initSite } = await import('./store/local/open-site.ts')
   const made = await initSite({
@@ -58,6 +54,23 @@ export async function initSiteDirectory(
     site: siteId,
     clock,
     random,
+    keep: {
+      act() {
+        try {
+          mkdirSync(keys, { mode: 0o700 })
+          keptKeys = true
+          saveRootKeys(request.site, request.keys)
+          saveSiteIdentity(request.site, identity)
+          return ok(undefined)
+        } catch (error) {
+          const { code } = error as NodeJS.ErrnoException
+          return fail(`${request.site} can't be written (${code}): choose a directory that you may write to.`)
+        }
+      },
+      undo() {
+        if (keptKeys) rmSync(keys, { recursive: true, force: true })
+      },
+    },
   })
   return made.ok ? ok({ siteId, fingerprint: fingerprint(identity.publicIdentity) }) : fail(made.error.sentence)
 }

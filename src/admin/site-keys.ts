@@ -55,7 +55,7 @@ export const canonicalId = (accessKeyId: string): string =>
 
 /** Writes a file that only its owner may read: whole or not at all, and durable. */
 export function writeSecretFile(file: string, content: string | Uint8Array): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  if (!existsSync(dirname(file))) mkdirSync(dirname(file), { mode: 0o700 })
   const temporary = `${file}.tmp`
   const descriptor = openSync(temporary, 'w', 0o600)
   try {

@@ -1,5 +1,4 @@
 /** `npm start`: a site to try things with, made if there is none, and served with everything said that a newcomer needs. */
-import { mkdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
@@ -55,19 +54,11 @@ async function makeIfMissing(site: string, cli: Cli): Promise<boolean> {
       `${site} is there but is not a whole site (was its making interrupted?): move it away, or set HOLDFAST_SITE to another directory.`,
     )
   }
-  try {
-    mkdirSync(site, { recursive: true, mode: 0o700 })
-  } catch (error) {
-    return end(
-      5,
-      `${site} can't be made (${(error as NodeJS.ErrnoException).code}): set HOLDFAST_SITE to a directory that you may write to.`,
-    )
-  }
   const { HOLDFAST_ROOT_ACCESS_KEY: accessKeyId, HOLDFAST_ROOT_SECRET_KEY: secretAccessKey } = cli.environment
   const keys = accessKeyId !== undefined && secretAccessKey !== undefined ? { accessKeyId, secretAccessKey } : makeRootKeys()
   const disks = Array.from({ length: DISKS }, (_, index) => join(site, `disk${index + 1}`))
   const made = await cli.initSite({ site, disks, parity: PARITY, name: 'holdfast', keys })
-  return made.ok ? true : end(5, made.error)
+  return made.ok ? true : end(5, `${made.error} (The directory of the site is what HOLDFAST_SITE says, else ./${DEFAULT_SITE}.)`)
 }
 
 function welcome(endpoint: string, adapter: string, site: string, accessKeyId: string, secret: string | undefined): string {

@@ -1,8 +1,7 @@
 /** `SiteControl` over the engine itself, in the thread that has it. */
-
-import { mkdir } from 'node:fs/promises'
 import type { ScrubRefusal, ScrubReport, SiteControl } from '../admin/control.ts'
 import { describeHeld } from '../disks/disk-locks.ts'
+import { describeNotMade, makeFolders } from '../disks/make-folders.ts'
 import { whyNotReplace } from '../disks/replacement.ts'
 import { checkDisks } from '../disks/watch-disks.ts'
 import type { Clock } from '../environment.ts'
@@ -43,13 +42,8 @@ export function engineControl({ engine, openDisk }: Pick<LocalSite, 'engine' | '
       await checkDisks(engine.pool)
       const refused = whyNotReplace(engine.pool.view.sets[slot.set]!, slot.position, { force })
       if (refused !== undefined) return fail(refused)
-      try {
-        await mkdir(newDirectory, { recursive: true, mode: 0o700 })
-      } catch (error) {
-        return fail(
-          `${newDirectory} can't be made (${(error as NodeJS.ErrnoException).code}): choose a directory that Holdfast may write to.`,
-        )
-      }
+      const made = await makeFolders(newDirectory)
+      if (!made.ok) return fail(describeNotMade(made.error))
       const disk = await openDisk(newDirectory)
       if (!disk.ok && typeof disk.error === 'object') return fail(describeHeld(newDirectory, disk.error))
       if (!disk.ok) return fail(`${newDirectory} can't be opened (${disk.error}): choose a directory that Holdfast may read and write.`)

@@ -1,6 +1,6 @@
 /** What somebody meets first: `npm start`, its mistakes in one sentence each, how the server stops, and how commands find a site. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { CreateBucketCommand, ListBucketsCommand, S3Client } from '@aws-sdk/client-s3'
@@ -112,6 +112,7 @@ describe('npm start', () => {
       { site: join(file, 'below'), code: 5, about: /not a directory, or is below a file/ },
       { site: file, code: 5, about: /not a directory/ },
       { site: '/sys/holdfast/site', code: 5, about: /can't be made \((EPERM|EROFS|EACCES)\).*HOLDFAST_SITE/ },
+      { site: '/proc/holdfast', code: 5, about: /can't be made \(E[A-Z]+\).*HOLDFAST_SITE/ },
       { site: half, code: 5, about: /not a whole site.*interrupted/ },
       { site: stranger, code: 5, about: /not a whole site/ },
       { site: join(home, 'unused'), listen: 'nonsense', code: 2, about: /HOLDFAST_LISTEN takes HOST:PORT/ },
@@ -205,6 +206,32 @@ describe('one site', () => {
     expect(existsSync(join(home, 'never'))).toBe(false)
   })
 
+  test('ends at once where the system makes no directories', () => {
+    for (const words of [
+      ['init', '/proc/holdfast'],
+      ['init', '/proc/holdfast/deeper'],
+      ['init', join(home, 'beside-proc'), '--disk', '/proc/holdfast'],
+    ]) {
+      expectSentence(holdfast(...words), 5, /^holdfast: \/proc\/holdfast can't be made \(E[A-Z]+\)/)
+    }
+    expect(existsSync(join(home, 'beside-proc'))).toBe(false)
+  })
+
+  test('a site that could not be made leaves everything as it was, so that the next try works', () => {
+    const place = join(home, 'second-try')
+    const [empty, crowded] = [join(home, 'an-empty-disk'), join(home, 'a-crowded-disk')]
+    mkdirSync(empty)
+    mkdirSync(crowded)
+    writeFileSync(join(crowded, 'thesis.txt'), 'mine')
+    const refused = holdfast('init', join(place, 'site'), '--disk', empty, '--disk', join(home, 'a-new-disk', 'below'), '--disk', crowded)
+    expectSentence(refused, 5, /a-crowded-disk.*not empty \(thesis\.txt\)/)
+    for (const made of [place, join(home, 'a-new-disk')]) expect(existsSync(made), made).toBe(false)
+    expect(readdirSync(empty)).toEqual([])
+    expect(readdirSync(crowded)).toEqual(['thesis.txt'])
+    const again = ['init', join(place, 'site'), '--disk', empty, '--disk', join(home, 'a-new-disk', 'below')]
+    expect(holdfast(...again)).toMatchObject({ code: 0, err: '' })
+  })
+
   test('refuses in one sentence what cannot be done', () => {
     const notASite = join(home, 'not-a-site')
     mkdirSync(notASite, { recursive: true })
@@ -219,7 +246,7 @@ describe('one site', () => {
       [['init', directory], /not empty/],
       [['init', join(nonsense, 'below')], /not a directory, or is below a file/],
       [['init', nonsense], /not a directory|can't be written/],
-      [['init', join(home, 'on-a-file'), '--disk', nonsense], /cannot be (made|opened)/],
+      [['init', join(home, 'on-a-file'), '--disk', nonsense], /not a directory/],
       [['init', join(home, 'on-a-crowd'), '--disk', crowded], /not empty|other files/],
       [['peer', 'add', directory, nonsense, '--name', 'x'], /./],
       [['bundle', 'export', directory, '--to', 'nobody', '--out', join(home, 'out')], /nobody/],

@@ -1,5 +1,6 @@
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -205,6 +206,17 @@ test('a start that is refused leaves the index as it was, also one that was foun
     error: { sentence: expect.stringMatching(/no index.*needs 2 disks/) },
   })
   expect(Buffer.compare(readFileSync(dataFile), index)).toBe(0)
+})
+
+test('a making that fails at its last step leaves no file on disks, and works when it is tried again', async () => {
+  const [home, disk, newDisk] = [join(folder, 'tried'), join(folder, 'old-folder'), join(folder, 'new', 'folder')]
+  mkdirSync(disk)
+  const input = { siteDirectory: home, diskDirectories: [disk, newDisk], name: 'x', site: 'c'.repeat(32) as SiteId, ...environment }
+  const failed = await initSite({ ...input, keep: { act: () => ({ ok: false, error: 'No room.' }), undo: () => undefined } })
+  expect(failed).toMatchObject({ ok: false, error: { sentence: 'No room.' } })
+  expect(readdirSync(disk)).toEqual([])
+  for (const made of [home, join(folder, 'new')]) expect(existsSync(made)).toBe(false)
+  must(await initSite(input))
 })
 
 test('a directory that is no site, or is one already, is said so', async () => {

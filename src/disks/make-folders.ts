@@ -1,0 +1,58 @@
+/** Folders made one by one, so that it is known which ones are new, and so that it ends wherever a path leads. */
+import { mkdir, rmdir, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { fail, ok, type Result } from '../result.ts'
+
+/** `code`: as the system calls it. */
+export type NotMade = { readonly directory: string; readonly code: string }
+
+/**
+ * Makes a directory and those above it that are missing; gives the ones that it made, the outermost first. If one cannot be made, none of them stays.
+ * (Node's own recursive mkdir tries for ever where the system answers ENOENT although the folder above is there, as /proc does.)
+ */
+export async function makeFolders(directory: string): Promise<Result<string[], NotMade>> {
+  const missing: string[] = []
+  for (let at = directory; ; at = dirname(at)) {
+    const found = await attempt(() => stat(at))
+    if (found.ok && found.value.isDirectory()) break
+    if (found.ok) return fail({ directory: at, code: 'ENOTDIR' })
+    if (found.error !== 'ENOENT' || at === dirname(at)) return fail({ directory: at, code: found.error })
+    missing.unshift(at)
+  }
+  const made: string[] = []
+  for (const folder of missing) {
+    const step = await attempt(() => mkdir(folder, { mode: 0o700 }))
+    if (step.ok) made.push(folder)
+    // Another process may have made it meanwhile; a link that leads nowhere exists, too.
+    else if (step.error !== 'EEXIST' || !(await isDirectory(folder))) {
+      await removeFolders(made)
+      return fail({ directory: folder, code: step.error })
+    }
+  }
+  return ok(made)
+}
+
+/** Removes those that are empty, the innermost (last) first. */
+export async function removeFolders(made: readonly string[]): Promise<void> {
+  for (const folder of made.toReversed()) await attempt(() => rmdir(folder))
+}
+
+/** What to tell an operator. */
+export function describeNotMade({ directory, code }: NotMade): string {
+  if (code === 'ENOTDIR') return `${directory} is a file, not a directory: choose another place.`
+  const why = code === 'EEXIST' ? 'it is a link that leads nowhere' : code
+  return `${directory} can't be made (${why}): choose a directory that you may write to.`
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  const found = await attempt(() => stat(path))
+  return found.ok && found.value.isDirectory()
+}
+
+async function attempt<T>(act: () => Promise<T>): Promise<Result<T, string>> {
+  try {
+    return ok(await act())
+  } catch (error) {
+    return fail((error as NodeJS.ErrnoException).code ?? String(error))
+  }
+}
