@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { checkRootKeys, makeRootKeys } from '../admin/site-keys.ts'
 import { DISKS_PER_SET_MAX, defaultParity } from '../disks/geometry.ts'
 import { absolute, end, type MakeCli, namesIn } from './cli.ts'
+import { whyDisksClash } from './disk-layout.ts'
 
 const DISKS_BY_DEFAULT = 4
 
@@ -30,7 +31,8 @@ export function addInitCommand(program: Command, makeCli: MakeCli): void {
           : Array.from({ length: DISKS_BY_DEFAULT }, (_, index) => join(site, `disk${index + 1}`))
       const parity = options.parity === undefined ? defaultParity(disks.length) : Number(options.parity)
       if (disks.length > DISKS_PER_SET_MAX) end(2, `A set has at most ${DISKS_PER_SET_MAX} disks; ${disks.length} were given.`)
-      if (new Set(disks).size !== disks.length) end(2, 'A disk was given twice.')
+      const clash = whyDisksClash(site, disks)
+      if (clash !== undefined) end(2, clash)
       if (!Number.isInteger(parity) || parity < 0 || parity >= disks.length) {
         end(2, `--parity must be a whole number from 0 to ${disks.length - 1}, one less than the number of disks.`)
       }

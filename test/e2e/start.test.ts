@@ -1,6 +1,6 @@
 /** What somebody meets first: `npm start`, its mistakes in one sentence each, how the server stops, and how commands find a site. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { CreateBucketCommand, ListBucketsCommand, S3Client } from '@aws-sdk/client-s3'
@@ -204,6 +204,32 @@ describe('one site', () => {
     expect(run.err).not.toMatch(/\bat .*:\d+:\d+/)
     expect(run.code).toBe(2)
     expect(existsSync(join(home, 'never'))).toBe(false)
+  })
+
+  test('refuses disks that overlap, by whatever links, before anything is made', () => {
+    const at = (...names: string[]): string => join(home, 'overlap', ...names)
+    mkdirSync(at('d1'), { recursive: true })
+    symlinkSync(at('d1'), at('d1link'))
+    mkdirSync(at('e1'))
+    symlinkSync(at('e1'), at('e1link'))
+    mkdirSync(at('around'))
+    symlinkSync(at('around'), at('aroundlink'))
+    const cases: [site: string, disks: string[], about: RegExp][] = [
+      [at('site'), [at('d1'), at('d1link')], /given twice.*d1link/],
+      [at('site'), [at('new'), `${at('new')}/`], /given twice/],
+      [at('site'), [at('e1'), at('e1', 'sub')], /e1\/sub lies inside the disk/],
+      [at('site'), [at('e1link', 'sub'), at('e1')], /e1link\/sub lies inside the disk/],
+      [at('site'), [at('site')], /the site's own directory/],
+      [at('aroundlink', 'site'), [at('around')], /lies inside the disk .*around/],
+      [at('site'), [at('site', 'keys', 'd')], /keeps its own files \(keys\)/],
+    ]
+    const before = readdirSync(at())
+    for (const [site, disks, about] of cases) {
+      expectSentence(holdfast('init', site, ...disks.flatMap((disk) => ['--disk', disk])), 2, about)
+      expect(readdirSync(at())).toEqual(before)
+    }
+    expect(readdirSync(at('e1'))).toEqual([])
+    expect(holdfast('init', at('site'), '--disk', at('site', 'a'), '--disk', at('d1link'))).toMatchObject({ code: 0, err: '' })
   })
 
   test('ends at once where the system makes no directories', () => {
