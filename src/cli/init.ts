@@ -1,11 +1,23 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Command } from 'commander'
-import { checkRootKeys, makeRootKeys } from '../admin/site-keys.ts'
 import { DISKS_PER_SET_MAX, defaultParity } from '../disks/geometry.ts'
 import { absolute, end, type MakeCli, namesIn } from './cli.ts'
 import { whyDisksClash } from './disk-layout.ts'
+import { chooseRootKeys } from './root-keys.ts'
 
 const DISKS_BY_DEFAULT = 4
+
+const NAME_LENGTH_MAX = 100
+
+/** Shown on terminals and in pages: nothing that a terminal would obey, or that turns the writing around. */
+const isName = (text: string): boolean =>
+  text.trim() !== '' && [...text].length <= NAME_LENGTH_MAX && !/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_C}]/u.test(text)
+
+/** A directory may be called anything. */
+function defaultName(site: string): string {
+  const name = basename(site)
+  return isName(name) ? name : 'site'
+}
 
 const collect = (value: string, before: string[]): string[] => [...before, value]
 
@@ -31,6 +43,8 @@ export function addInitCommand(program: Command, makeCli: MakeCli): void {
           : Array.from({ length: DISKS_BY_DEFAULT }, (_, index) => join(site, `disk${index + 1}`))
       const parity = options.parity === undefined ? defaultParity(disks.length) : Number(options.parity)
       if (disks.length > DISKS_PER_SET_MAX) end(2, `A set has at most ${DISKS_PER_SET_MAX} disks; ${disks.length} were given.`)
+      const name = options.name ?? defaultName(site)
+      if (!isName(name)) end(2, `--name takes 1 to ${NAME_LENGTH_MAX} characters, none of them a control character.`)
       const clash = whyDisksClash(site, disks)
       if (clash !== undefined) end(2, clash)
       if (!Number.isInteger(parity) || parity < 0 || parity >= disks.length) {
@@ -39,15 +53,7 @@ export function addInitCommand(program: Command, makeCli: MakeCli): void {
       if (namesIn(site).some((name) => !disks.includes(join(site, name)))) {
         end(5, `${site} is not empty: choose another directory, or serve the site that is there.`)
       }
-      const given = {
-        accessKeyId: cli.environment.HOLDFAST_ROOT_ACCESS_KEY ?? '',
-        secretAccessKey: cli.environment.HOLDFAST_ROOT_SECRET_KEY ?? '',
-      }
-      const fromEnvironment = given.accessKeyId !== '' || given.secretAccessKey !== ''
-      const keys = fromEnvironment ? given : makeRootKeys()
-      const checked = checkRootKeys(keys)
-      if (!checked.ok) end(2, checked.error)
-      const name = options.name ?? site.split('/').at(-1) ?? 'site'
+      const { keys, from } = chooseRootKeys(cli)
       const made = await cli.initSite({ site, disks, parity, name, keys })
       if (!made.ok) return end(5, made.error)
       const data = disks.length - parity
@@ -57,7 +63,7 @@ export function addInitCommand(program: Command, makeCli: MakeCli): void {
           ? 'WARNING: there is no parity. The loss of any disk loses data.'
           : `Any ${parity} of the disks may be lost without losing anything.`,
         `Fingerprint: ${made.value.fingerprint}`,
-        ...(fromEnvironment
+        ...(from === 'environment'
           ? []
           : ['', 'The root keys, shown once:', `  access key  ${keys.accessKeyId}`, `  secret key  ${keys.secretAccessKey}`]),
         '',
@@ -65,7 +71,7 @@ export function addInitCommand(program: Command, makeCli: MakeCli): void {
         `Serve it with: holdfast serve ${siteArgument}`,
       ]
       cli.output.result(
-        { site, name, disks, dataShards: data, parityShards: parity, ...made.value, ...(fromEnvironment ? {} : { rootKeys: keys }) },
+        { site, name, disks, dataShards: data, parityShards: parity, ...made.value, ...(from === 'environment' ? {} : { rootKeys: keys }) },
         lines.join('\n'),
       )
     })

@@ -25,6 +25,12 @@ export class Output {
     this.#terminal.out(this.json ? `${JSON.stringify(value, null, 2)}\n` : text.endsWith('\n') ? text : `${text}\n`)
   }
 
+  /** Something to know about a command that goes on. */
+  note(sentence: string): void {
+    this.#clearBar()
+    this.#terminal.err(`holdfast: ${sentence}\n`)
+  }
+
   failure(failure: CommandFailure): void {
     this.#clearBar()
     if (this.json)

@@ -2,9 +2,10 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { makeRootKeys, readRootKeys } from '../admin/site-keys.ts'
+import { readRootKeys } from '../admin/site-keys.ts'
 import { isSite } from '../server.ts'
 import { absolute, type Cli, CommandEnd, end, type MakeCli, namesIn } from './cli.ts'
+import { chooseRootKeys, keysFromEnvironment } from './root-keys.ts'
 import { parseListen } from './serve.ts'
 
 const DEFAULT_SITE = 'holdfast-data'
@@ -26,6 +27,13 @@ export function addStartCommand(program: Command, makeCli: MakeCli): void {
       const made = await makeIfMissing(site, cli)
       const keys = readRootKeys(site)
       if (!keys.ok) return end(5, keys.error)
+      const given = keysFromEnvironment(cli)
+      const isOwn = given?.accessKeyId === keys.value.accessKeyId && given.secretAccessKey === keys.value.secretAccessKey
+      if (given !== undefined && !isOwn) {
+        cli.output.note(
+          `HOLDFAST_ROOT_ACCESS_KEY and HOLDFAST_ROOT_SECRET_KEY are not used: ${site} has its own root keys, in ${join(site, 'keys', 'root.json')}.`,
+        )
+      }
       const secret = made ? keys.value.secretAccessKey : undefined
       const served = await cli.serve({
         site,
@@ -54,8 +62,7 @@ async function makeIfMissing(site: string, cli: Cli): Promise<boolean> {
       `${site} is there but is not a whole site (was its making interrupted?): move it away, or set HOLDFAST_SITE to another directory.`,
     )
   }
-  const { HOLDFAST_ROOT_ACCESS_KEY: accessKeyId, HOLDFAST_ROOT_SECRET_KEY: secretAccessKey } = cli.environment
-  const keys = accessKeyId !== undefined && secretAccessKey !== undefined ? { accessKeyId, secretAccessKey } : makeRootKeys()
+  const { keys } = chooseRootKeys(cli)
   const disks = Array.from({ length: DISKS }, (_, index) => join(site, `disk${index + 1}`))
   const made = await cli.initSite({ site, disks, parity: PARITY, name: 'holdfast', keys })
   return made.ok ? true : end(5, `${made.error} (The directory of the site is what HOLDFAST_SITE says, else ./${DEFAULT_SITE}.)`)

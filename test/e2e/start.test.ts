@@ -18,10 +18,14 @@ afterAll(() => removeTemporary(home))
 type Started = { readonly text: string; readonly code: Promise<number | null>; readonly child: ChildProcess }
 
 /** Runs what `npm start` runs, until it has said how to stop it, or ended. */
-async function npmStart(site: string, listen = '127.0.0.1:0'): Promise<Started & { readonly err: string }> {
+async function npmStart(
+  site: string,
+  listen = '127.0.0.1:0',
+  keys: Readonly<Record<string, string>> = {},
+): Promise<Started & { readonly err: string }> {
   const { HOLDFAST_ROOT_ACCESS_KEY: _access, HOLDFAST_ROOT_SECRET_KEY: _secret, ...environment } = process.env
   const child = spawn(process.execPath, [starter], {
-    env: { ...environment, HOLDFAST_SITE: site, HOLDFAST_LISTEN: listen },
+    env: { ...environment, ...keys, HOLDFAST_SITE: site, HOLDFAST_LISTEN: listen },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let text = ''
@@ -94,6 +98,35 @@ describe('npm start', () => {
     client.destroy()
     second.child.kill('SIGINT')
     expect(await second.code).toBe(0)
+  })
+
+  test('takes root keys from the environment for a new site, refuses bad ones, and says so where a site has its own', async () => {
+    const site = join(home, 'given-keys')
+    const both = { HOLDFAST_ROOT_ACCESS_KEY: 'ourown', HOLDFAST_ROOT_SECRET_KEY: 'our own secret' }
+    const bad = [
+      { keys: { ...both, HOLDFAST_ROOT_ACCESS_KEY: 'a b' }, about: /HOLDFAST_ROOT_ACCESS_KEY must have/ },
+      { keys: { ...both, HOLDFAST_ROOT_SECRET_KEY: 'short' }, about: /HOLDFAST_ROOT_SECRET_KEY must have/ },
+      { keys: { HOLDFAST_ROOT_ACCESS_KEY: 'ourown' }, about: /HOLDFAST_ROOT_SECRET_KEY must have/ },
+      { keys: { HOLDFAST_ROOT_SECRET_KEY: 'our own secret' }, about: /HOLDFAST_ROOT_ACCESS_KEY must have/ },
+    ]
+    for (const { keys, about } of bad) {
+      const ended = await npmStart(site, '127.0.0.1:0', keys)
+      expectSentence({ code: await ended.code, out: ended.text, err: ended.err }, 2, about)
+      expect(existsSync(site)).toBe(false)
+    }
+    const starts = [
+      { keys: both, err: '' },
+      { keys: both, err: '' },
+      { keys: { ...both, HOLDFAST_ROOT_SECRET_KEY: 'another secret' }, err: /are not used: .*given-keys has its own root keys/ },
+    ]
+    for (const { keys, err } of starts) {
+      const started = await npmStart(site, '127.0.0.1:0', keys)
+      expect(started.text).toContain('access key  ourown')
+      if (typeof err === 'string') expect(started.err).toBe(err)
+      else expect(started.err).toMatch(err)
+      started.child.kill('SIGTERM')
+      expect(await started.code).toBe(0)
+    }
   })
 
   test('says in one sentence what stops it, and ends with the code for it', async () => {
@@ -193,6 +226,9 @@ describe('one site', () => {
     { words: ['serve', 'SITE', '--tls-cert', 'x.pem'], about: /both/ },
     { words: ['init', 'NEW', '--parity', '4'], about: /--parity/ },
     { words: ['init', 'NEW', '--disk', 'd', '--disk', 'd'], about: /twice/ },
+    { words: ['init', 'NEW', '--name', ''], about: /--name takes/ },
+    { words: ['init', 'NEW', '--name', 'red\x1b[31m'], about: /--name takes/ },
+    { words: ['init', 'NEW', '--name', 'x'.repeat(101)], about: /--name takes/ },
     { words: ['bundle', 'export', 'SITE', '--to', 'x', '--out', 'y', '--volume-size', 'big'], about: /--volume-size/ },
     { words: ['bundle', 'import', 'SITE', 'y', '--map', 'a'], about: /REMOTE=LOCAL/ },
     { words: ['status', '/nowhere/at/all'], about: /There is no directory/ },
