@@ -5,10 +5,11 @@ import type { AdminCommand, AdminSite, CommandFailure } from './admin/command.ts
 import type { SiteControl } from './admin/control.ts'
 import { freeBytes } from './admin/free-bytes.ts'
 import { IdentityKeeper } from './admin/identity-keeper.ts'
-import { EXPORTS_DIRECTORY, IDENTITY_FILE, KEYS_DIRECTORY } from './admin/site-files.ts'
+import { EXPORTS_DIRECTORY, KEYS_DIRECTORY } from './admin/site-files.ts'
 import { readSiteIdentity, saveSiteIdentity } from './admin/site-identity.ts'
 import { canonicalId, type RootKeys, readRootKeys, saveRootKeys } from './admin/site-keys.ts'
 import { lockSite, type SiteLock } from './admin/site-lock.ts'
+import { lookForSite, type SiteLack } from './admin/site-look.ts'
 import { createIdentity, fingerprint, type PrivateIdentity } from './bundles/identity.ts'
 import type { Clock, Random } from './environment.ts'
 import type { FederationSite } from './federation/site.ts'
@@ -25,7 +26,8 @@ export type ProcessEnvironment = { readonly clock: Clock; readonly random: Rando
 /** Requests in flight may take so long once the server is told to stop. */
 const STOP_GRACE_MS = 8500
 
-export const isSite = (directory: string): boolean => existsSync(join(directory, SITE_FILE)) && existsSync(join(directory, IDENTITY_FILE))
+/** Whether there is a site in a directory, or what is there instead. */
+export const lookAt = (directory: string): Result<void, SiteLack> => lookForSite(directory, SITE_FILE)
 
 export type InitRequest = {
   readonly site: string
@@ -217,14 +219,8 @@ type Entered = { readonly lock: SiteLock; readonly keys: RootKeys; readonly iden
 
 /** Locks a site for this process and reads its keys. */
 async function enterSite(directory: string): Promise<Result<Entered, CommandFailure>> {
-  if (!existsSync(directory))
-    return fail({ exit: 2, sentence: `There is no directory ${directory}: make a site with "holdfast init ${directory}".` })
-  if (!existsSync(join(directory, SITE_FILE))) {
-    return fail({
-      exit: 5,
-      sentence: `${directory} is not a whole site (it has no ${SITE_FILE}): make one with "holdfast init", in an empty directory.`,
-    })
-  }
+  const looked = lookAt(directory)
+  if (!looked.ok) return fail({ exit: looked.error.kind === 'no-directory' ? 2 : 5, sentence: looked.error.sentence })
   const keys = readRootKeys(directory)
   if (!keys.ok) return fail({ exit: 5, sentence: keys.error })
   const identity = readSiteIdentity(directory)

@@ -6,10 +6,9 @@ import { createHash, randomBytes } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fail, ok, type Result } from '../result.ts'
+import { ROOT_KEYS_FILE } from './site-files.ts'
 
 export type RootKeys = { readonly accessKeyId: string; readonly secretAccessKey: string }
-
-const ROOT_FILE = join('keys', 'root.json')
 
 /** Keys as Amazon's look: 20 capitals and digits; 40 characters of base64's alphabet without '+' and '/'. */
 export function makeRootKeys(): RootKeys {
@@ -31,12 +30,12 @@ export function checkRootKeys(keys: RootKeys): Result<void, string> {
 }
 
 export function saveRootKeys(siteDirectory: string, keys: RootKeys): void {
-  writeSecretFile(join(siteDirectory, ROOT_FILE), `${JSON.stringify({ version: 1, ...keys }, null, 2)}\n`)
+  writeSecretFile(join(siteDirectory, ROOT_KEYS_FILE), `${JSON.stringify({ version: 1, ...keys }, null, 2)}\n`)
 }
 
 /** The error is a sentence. */
 export function readRootKeys(siteDirectory: string): Result<RootKeys, string> {
-  const file = join(siteDirectory, ROOT_FILE)
+  const file = join(siteDirectory, ROOT_KEYS_FILE)
   if (!existsSync(file)) return fail(`${file} is missing: copy the keys folder back from where you keep it.`)
   try {
     const kept = JSON.parse(readFileSync(file, 'utf8')) as Partial<RootKeys> & { version?: unknown }

@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path'
 import type { Command } from 'commander'
 import { DISKS_PER_SET_MAX, defaultParity } from '../disks/geometry.ts'
+import { lookAt } from '../server.ts'
 import { absolute, end, type MakeCli, namesIn } from './cli.ts'
 import { whyDisksClash } from './disk-layout.ts'
 import { chooseRootKeys } from './root-keys.ts'
@@ -50,6 +51,8 @@ export function addInitCommand(program: Command, makeCli: MakeCli): void {
       if (!Number.isInteger(parity) || parity < 0 || parity >= disks.length) {
         end(2, `--parity must be a whole number from 0 to ${disks.length - 1}, one less than the number of disks.`)
       }
+      const looked = lookAt(site)
+      if (!looked.ok && looked.error.kind === 'part-of-a-site') end(5, looked.error.sentence)
       if (namesIn(site).some((name) => !disks.includes(join(site, name)))) {
         end(5, `${site} is not empty: choose another directory, or serve the site that is there.`)
       }

@@ -3,14 +3,15 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { readRootKeys } from '../admin/site-keys.ts'
-import { isSite } from '../server.ts'
-import { absolute, type Cli, CommandEnd, end, type MakeCli, namesIn } from './cli.ts'
+import { lookAt } from '../server.ts'
+import { absolute, type Cli, CommandEnd, end, type MakeCli } from './cli.ts'
 import { chooseRootKeys, keysFromEnvironment } from './root-keys.ts'
 import { parseListen } from './serve.ts'
 
 const DEFAULT_SITE = 'holdfast-data'
 const DISKS = 4
 const PARITY = 2
+const WHERE = `HOLDFAST_SITE names the directory of the site; else it is ./${DEFAULT_SITE}.`
 
 export function addStartCommand(program: Command, makeCli: MakeCli): void {
   program
@@ -55,17 +56,14 @@ export function addStartCommand(program: Command, makeCli: MakeCli): void {
 
 /** Whether a site was made. Ends the command with a sentence if the directory can't be used. */
 async function makeIfMissing(site: string, cli: Cli): Promise<boolean> {
-  if (isSite(site)) return false
-  if (namesIn(site).length > 0) {
-    return end(
-      5,
-      `${site} is there but is not a whole site (was its making interrupted?): move it away, or set HOLDFAST_SITE to another directory.`,
-    )
-  }
+  const looked = lookAt(site)
+  if (looked.ok) return false
+  const { kind, sentence } = looked.error
+  if (kind !== 'no-directory' && kind !== 'empty') return end(5, `${sentence} (${WHERE})`)
   const { keys } = chooseRootKeys(cli)
   const disks = Array.from({ length: DISKS }, (_, index) => join(site, `disk${index + 1}`))
   const made = await cli.initSite({ site, disks, parity: PARITY, name: 'holdfast', keys })
-  return made.ok ? true : end(5, `${made.error} (The directory of the site is what HOLDFAST_SITE says, else ./${DEFAULT_SITE}.)`)
+  return made.ok ? true : end(5, `${made.error} (${WHERE})`)
 }
 
 function welcome(endpoint: string, adapter: string, site: string, accessKeyId: string, secret: string | undefined): string {

@@ -1,6 +1,6 @@
 /** What somebody meets first: `npm start`, its mistakes in one sentence each, how the server stops, and how commands find a site. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { CreateBucketCommand, ListBucketsCommand, S3Client } from '@aws-sdk/client-s3'
@@ -45,6 +45,18 @@ async function npmStart(
 }
 
 const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8)
+
+/** Runs a command as somebody who may not do everything: root reads what nobody may. */
+function asNobody(words: readonly string[]): CommandRun {
+  const isRoot = process.getuid?.() === 0
+  const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts')
+  const nobody = isRoot ? { uid: 65534, gid: 65534 } : {}
+  const mode = statSync(home).mode
+  chmodSync(home, 0o755)
+  const ran = spawnSync(process.execPath, [main, ...words], { encoding: 'utf8', env: {}, ...nobody })
+  chmodSync(home, mode)
+  return { code: ran.status, out: ran.stdout, err: ran.stderr }
+}
 
 /** One sentence on standard error, the exit code meant for it, and no stack trace. */
 function expectSentence(run: CommandRun, code: number, about: RegExp): void {
@@ -242,6 +254,35 @@ describe('one site', () => {
     expect(existsSync(join(home, 'never'))).toBe(false)
   })
 
+  test('says to restore its file where a site has lost it, and not to make a new one', async () => {
+    const place = join(home, 'without-its-file')
+    makeSite(place)
+    for (const lost of ['site.json', 'keys', 'pool.json']) {
+      rmSync(join(place, lost), { recursive: true })
+      for (const words of [
+        ['status', place],
+        ['serve', place],
+        ['init', place],
+      ])
+        expectSentence(holdfast(...words), 5, /not a whole site: it has .*but no site\.json\. Restore site\.json/)
+      const started = await npmStart(place)
+      expectSentence({ code: await started.code, out: '', err: started.err }, 5, /Restore site\.json/)
+    }
+  })
+
+  test('says whom to be where a site may not be read', () => {
+    const place = join(home, 'closed')
+    makeSite(place)
+    const closed = [place, join(place, 'keys'), join(place, 'keys', 'root.json'), join(place, 'site.json')]
+    for (const path of closed) {
+      const mode = statSync(path).mode
+      chmodSync(path, 0)
+      const runs = ['status', 'serve'].map((command) => asNobody([command, place]))
+      chmodSync(path, mode)
+      for (const run of runs) expectSentence(run, 5, /closed[^ ]* may not be read by this user: run as .*belongs to user \d+/)
+    }
+  })
+
   test('refuses disks that overlap, by whatever links, before anything is made', () => {
     const at = (...names: string[]): string => join(home, 'overlap', ...names)
     mkdirSync(at('d1'), { recursive: true })
@@ -305,6 +346,7 @@ describe('one site', () => {
     const [disk = ''] = site.disks
     const cases: [string[], RegExp][] = [
       [['status', notASite], /not a whole site/],
+      [['status', nonsense], /nonsense.identity is not a directory, or is below a file: a site is the directory/],
       [['init', directory], /not empty/],
       [['init', join(nonsense, 'below')], /not a directory, or is below a file/],
       [['init', nonsense], /not a directory|can't be written/],
