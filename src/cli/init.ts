@@ -20,14 +20,14 @@ function defaultName(site: string): string {
   return isName(name) ? name : 'site'
 }
 
-const collect = (value: string, before: string[]): string[] => [...before, value]
+const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value]
 
 export function addInitCommand(program: Command, makeCli: MakeCli): void {
   program
     .command('init')
     .argument('<SITE>', 'the directory to make')
     .description('Make a site: its keys, its index and its disks.')
-    .option('--disk <DIR>', `a directory or mount point, once per disk (default: ${DISKS_BY_DEFAULT} directories below SITE)`, collect, [])
+    .option('--disk <DIR>', `a directory or mount point, once per disk (default: ${DISKS_BY_DEFAULT} directories below SITE)`, collect)
     .option('--parity <M>', 'how many disks may be lost (default: 0 for one disk, 1 up to three, 2 up to six, 3 up to ten, 4 from eleven)')
     .option('--name <NAME>', 'what people call the site (default: the name of its directory)')
     .option('--json', 'print JSON')
@@ -35,13 +35,12 @@ export function addInitCommand(program: Command, makeCli: MakeCli): void {
       'after',
       '\nThe root keys come from HOLDFAST_ROOT_ACCESS_KEY and HOLDFAST_ROOT_SECRET_KEY, else they are made and printed once.\nCopy SITE/keys away: it is the one thing that the disks cannot bring back.',
     )
-    .action(async (siteArgument: string, options: { disk: string[]; parity?: string; name?: string }, command: Command) => {
+    .action(async (siteArgument: string, options: { disk?: string[]; parity?: string; name?: string }, command: Command) => {
       const cli = makeCli(command)
       const site = absolute(cli, siteArgument)
       const disks =
-        options.disk.length > 0
-          ? options.disk.map((disk) => absolute(cli, disk))
-          : Array.from({ length: DISKS_BY_DEFAULT }, (_, index) => join(site, `disk${index + 1}`))
+        options.disk?.map((disk) => absolute(cli, disk)) ??
+        Array.from({ length: DISKS_BY_DEFAULT }, (_, index) => join(site, `disk${index + 1}`))
       const parity = options.parity === undefined ? defaultParity(disks.length) : Number(options.parity)
       if (disks.length > DISKS_PER_SET_MAX) end(2, `A set has at most ${DISKS_PER_SET_MAX} disks; ${disks.length} were given.`)
       const name = options.name ?? defaultName(site)
@@ -49,7 +48,13 @@ export function addInitCommand(program: Command, makeCli: MakeCli): void {
       const clash = whyDisksClash(site, disks)
       if (clash !== undefined) end(2, clash)
       if (!Number.isInteger(parity) || parity < 0 || parity >= disks.length) {
-        end(2, `--parity must be a whole number from 0 to ${disks.length - 1}, one less than the number of disks.`)
+        const most = disks.length - 1
+        end(
+          2,
+          most === 0
+            ? 'With one disk, --parity can only be 0.'
+            : `--parity must be a whole number from 0 to ${most}, one less than the number of disks.`,
+        )
       }
       const looked = lookAt(site)
       if (!looked.ok && looked.error.kind === 'part-of-a-site') end(5, looked.error.sentence)
@@ -61,10 +66,10 @@ export function addInitCommand(program: Command, makeCli: MakeCli): void {
       if (!made.ok) return end(5, made.error)
       const data = disks.length - parity
       const lines = [
-        `Made site "${name}" in ${site}: ${disks.length} disks, ${data} for data + ${parity} for parity.`,
+        `Made site "${name}" in ${site}: ${disks.length === 1 ? 'one disk' : `${disks.length} disks`}, ${data} for data + ${parity} for parity.`,
         parity === 0
           ? 'WARNING: there is no parity. The loss of any disk loses data.'
-          : `Any ${parity} of the disks may be lost without losing anything.`,
+          : `Any ${parity === 1 ? 'one' : parity} of the disks may be lost without losing anything.`,
         `Fingerprint: ${made.value.fingerprint}`,
         ...(from === 'environment'
           ? []

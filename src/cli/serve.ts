@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import type { Command } from 'commander'
 import { absolute, CommandEnd, end, type MakeCli } from './cli.ts'
@@ -7,7 +8,7 @@ type ServeFlags = {
   http?: string
   threads?: string
   region: string
-  domain: string[]
+  domain?: string[]
   tlsCert?: string
   tlsKey?: string
   acceptOlder?: boolean
@@ -21,16 +22,14 @@ export function addServeCommand(program: Command, makeCli: MakeCli): void {
     .option('--listen <HOST:PORT>', 'where to listen', '127.0.0.1:9000')
     .option(
       '--http <ADAPTER>',
-      '"uws" (the fast one; without TLS, for Linux x64) or "node" (default: uws where it can be corrected, else node)',
+      '"uws" (the fast one; without TLS, for Linux x64) or "node" (default: the fast one where it runs, else node)',
     )
     .option('--threads <N>', 'gateway threads (default: one per core)')
     .option('--region <REGION>', 'the region that clients sign for', 'us-east-1')
-    .option(
-      '--domain <DOMAIN>',
-      'also answer BUCKET.DOMAIN, once per domain',
-      (value: string, before: string[]) => [...before, value],
-      [] as string[],
-    )
+    .option('--domain <DOMAIN>', 'also answer BUCKET.DOMAIN, once per domain', (value: string, before: string[] | undefined) => [
+      ...(before ?? []),
+      value,
+    ])
     .option('--tls-cert <FILE>', 'certificate chain, PEM; read again on SIGHUP')
     .option('--tls-key <FILE>', 'its private key, PEM')
     .option('--accept-older', 'serve although the disks lack what the site has seen later (what was newer is given up)')
@@ -48,13 +47,18 @@ export function addServeCommand(program: Command, makeCli: MakeCli): void {
       const threads = flags.threads === undefined ? availableParallelism() : Number(flags.threads)
       if (!Number.isInteger(threads) || threads < 1 || threads > 64) return end(2, '--threads is a whole number from 1 to 64.')
       if (!/^[a-z0-9-]{1,64}$/.test(flags.region)) return end(2, `--region "${flags.region}" is not the name of a region.`)
+      const domains = flags.domain ?? []
+      const noDomain = domains.find((domain) => !isDomain(domain))
+      if (noDomain !== undefined) {
+        return end(2, `--domain takes a DNS name, as in s3.example.org (no scheme, no port, no address); "${noDomain}" is none.`)
+      }
       const served = await cli.serve({
         site: absolute(cli, siteArgument),
         ...listen,
         http,
         threads,
         region: flags.region,
-        domains: flags.domain,
+        domains,
         ...(flags.tlsCert !== undefined && flags.tlsKey !== undefined
           ? { tls: { certFile: absolute(cli, flags.tlsCert), keyFile: absolute(cli, flags.tlsKey) } }
           : {}),
@@ -64,6 +68,14 @@ export function addServeCommand(program: Command, makeCli: MakeCli): void {
       })
       if (!served.ok) throw new CommandEnd(served.error)
     })
+}
+
+/**
+ * A name below which buckets can have names. An IP address is none: nothing can be put in front of it.
+ * Source: RFC 1123, section 2.1; RFC 1035, section 2.3.4.
+ */
+export function isDomain(text: string): boolean {
+  return text.length <= 253 && isIP(text) === 0 && text.split('.').every((label) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(label))
 }
 
 /** "127.0.0.1:9000", "[::1]:9000" or ":9000" (then the host is 127.0.0.1). Undefined if it is none of these. */

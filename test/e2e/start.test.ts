@@ -236,7 +236,11 @@ describe('one site', () => {
     { words: ['serve', 'SITE', '--threads', '0'], about: /whole number/ },
     { words: ['serve', 'SITE', '--region', 'Mars!'], about: /region/ },
     { words: ['serve', 'SITE', '--tls-cert', 'x.pem'], about: /both/ },
+    { words: ['serve', 'SITE', '--domain', 'http://x'], about: /--domain takes a DNS name/ },
+    { words: ['serve', 'SITE', '--domain', ''], about: /--domain takes a DNS name/ },
+    { words: ['serve', 'SITE', '--domain', 's3.example.org', '--domain', '127.0.0.1'], about: /"127.0.0.1" is none/ },
     { words: ['init', 'NEW', '--parity', '4'], about: /--parity/ },
+    { words: ['init', 'NEW', '--disk', 'd', '--parity', '1'], about: /With one disk, --parity can only be 0/ },
     { words: ['init', 'NEW', '--disk', 'd', '--disk', 'd'], about: /twice/ },
     { words: ['init', 'NEW', '--name', ''], about: /--name takes/ },
     { words: ['init', 'NEW', '--name', 'red\x1b[31m'], about: /--name takes/ },
@@ -307,6 +311,14 @@ describe('one site', () => {
     }
     expect(readdirSync(at('e1'))).toEqual([])
     expect(holdfast('init', at('site'), '--disk', at('site', 'a'), '--disk', at('d1link'))).toMatchObject({ code: 0, err: '' })
+  })
+
+  test('helps without showing what is of the program and not of its user', () => {
+    for (const words of [['init'], ['serve'], ['bundle', 'export'], ['bundle', 'import'], ['peer', 'set']]) {
+      const help = holdfast(...words, '--help')
+      expect(help.code).toBe(0)
+      expect(help.out).not.toMatch(/default: \[|corrected/)
+    }
   })
 
   test('ends at once where the system makes no directories', () => {

@@ -112,7 +112,7 @@ function unfitDisks(directories: readonly string[], parityShards: number): strin
   if (directories.length < 1 || directories.length > DISKS_PER_SET_MAX) return `A site has 1 to ${DISKS_PER_SET_MAX} disks.`
   if (new Set(directories).size < directories.length) return 'The same directory is given twice.'
   if (!Number.isInteger(parityShards) || parityShards < 0 || parityShards >= directories.length) {
-    return `With ${directories.length} disks the parity is 0 to ${directories.length - 1}.`
+    return `The parity is a whole number below that of the disks, ${directories.length}.`
   }
   return undefined
 }
