@@ -162,10 +162,10 @@ const KEYS_LOOKED_AT_MS_FIRST = 60 * 1000
 
 type StopReason = { readonly kind: 'signal' } | { readonly kind: 'thread-ended'; readonly sentence: string }
 
-function stopSignal(threads: { readonly ended: Promise<string>; reloadTls(): void }): Promise<StopReason> {
+function stopSignal(threads: { readonly ended: Promise<string>; reloadTls(): Promise<void> }): Promise<StopReason> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve({ kind: 'signal' }))
-    process.on('SIGHUP', () => threads.reloadTls())
+    process.on('SIGHUP', () => void threads.reloadTls())
     void threads.ended.then((sentence) => resolve({ kind: 'thread-ended', sentence }))
   })
 }
@@ -181,7 +181,7 @@ function describeServingFault(fault: ServingFault, { host, port, tls }: ServeReq
     case 'address-unavailable':
       return `${host} is no address of this machine (${fault.reason}): choose another with --listen.`
     case 'bad-certificate':
-      return `${tls?.certFile} and ${tls?.keyFile} can't be used (${fault.reason}).`
+      return `${tls?.certFile} and ${tls?.keyFile} can't be used (${fault.reason}): name the certificate chain with --tls-cert and its private key with --tls-key, both PEM.`
     case 'uws-unavailable':
       return `The fast HTTP adapter does not run on this machine (${fault.reason}): serve with --http node.`
   }

@@ -54,9 +54,25 @@ export async function startNodeServer(options: NodeServerOptions): Promise<Resul
 
 type Pair = { readonly cert: Buffer; readonly key: Buffer }
 
+function readPem(file: string): Result<Buffer, HttpServerFault> {
+  try {
+    return ok(readFileSync(file))
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const forbidden = code === 'EACCES' || code === 'EPERM'
+    const reason =
+      code === 'ENOENT' ? `there is no file ${file}` : `${file} ${forbidden ? 'may not be read by this user' : `can't be read: ${code}`}`
+    return fail({ kind: 'bad-certificate', reason })
+  }
+}
+
 function readPair(files: TlsFiles): Result<Pair, HttpServerFault> {
   try {
-    const pair = { cert: readFileSync(files.certFile), key: readFileSync(files.keyFile) }
+    const cert = readPem(files.certFile)
+    if (!cert.ok) return cert
+    const key = readPem(files.keyFile)
+    if (!key.ok) return key
+    const pair = { cert: cert.value, key: key.value }
     createSecureContext(pair)
     return ok(pair)
   } catch (error) {

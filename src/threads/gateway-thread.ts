@@ -42,6 +42,8 @@ export type FromGateway =
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'failed'; readonly fault: HttpServerFault }
   | { readonly kind: 'stopped' }
+  /** `line`: what to log of it, if anything. */
+  | { readonly kind: 'tls-reloaded'; readonly line: string | undefined }
   | { readonly kind: 'log'; readonly line: string }
 
 type Environment = { readonly clock: Clock; readonly random: Random }
@@ -77,7 +79,7 @@ class Gateway {
       case 'listen':
         return this.#listen(message)
       case 'reload-tls':
-        return this.#reloadTls()
+        return this.#send({ kind: 'tls-reloaded', line: this.#reloadTls() })
       case 'stop':
         await this.#server?.stop(message.graceMs)
         await this.#opened?.close()
@@ -135,11 +137,13 @@ class Gateway {
     return startNodeServer({ host, port, handler, sharing, limits, ...(tls === undefined ? {} : { tls }) })
   }
 
-  #reloadTls(): void {
+  /** What to log of it, if anything. */
+  #reloadTls(): string | undefined {
     const server = this.#server
-    const reloaded = server !== undefined && 'reloadTls' in server ? server.reloadTls() : undefined
-    if (reloaded?.ok === false) {
-      this.#send({ kind: 'log', line: `The new certificate was not taken, the one before goes on (${reloaded.error.reason}).` })
-    } else if (reloaded !== undefined) this.#send({ kind: 'log', line: 'The certificate was read again.' })
+    if (this.#options.tls === undefined || server === undefined || !('reloadTls' in server)) return undefined
+    const reloaded = server.reloadTls()
+    return reloaded.ok
+      ? 'The certificate was read again.'
+      : `The new certificate was not taken, the one before goes on (${reloaded.error.reason}).`
   }
 }

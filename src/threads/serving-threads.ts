@@ -48,6 +48,7 @@ export class ServingThreads {
   #closeStore: (() => Promise<void>) | undefined
   #opened: { readonly siteDirectory: string; readonly site: OpenedSite } | undefined
   #stopping = false
+  #reloading: Promise<void> = Promise.resolve()
   #tellEnded: (sentence: string) => void = () => undefined
 
   constructor(threadFile: URL, log: (line: string) => void, clock: Clock) {
@@ -145,8 +146,24 @@ export class ServingThreads {
     return { siteDirectory, thread, opened: site, commitsPort: this.#attach('commits') }
   }
 
-  reloadTls(): void {
+  /** Logs once what all gateways say of it: more often only where they differ. */
+  reloadTls(): Promise<void> {
+    this.#reloading = this.#reloading.then(() => this.#reloadTls())
+    return this.#reloading
+  }
+
+  async #reloadTls(): Promise<void> {
+    const reloaded = this.#gateways.map((gateway) =>
+      this.#answer<FromGateway, readonly string[]>(gateway, (message) =>
+        message.kind === 'tls-reloaded' ? (message.line === undefined ? [] : [message.line]) : undefined,
+      ),
+    )
     for (const gateway of this.#gateways) gateway.postMessage({ kind: 'reload-tls' } satisfies ToGateway)
+    try {
+      for (const line of new Set((await Promise.all(reloaded)).flat())) this.#log(line)
+    } catch {
+      // A thread ended meanwhile, and `ended` tells of it.
+    }
   }
 
   /** Lets requests finish, then the commit thread, which leaves the site clean. */

@@ -100,7 +100,7 @@ test('after SIGHUP all threads show new connections the new certificate, and ope
   expect(await nameServed()).toBe('first')
   process.kill(site.pid, 'SIGHUP')
   await until(async () => (await nameServed()) === 'second')
-  await until(() => site.log().split('certificate was read again').length === 3)
+  await until(() => site.log().includes('certificate was read again'))
   for (const _ of Array(8)) expect(await nameServed()).toBe('second')
   // Kept alive, so still the connection that trusts the first certificate alone.
   expect(await (await before.send(new GetObjectCommand({ Bucket: 'secure', Key: 'open' }))).Body?.transformToString()).toBe('connection')
@@ -115,11 +115,21 @@ test('a certificate that cannot be used is not taken, the one before goes on, an
   process.kill(site.pid, 'SIGHUP')
   await until(() => site.log().includes('The new certificate was not taken, the one before goes on'))
   expect(await nameServed()).toBe('second')
+  // Of two threads, one line for each of the two times.
+  expect(site.log().match(/certificate was/g)).toHaveLength(2)
 })
 
 test('a server whose certificate cannot be used does not start, and says which files', () => {
   makeSite(join(home, 'other'))
   const run = holdfast('serve', join(home, 'other'), '--listen', '127.0.0.1:0', '--tls-cert', files.cert, '--tls-key', files.key)
   expect(run.err).toMatch(/^holdfast: [^\n]*site\.crt and [^\n]*site\.key can't be used[^\n]*\n$/)
+  expect(run.code).toBe(5)
+})
+
+test('a server whose certificate is missing says which file there is not, and what to do', () => {
+  const missing = join(home, 'missing.crt')
+  const run = holdfast('serve', join(home, 'other'), '--listen', '127.0.0.1:0', '--tls-cert', missing, '--tls-key', files.key)
+  expect(run.err).toMatch(/^holdfast: [^\n]*there is no file [^\n]*missing\.crt\): name the certificate chain with --tls-cert[^\n]*\n$/)
+  expect(run.err).not.toContain('ENOENT')
   expect(run.code).toBe(5)
 })
