@@ -10,6 +10,7 @@ import type { Clock } from '../../environment.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import type { ShardNote } from './changes/request.ts'
 import type { Commits } from './commits.ts'
+import { Turns } from './index/key-walk.ts'
 import { Table, tableRange } from './index/keys.ts'
 import { type OrderedMap, walk } from './index/ordered-map.ts'
 import { decodeExtentId, decodeExtentRow, type ExtentRow } from './index/rows.ts'
@@ -58,7 +59,8 @@ export class DiskHealing {
     const { set, position, diskId } = this.#slot
     const disk = pool.disk(set, position)?.disk
     if (disk === undefined) return fail('disk-failed')
-    const report = this.#reporter(onProgress)
+    const report = this.#reporter(onProgress, await this.#shardBytes())
+    if (!this.#isStill()) return fail('stopped')
     const copied = await journal.copySegments({ disk, set, position, diskId, healing: true }, (doneBytes, totalBytes) =>
       report(doneBytes, totalBytes),
     )
@@ -76,10 +78,9 @@ export class DiskHealing {
   }
 
   /** Tells of the journal while its bytes are given, and then of the shards behind it; the pool five times a second. */
-  #reporter(onProgress: HealProgress | undefined): (doneBytes: number, journalBytes?: number) => void {
+  #reporter(onProgress: HealProgress | undefined, shardsBytes: number): (doneBytes: number, journalBytes?: number) => void {
     const { pool, clock } = this.#input
     const { set, position } = this.#slot
-    const shardsBytes = this.#shardBytes()
     let journal = 0
     let reportedAt = 0
     return (bytes, journalBytes) => {
@@ -94,10 +95,17 @@ export class DiskHealing {
     }
   }
 
-  /** Bytes that the disk should hold in extents. */
-  #shardBytes(): number {
+  /** Bytes that the disk should hold in extents. Of an index with many it takes long: requests come in between. */
+  async #shardBytes(): Promise<number> {
+    const turns = new Turns(this.#input.index, this.#input.clock)
     let bytes = 0
-    for (const page of this.#shards.pages()) for (const { place } of page) if (place.set === this.#slot.set) bytes += shardBytes(place)
+    for (const page of this.#shards.pages()) {
+      for (const { place } of page) {
+        if (place.set === this.#slot.set) bytes += shardBytes(place)
+        if (turns.over) await turns.giveWay()
+      }
+      if (this.#isStopped()) break
+    }
     return bytes
   }
 
