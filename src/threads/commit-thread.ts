@@ -43,6 +43,7 @@ export async function runCommitThread(
     random,
     ...(options.acceptOlder ? { acceptOlder: true } : {}),
     onTrouble: (line) => send({ kind: 'log', line }),
+    onReplay: (change, last) => send({ kind: 'log', line: `Rebuilding the index from the journal: change ${change} of ${last}.` }),
   })
   if (!opened.ok) {
     send({ kind: 'refused', sentence: opened.error.sentence })

@@ -30,6 +30,7 @@ import { journalDisksOf } from './journal/journal-disks.ts'
 import { LocalStore } from './local-store.ts'
 import { readUint64 } from './position.ts'
 import { type ReplayFault, replay } from './replay.ts'
+import type { ReplayReport } from './replay-report.ts'
 import { type Retired, type RetireRequest, retireDisks } from './retiring.ts'
 import { Scrub } from './scrub.ts'
 import type { ScrubMemory } from './scrub-record.ts'
@@ -65,7 +66,8 @@ export type EngineInput = {
   readonly indexRoom?: () => 'ample' | 'reserve'
   /** Tells an operator of trouble, in a sentence. */
   readonly onTrouble?: (sentence: string) => void
-  readonly onReplay?: (sequence: number) => void
+  /** How far a replay is that takes long, every few seconds. */
+  readonly onReplay?: ReplayReport
   /** A new epoch has begun: to be noted beside the disks. Durable when it resolves. */
   readonly onEpoch?: (epoch: number) => Promise<Result<void, unknown>>
 }

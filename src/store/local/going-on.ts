@@ -13,6 +13,7 @@ import type { Journal } from './journal/journal.ts'
 import type { Seen } from './journal/recover.ts'
 import type { JournalFault } from './journal/terms.ts'
 import { type Replayed, type ReplayFault, replay } from './replay.ts'
+import { pacedReport } from './replay-report.ts'
 import { describeEngineFault, describeHeld } from './site-words.ts'
 
 /** An operator's word, kept with the site until it has been acted upon: these disks are lost, and the history ends as the others have it. */
@@ -74,8 +75,9 @@ function hold(pool: Pool, fault: JournalFault): Result<never, GoOnFault> {
 }
 
 async function bringUp(input: EngineInput, journal: Journal, when: 'at-start' | 'serving', fits: boolean): ReturnType<typeof replay> {
-  const { index, pool, site, onReplay } = input
-  const run = () => replay({ index, journal, site, generation: pool.view.generation, ...(onReplay && { onProgress: onReplay }) })
+  const { index, pool, site, onReplay, clock } = input
+  const onProgress = onReplay && pacedReport(clock, onReplay)
+  const run = () => replay({ index, journal, site, generation: pool.view.generation, ...(onProgress && { onProgress }) })
   if (!fits) {
     index.clear()
     return run()

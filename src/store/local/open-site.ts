@@ -19,6 +19,7 @@ import { BAD_INDEX_FILE, LmdbMap } from './index/lmdb-map.ts'
 import type { OrderedMap } from './index/ordered-map.ts'
 import { readState } from './index/rows.ts'
 import { IndexSpace } from './index-space.ts'
+import type { ReplayReport } from './replay-report.ts'
 import { scrubMemoryIn } from './scrub-record.ts'
 import { INDEX_FOLDER, SITE_FILE, SiteFile, type SiteFileFault } from './site-file.ts'
 import { describeEngineFault } from './site-words.ts'
@@ -140,7 +141,7 @@ export type OpenSite = {
   /** Directories to look in besides those that the site knows: where a disk has been moved. */
   readonly moreDirectories?: readonly string[]
   readonly onTrouble?: (sentence: string) => void
-  readonly onReplay?: (sequence: number) => void
+  readonly onReplay?: ReplayReport
 }
 
 export type LocalSite = {

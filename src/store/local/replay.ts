@@ -9,6 +9,7 @@ import type { OrderedMap } from './index/ordered-map.ts'
 import { emptyState, readState, writeState } from './index/rows.ts'
 import type { Journal } from './journal/journal.ts'
 import type { JournalEntry, JournalFault } from './journal/terms.ts'
+import type { ReplayReport } from './replay-report.ts'
 
 export type ReplayFault =
   | JournalFault
@@ -33,7 +34,7 @@ export async function replay(input: {
   readonly site: SiteId
   /** Of the pool, now: the index remembers the newest. */
   readonly generation: number
-  readonly onProgress?: (sequence: number) => void
+  readonly onProgress?: ReplayReport
 }): Promise<Result<Replayed, ReplayFault>> {
   const { index, journal, site } = input
   const state = readState(index.reader()) ?? emptyState()
@@ -67,7 +68,7 @@ export async function replay(input: {
       records++
       if (++pending >= RECORDS_PER_COMMIT) {
         if (!commit()) return fail({ kind: 'index-failed' })
-        input.onProgress?.(state.applied)
+        input.onProgress?.(state.applied, journal.nextSequence - 1)
       }
     }
   }

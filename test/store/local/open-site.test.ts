@@ -68,6 +68,31 @@ test('what was stored is there after closing and opening, also with the index re
   expect(readdirSync(join(siteDirectory, 'index'))).not.toContain('opening')
 })
 
+test('a start that reads a long journal again says how far it is', async () => {
+  const site = await open()
+  const user = userOf(site)
+  const bucket = await user.bucket('b')
+  for (let round = 0; round < 21; round++) {
+    await Promise.all(Array.from({ length: 100 }, (_, i) => user.put(bucket, `${round}-${i}`, 'small')))
+  }
+  await site.close()
+  rmSync(join(siteDirectory, 'index'), { recursive: true })
+  let minutes = 0
+  const told: { change: number; last: number }[] = []
+  const again = must(
+    await openLocalSite({
+      ...{ siteDirectory, ...environment },
+      clock: { ...environment.clock, nowMs: () => Date.now() + 60_000 * minutes++ },
+      onReplay: (change, last) => told.push({ change, last }),
+    }),
+  )
+  expect(told).toHaveLength(1)
+  expect(told[0]?.last).toBe(again.engine.sequence)
+  expect(told[0]?.change).toBeGreaterThan(1000)
+  expect(told[0]?.change).toBeLessThan(told[0]?.last ?? 0)
+  await again.close()
+})
+
 test('a copy of a site with its disks below it is a site of its own', async () => {
   const home = join(folder, 'movable')
   const below = [1, 2, 3, 4].map((number) => join(home, `disk${number}`))
