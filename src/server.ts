@@ -119,13 +119,14 @@ export async function serve(request: ServeRequest, environment: ProcessEnvironme
     if (!started.ok) return fail({ exit: 5, sentence: describeServingFault(started.error, request) })
     const { port, adapter, control, name, view } = started.value
     if (view.readOnly !== undefined) request.log(view.readOnly)
+    const host = request.host.includes(':') ? `[${request.host}]` : request.host
+    const endpoint = `${request.tls === undefined ? 'http' : 'https'}://${host}:${port}`
     const site = threads
       .openStore()
-      .then((store) => adminSite({ directory: request.site, name, store, control, identity, keys }, environment))
+      .then((store) => adminSite({ directory: request.site, name, endpoint, store, control, identity, keys }, environment))
     const { serveAdminSocket } = await import('./admin/socket-server.ts')
     const admin = await serveAdminSocket(request.site, site, await adminCommands())
-    const host = request.host.includes(':') ? `[${request.host}]` : request.host
-    request.announce(`${request.tls === undefined ? 'http' : 'https'}://${host}:${port}`, adapter)
+    request.announce(endpoint, adapter)
     const leaveKeys = keepKeysFresh((await site).federation, request.log)
     const reason = await stopping
     leaveKeys()
@@ -227,6 +228,8 @@ async function enterSite(directory: string): Promise<Result<Entered, CommandFail
   if (!identity.ok) return fail({ exit: 5, sentence: identity.error })
   const lock = await lockSite(directory)
   if (lock === undefined) {
+    const served = await describeServed(directory)
+    if (served !== undefined) return fail({ exit: 5, sentence: served })
     return fail({
       exit: 5,
       sentence: `${directory} is open in another process that does not answer its admin socket (is it starting, or stopping?): try again.`,
@@ -235,8 +238,20 @@ async function enterSite(directory: string): Promise<Result<Entered, CommandFail
   return ok({ lock, keys: keys.value, identity: identity.value })
 }
 
+/** Undefined if nobody answers: the other process is starting or stopping, or runs one command. */
+async function describeServed(directory: string): Promise<string | undefined> {
+  const { askSite } = await import('./admin/socket-client.ts')
+  const asked = await askSite(directory, 'site/serving', {}, () => undefined)
+  if (!asked.ok && asked.error === 'not-served') return undefined
+  // An older release does not know the command: it serves all the same.
+  const { endpoint, pid } = (asked.ok ? asked.value : {}) as { readonly endpoint?: unknown; readonly pid?: unknown }
+  const where = typeof endpoint === 'string' && typeof pid === 'number' ? `, at ${endpoint} by process ${pid}` : ''
+  return `${directory} is being served already${where}: use that one, or stop it first.`
+}
+
 function adminSite(
   parts: {
+    readonly endpoint?: string
     readonly directory: string
     readonly name: string
     readonly store: Store
@@ -246,7 +261,7 @@ function adminSite(
   },
   { clock, random }: ProcessEnvironment,
 ): AdminSite {
-  const { directory, name, store, control, identity, keys } = parts
+  const { directory, name, endpoint, store, control, identity, keys } = parts
   const ownerId = canonicalId(keys.accessKeyId)
   const keeper = new IdentityKeeper(directory, identity)
   const federation = {
@@ -262,5 +277,5 @@ function adminSite(
     underWay: new Set<string>(),
     freeBytes: async () => freeBytes((await control.status()).pool),
   }
-  return { directory, name, store, control, federation, clock, random }
+  return { directory, name, endpoint, store, control, federation, clock, random }
 }

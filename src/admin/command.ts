@@ -48,6 +48,8 @@ export type Progress = (step: {
 export type AdminSite = {
   readonly directory: string
   readonly name: string
+  /** Where S3 is served; undefined where the site is open for one command alone. */
+  readonly endpoint: string | undefined
   readonly store: Store
   readonly control: SiteControl
   readonly federation: FederationSite

@@ -183,8 +183,11 @@ describe('one site', () => {
   })
   afterAll(() => site.stop())
 
-  test('is served by one process at a time', () => {
-    expectSentence(holdfast('serve', directory, '--listen', '127.0.0.1:0'), 5, /served already|open in another process/)
+  test('is served by one process at a time, and a second one says where', async () => {
+    const about = new RegExp(`being served already, at ${site.endpoint} by process ${site.pid}: use that one`)
+    expectSentence(holdfast('serve', directory, '--listen', '127.0.0.1:0'), 5, about)
+    const second = await npmStart(directory)
+    expectSentence({ code: await second.code, out: '', err: second.err }, 5, about)
   })
 
   test('answers commands in the same words whether it is served or not', async () => {

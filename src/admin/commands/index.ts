@@ -7,7 +7,7 @@ import { diskScrub } from './disk-scrub.ts'
 import { peerSet, peerUndo } from './peer-rules.ts'
 import { peerApprovals, peerRemove, peerRevoke } from './peer-trust.ts'
 import { peerAdd, peerList } from './peers.ts'
-import { siteIdentity, siteKeys, siteNewEpoch, siteRotateKey } from './site.ts'
+import { siteIdentity, siteKeys, siteNewEpoch, siteRotateKey, siteServing } from './site.ts'
 import { diskStatusCommand, status } from './status.ts'
 
 /** Every admin command by its name. */
@@ -19,6 +19,7 @@ export const ADMIN_COMMANDS: ReadonlyMap<string, AdminCommand> = new Map(
     diskScrub,
     diskRetire,
     siteIdentity,
+    siteServing,
     siteNewEpoch,
     siteKeys,
     siteRotateKey,

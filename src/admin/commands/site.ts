@@ -12,6 +12,14 @@ export const siteIdentity: AdminCommand<{ readonly identity: string; readonly fi
   },
 }
 
+/** Where the site is being served, and by which process: for whoever would serve it too. */
+export const siteServing: AdminCommand<{ readonly endpoint: string | undefined; readonly pid: number }> = {
+  name: 'site/serving',
+  async run(site) {
+    return ok({ endpoint: site.endpoint, pid: process.pid })
+  },
+}
+
 /** The encryption keys and when they go; with times given, from now on by these. */
 export const siteKeys: AdminCommand = {
   name: 'site/keys',
