@@ -94,7 +94,7 @@ export type ServeRequest = {
 
 /** Serves until SIGTERM or SIGINT; resolves when all has ended. */
 export async function serve(request: ServeRequest, environment: ProcessEnvironment): Promise<Result<void, CommandFailure>> {
-  const entered = await enterSite(request.site)
+  const entered = await enterSite(request.site, environment.clock)
   if (!entered.ok) return entered
   const { lock, keys, identity } = entered.value
   // Loaded when needed, here and below: no command waits for the code of another.
@@ -192,7 +192,7 @@ export type OfflineSite = { readonly site: AdminSite; readonly commands: Readonl
 
 /** Opens a site that nobody serves, in this process, for one command. */
 export async function openSiteOffline(directory: string, environment: ProcessEnvironment): Promise<Result<OfflineSite, CommandFailure>> {
-  const entered = await enterSite(directory)
+  const entered = await enterSite(directory, environment.clock)
   if (!entered.ok) return entered
   const { lock, keys, identity } = entered.value
   const { openLocalSite } = await import('./store/local/open-site.ts')
@@ -219,7 +219,7 @@ const adminCommands = async (): Promise<ReadonlyMap<string, AdminCommand>> => (a
 type Entered = { readonly lock: SiteLock; readonly keys: RootKeys; readonly identity: PrivateIdentity }
 
 /** Locks a site for this process and reads its keys. */
-async function enterSite(directory: string): Promise<Result<Entered, CommandFailure>> {
+async function enterSite(directory: string, clock: Clock): Promise<Result<Entered, CommandFailure>> {
   const looked = lookAt(directory)
   if (!looked.ok) return fail({ exit: looked.error.kind === 'no-directory' ? 2 : 5, sentence: looked.error.sentence })
   const keys = readRootKeys(directory)
@@ -228,7 +228,7 @@ async function enterSite(directory: string): Promise<Result<Entered, CommandFail
   if (!identity.ok) return fail({ exit: 5, sentence: identity.error })
   const lock = await lockSite(directory)
   if (lock === undefined) {
-    const served = await describeServed(directory)
+    const served = await describeServed(directory, clock)
     if (served !== undefined) return fail({ exit: 5, sentence: served })
     return fail({
       exit: 5,
@@ -238,10 +238,14 @@ async function enterSite(directory: string): Promise<Result<Entered, CommandFail
   return ok({ lock, keys: keys.value, identity: identity.value })
 }
 
-/** Undefined if nobody answers: the other process is starting or stopping, or runs one command. */
-async function describeServed(directory: string): Promise<string | undefined> {
+/** So long a process that has a site open may take to say where it serves it. */
+const ANSWER_MS_MAX = 5000
+
+/** Undefined if nobody answers in time: the other process is starting or stopping, or runs one command. */
+async function describeServed(directory: string, clock: Clock): Promise<string | undefined> {
   const { askSite } = await import('./admin/socket-client.ts')
-  const asked = await askSite(directory, 'site/serving', {}, () => undefined)
+  const late = new Promise<Result<never, 'not-served'>>((resolve) => clock.timer(ANSWER_MS_MAX, () => resolve(fail('not-served'))))
+  const asked = await Promise.race([askSite(directory, 'site/serving', {}, () => undefined), late])
   if (!asked.ok && asked.error === 'not-served') return undefined
   // An older release does not know the command: it serves all the same.
   const { endpoint, pid } = (asked.ok ? asked.value : {}) as { readonly endpoint?: unknown; readonly pid?: unknown }
