@@ -5,6 +5,8 @@ import { ensureInstalled, root, runtime } from './install.mjs'
 
 const tasks = {
   test: (rest) => [['vitest', 'run', '--config', 'test/vitest.config.ts', ...rest]],
+  // What needs nothing else either, but longer than `npm test` may take.
+  long: (rest) => [['vitest', 'run', '--config', 'test/vitest.config.ts', 'test/long', ...rest]],
   // What needs other people's software (.ci/run installs it), and what takes longer than `npm test` may.
   clients: (rest) => [['vitest', 'run', '--config', 'test/clients.config.ts', ...rest]],
   kernels: (rest) => [['kernels', ...rest]],
@@ -23,6 +25,7 @@ if (steps === undefined) {
   process.exit(2)
 }
 ensureInstalled()
+if (task === 'long') process.env.HOLDFAST_LONG = '1'
 const tools = {
   vitest: ['node_modules/vitest/vitest.mjs'],
   tsc: ['node_modules/typescript/bin/tsc'],

@@ -1,7 +1,7 @@
 /** Two sites that write, delete, exchange and are restored from older copies, in any order: in the end both have the same, and nothing that both had had is lost. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { listing, newPath, type TestSite, twoSites, value } from './sites.ts'
+import { listing, newPath, type TestSite, twoSites, value } from '../federation/sites.ts'
 
 /** A small generator, so that a seed is a story. Source: Marsaglia, "Xorshift RNGs". */
 function dice(seed: number): (sides: number) => number {

@@ -10,6 +10,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { clientOf } from '../e2e/site-contents.ts'
 import { signedHeaders } from '../s3/suite/raw.ts'
 import {
   ACCESS_KEY,
@@ -21,7 +22,6 @@ import {
   serveSite,
   temporaryDirectory,
 } from '../served-site.ts'
-import { clientOf } from './site-contents.ts'
 
 const MIB = 1024 * 1024
 const UPLOADS = 160

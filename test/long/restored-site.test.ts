@@ -13,8 +13,8 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { clientOf, listing } from '../e2e/site-contents.ts'
 import { holdfast, holdfastOk, makeSite, removeTemporary, type ServedSite, serveSite, temporaryDirectory } from '../served-site.ts'
-import { clientOf, listing } from './site-contents.ts'
 
 let home: string
 let alpha: string

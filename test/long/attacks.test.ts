@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { connectionsPerGateway } from '../../src/http/connections.ts'
 import { RequestAborted } from '../../src/http/exchange.ts'
-import { ADAPTERS, deferred, RawClient, readAll, text } from './adapters.ts'
+import { ADAPTERS, deferred, RawClient, readAll, text } from '../http/adapters.ts'
 
 const HOST = 'Host: a\r\n'
 

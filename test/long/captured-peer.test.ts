@@ -12,8 +12,8 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { clientOf } from '../e2e/site-contents.ts'
 import { holdfast, holdfastOk, makeSite, removeTemporary, type ServedSite, serveSite, temporaryDirectory } from '../served-site.ts'
-import { clientOf } from './site-contents.ts'
 
 const home = temporaryDirectory()
 const path = (name: string): string => join(home, name)
