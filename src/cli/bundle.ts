@@ -10,7 +10,8 @@ import { parseBytes, parseDuration } from './output.ts'
 import { readTextFile } from './peer.ts'
 
 type Report = { readonly sentence: string }
-const collect = (value: string, before: string[]): string[] => [...before, value]
+/** No default is given with it: help would show an empty list. */
+const collect = (value: string, before: string[] = []): string[] => [...before, value]
 
 export function addBundleCommands(program: Command, makeCli: MakeCli): void {
   const bundle = program.command('bundle').description('Carry contents between sites that share no network.')
@@ -46,7 +47,7 @@ function receiptText(cli: Cli, given: readonly string[]): string {
 type ExportFlags = {
   to: string
   out: string
-  bucket: string[]
+  bucket?: string[]
   prefix?: string
   volumeSize: string
   parity: string
@@ -60,7 +61,7 @@ function addExport(bundle: Command, makeCli: MakeCli): void {
     .argument('<SITE>', 'the directory of the site')
     .requiredOption('--to <PEER>', 'the peer that it is for')
     .requiredOption('--out <DIR>', 'where to write it; the same again to go on after an interruption')
-    .option('--bucket <B>', 'only this bucket; may be repeated', collect, [])
+    .option('--bucket <B>', 'only this bucket; may be repeated', collect)
     .option('--prefix <P>', 'only keys that begin so')
     .option('--volume-size <SIZE>', 'at most so large a file: 50MB, 4GB, 25GB', '4GB')
     .option('--parity <N>', 'so many volumes may be lost', '0')
@@ -76,11 +77,12 @@ function addExport(bundle: Command, makeCli: MakeCli): void {
       if (!Number.isInteger(parityVolumes) || parityVolumes < 0 || parityVolumes > 50)
         return end(2, '--parity is a whole number from 0 to 50.')
       const expiresMs = parseDuration(flags.expires)
-      if (expiresMs === undefined) return end(2, `--expires "${flags.expires}" is no time: write 90d, 12h or 30m.`)
+      if (expiresMs === undefined || expiresMs === 0)
+        return end(2, `--expires "${flags.expires}" is no time that a bundle can last: write 90d, 12h or 30m.`)
       const input: ExportRequest = {
         peer: flags.to,
         out: absolute(cli, flags.out),
-        ...(flags.bucket.length === 0 ? {} : { buckets: flags.bucket }),
+        ...(flags.bucket === undefined ? {} : { buckets: flags.bucket }),
         ...(flags.prefix === undefined ? {} : { prefix: flags.prefix }),
         volumeBytes,
         parityVolumes,
@@ -140,7 +142,7 @@ async function pageOf(cli: Cli, dirs: readonly string[], signer: string | undefi
   return page.value
 }
 
-type ImportFlags = { dryRun?: boolean; map: string[]; merge: string[]; receipt?: string }
+type ImportFlags = { dryRun?: boolean; map?: string[]; merge?: string[]; receipt?: string }
 
 function addImport(bundle: Command, makeCli: MakeCli): void {
   bundle
@@ -148,15 +150,15 @@ function addImport(bundle: Command, makeCli: MakeCli): void {
     .argument('<SITE>', 'the directory of the site')
     .argument('<DIR...>', 'the folders with its files')
     .option('--dry-run', 'say what would change, and change nothing')
-    .option('--map <REMOTE=LOCAL>', 'let bucket REMOTE go into bucket LOCAL here', collect, [])
-    .option('--merge <BUCKET>', 'merge with the bucket of the same name that was made here', collect, [])
+    .option('--map <REMOTE=LOCAL>', 'let bucket REMOTE go into bucket LOCAL here', collect)
+    .option('--merge <BUCKET>', 'merge with the bucket of the same name that was made here', collect)
     .option('--receipt <FILE>', 'write the receipt there')
     .description('Verify a bundle and apply it.')
     .option('--json', 'print JSON')
     .action(async (site: string, dirs: string[], flags: ImportFlags, command: Command) => {
       const cli = makeCli(command)
       const map: Record<string, string> = {}
-      for (const pair of flags.map) {
+      for (const pair of flags.map ?? []) {
         const [remote, local, ...rest] = pair.split('=')
         if (!remote || !local || rest.length > 0) return end(2, `--map takes REMOTE=LOCAL; "${pair}" is none.`)
         map[remote] = local
@@ -165,7 +167,7 @@ function addImport(bundle: Command, makeCli: MakeCli): void {
         dirs: dirs.map((dir) => absolute(cli, dir)),
         dryRun: flags.dryRun === true,
         map,
-        merge: flags.merge,
+        merge: flags.merge ?? [],
         ...(flags.receipt === undefined ? {} : { receiptFile: absolute(cli, flags.receipt) }),
       }
       show(cli, await onSite<Report>(cli, site, 'bundle/import', input))
