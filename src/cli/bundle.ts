@@ -115,7 +115,7 @@ function addLook(bundle: Command, makeCli: MakeCli, name: 'verify' | 'inspect', 
       const { inspectWithoutSite, verifyWithSigner } = await import('../federation/verify.ts')
       const looked: Result<Report, CommandFailure> =
         name === 'verify'
-          ? asCommand(await verifyWithSigner(paths, signer, cli.clock))
+          ? asCommand(await verifyWithSigner(paths, signer, cli.clock, cli.output.progress))
           : asCommand(await inspectWithoutSite(paths, signer, cli.clock))
       if (!looked.ok) throw new CommandEnd(looked.error)
       show(cli, looked.value as Report)
