@@ -57,13 +57,18 @@ export async function verifyBundle(dirs: readonly string[], trust: Trust, option
   try {
     const head = await loadHead(dirs, trust, 'named')
     const damage = await findDamage(head, options)
-    return { ...summary(head, options.nowMs), ...verdict(head, damage), damage }
+    const facts = summary(head, options.nowMs)
+    const { sentences, ...found } = verdict(head, damage)
+    return { ...facts, ...found, sentences: facts.expired === true ? [...sentences, expiredSentence(facts)] : sentences, damage }
   } catch (error) {
     if (!(error instanceof Stop)) throw error
     const { kind, sentence } = error.fault
     return { verdict: 'refused', exit: exitCode(kind), fault: kind, damage: [], sentences: [sentence] }
   }
 }
+
+const expiredSentence = ({ expiresMs = 0 }: BundleFacts): string =>
+  `It expired at ${new Date(expiresMs).toISOString()} and cannot be imported any more: ask for a new one.`
 
 export function summary(head: BundleHead, nowMs: number): BundleFacts {
   const { preamble, manifest, sender, senderKnown, signers, groups } = head
@@ -94,7 +99,9 @@ async function findDamage(head: BundleHead, options: VerifyOptions): Promise<Vol
     const scans: Scan[] = []
     for (const named of [...data, ...parity]) {
       if (options.signal?.aborted === true) throw new Stop('aborted', 'The check was stopped.')
-      scans.push(await scanVolume(head, await locateVolume(head, named), options))
+      const before = doneBytes
+      const read = (bytes: number): void => options.progress?.({ doneBytes: before + bytes, totalBytes })
+      scans.push(await scanVolume(head, await locateVolume(head, named), { ...options, read }))
       doneBytes += named.record.bytes
       options.progress?.({ doneBytes, totalBytes })
     }
@@ -105,12 +112,18 @@ async function findDamage(head: BundleHead, options: VerifyOptions): Promise<Vol
   return damage
 }
 
-async function scanVolume(head: BundleHead, volume: LocatedVolume, options: VerifyOptions): Promise<Scan> {
+/** A volume may have gigabytes: progress within it is told every so many rows. */
+const ROWS_PER_STEP = 32
+
+type ScanOptions = VerifyOptions & { readonly read: (bytes: number) => void }
+
+async function scanVolume(head: BundleHead, volume: LocatedVolume, options: ScanOptions): Promise<Scan> {
   const badRows: number[] = []
   try {
     for (let row = 0; row < volume.rows; row++) {
       if (options.signal?.aborted === true) throw new Stop('aborted', 'The check was stopped.')
       if (volume.copies.length === 0 || (await volume.row(row)) === undefined) badRows.push(row)
+      if (row % ROWS_PER_STEP === ROWS_PER_STEP - 1) options.read(Math.min((row + 1) * ROW_BYTES, volume.record.bytes))
     }
     return { volume, badRows, holds: badRows.length === volume.rows ? await otherVolume(head, volume) : undefined }
   } finally {

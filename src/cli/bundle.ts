@@ -10,7 +10,8 @@ import { parseBytes, parseDuration } from './output.ts'
 import { readTextFile } from './peer.ts'
 
 type Report = { readonly sentence: string }
-const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value]
+/** No default is given with it: help would show an empty list. */
+const collect = (value: string, before: string[] = []): string[] => [...before, value]
 
 export function addBundleCommands(program: Command, makeCli: MakeCli): void {
   const bundle = program.command('bundle').description('Carry contents between sites that share no network.')
@@ -76,7 +77,8 @@ function addExport(bundle: Command, makeCli: MakeCli): void {
       if (!Number.isInteger(parityVolumes) || parityVolumes < 0 || parityVolumes > 50)
         return end(2, '--parity is a whole number from 0 to 50.')
       const expiresMs = parseDuration(flags.expires)
-      if (expiresMs === undefined) return end(2, `--expires "${flags.expires}" is no time: write 90d, 12h or 30m.`)
+      if (expiresMs === undefined || expiresMs === 0)
+        return end(2, `--expires "${flags.expires}" is no time that a bundle can last: write 90d, 12h or 30m.`)
       const input: ExportRequest = {
         peer: flags.to,
         out: absolute(cli, flags.out),
@@ -113,7 +115,7 @@ function addLook(bundle: Command, makeCli: MakeCli, name: 'verify' | 'inspect', 
       const { inspectWithoutSite, verifyWithSigner } = await import('../federation/verify.ts')
       const looked: Result<Report, CommandFailure> =
         name === 'verify'
-          ? asCommand(await verifyWithSigner(paths, signer, cli.clock))
+          ? asCommand(await verifyWithSigner(paths, signer, cli.clock, cli.output.progress))
           : asCommand(await inspectWithoutSite(paths, signer, cli.clock))
       if (!looked.ok) throw new CommandEnd(looked.error)
       show(cli, looked.value as Report)

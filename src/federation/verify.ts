@@ -3,7 +3,7 @@ import { approveBundle } from '../bundles/approve-bundle.ts'
 import { parsePublicIdentityText } from '../bundles/identity.ts'
 import { type InspectOptions, type InspectReport, inspectBundle } from '../bundles/inspect-bundle.ts'
 import type { Trust } from '../bundles/signature.ts'
-import { type VerifyReport, verifyBundle } from '../bundles/verify-bundle.ts'
+import { type VerifyOptions, type VerifyReport, verifyBundle } from '../bundles/verify-bundle.ts'
 import type { Clock } from '../environment.ts'
 import type { Result } from '../result.ts'
 import type { SiteId } from '../store/terms.ts'
@@ -19,9 +19,13 @@ import { counted } from './words.ts'
 export type VerifyView = VerifyReport & { readonly sentence: string }
 export type InspectView = InspectReport & { readonly sentence: string }
 
-export function verifyForSite(site: FederationSite, dirs: readonly string[]): Promise<Result<VerifyView, FederationFault>> {
+export function verifyForSite(
+  site: FederationSite,
+  dirs: readonly string[],
+  progress: FederationProgress,
+): Promise<Result<VerifyView, FederationFault>> {
   return refusable(async () => {
-    const view = verified(await verifyBundle(dirs, await trustOf(site), { nowMs: site.clock.nowMs() }))
+    const view = verified(await verifyBundle(dirs, await trustOf(site), { nowMs: site.clock.nowMs(), progress: checking(progress) }))
     const peer = view.sender === undefined ? undefined : await findPeerBySite(site.store.federation, view.sender.site as SiteId)
     if (peer !== undefined) refuseTooFewSigners(peer, await findPeerState(site.store.federation, peer.site), view.signers ?? [])
     return view
@@ -31,9 +35,13 @@ export function verifyForSite(site: FederationSite, dirs: readonly string[]): Pr
 export type ApproveView = { readonly sentence: string; readonly bundle: string; readonly signers: number }
 
 /** Adds this site's signature to a bundle that was verified whole: of a peer, or of this site itself. */
-export function approveForSite(site: FederationSite, dirs: readonly string[]): Promise<Result<ApproveView, FederationFault>> {
+export function approveForSite(
+  site: FederationSite,
+  dirs: readonly string[],
+  progress: FederationProgress,
+): Promise<Result<ApproveView, FederationFault>> {
   return refusable(async () => {
-    const report = verified(await verifyBundle(dirs, await trustOf(site), { nowMs: site.clock.nowMs() }))
+    const report = verified(await verifyBundle(dirs, await trustOf(site), { nowMs: site.clock.nowMs(), progress: checking(progress) }))
     const { bundleId = '', signers = [] } = report
     const own = site.identity.publicIdentity.siteId
     if (opened(await approveBundle(dirs, site.identity)) === 0)
@@ -51,8 +59,10 @@ export function verifyWithSigner(
   dirs: readonly string[],
   identityText: string | undefined,
   clock: Clock,
+  progress: FederationProgress,
 ): Promise<Result<VerifyView, FederationFault>> {
-  return refusable(async () => verified(await verifyBundle(dirs, trustIn(identityText), { nowMs: clock.nowMs() })))
+  const options = { nowMs: clock.nowMs(), progress: checking(progress) }
+  return refusable(async () => verified(await verifyBundle(dirs, trustIn(identityText), options)))
 }
 
 export function inspectForSite(site: FederationSite, dirs: readonly string[]): Promise<Result<InspectView, FederationFault>> {
@@ -102,13 +112,16 @@ async function page(
 ): Promise<PageView> {
   const report = opened(await inspectBundle(dirs, options))
   const { nowMs, trust } = options
-  const told = ({ doneBytes, totalBytes }: { readonly doneBytes: number; readonly totalBytes: number }): void =>
-    progress({ what: 'Checking', done: doneBytes, total: totalBytes, unit: 'bytes' })
-  const verified = await verifyBundle(dirs, trust, { nowMs, progress: told })
+  const verified = await verifyBundle(dirs, trust, { nowMs, progress: checking(progress) })
   if (verified.verdict === 'refused')
     throw new Refusal(verified.exit || 5, verified.fault ?? 'damaged', verified.sentences.join('\n'), verified)
   return { sentence: verified.sentences.join('\n'), html: bundlePage({ report, verified, nowMs }), verdict: verified.verdict }
 }
+
+const checking =
+  (progress: FederationProgress): NonNullable<VerifyOptions['progress']> =>
+  ({ doneBytes, totalBytes }) =>
+    progress({ what: 'Checking', done: doneBytes, total: totalBytes, unit: 'bytes' })
 
 function trustIn(identityText: string | undefined): Trust {
   if (identityText === undefined) return () => undefined

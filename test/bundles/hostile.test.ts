@@ -70,7 +70,10 @@ test('an expired bundle is refused, and said to be expired', async () => {
     fault: 'expired',
     sentence: expect.stringContaining('2026-11-24'),
   })
-  expect(await verifyBundle([bundle.folder], trusting(alpha), { nowMs: NOW + DAY_MS + 1 })).toMatchObject({ expired: true })
+  expect(await verifyBundle([bundle.folder], trusting(alpha), { nowMs: NOW + DAY_MS + 1 })).toMatchObject({
+    expired: true,
+    sentences: [expect.stringContaining('intact'), expect.stringContaining('It expired at 2026-11-24')],
+  })
 })
 
 test('a bundle for another site is refused', async () => {

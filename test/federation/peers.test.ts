@@ -6,9 +6,11 @@ import { publicIdentityText } from '../../src/bundles/identity.ts'
 import { writeReceipt } from '../../src/bundles/receipt.ts'
 import { peerStatuses, removePeer, revokePeer, staleSentences } from '../../src/federation/peer-trust.ts'
 import { addPeer, listPeers } from '../../src/federation/peers.ts'
-import { inspectForSite, inspectWithoutSite, verifyForSite, verifyWithSigner } from '../../src/federation/verify.ts'
+import type { FederationProgress } from '../../src/federation/site.ts'
+import { approveForSite, inspectForSite, inspectWithoutSite, verifyForSite, verifyWithSigner } from '../../src/federation/verify.ts'
+import type { Result } from '../../src/result.ts'
 import { realClock } from '../store/local/real-environment.ts'
-import { documents, newPath, TestSite, twoSites, value } from './sites.ts'
+import { documents, newPath, noProgress, TestSite, twoSites, value } from './sites.ts'
 
 let a: TestSite
 let b: TestSite
@@ -116,7 +118,7 @@ test('a receipt acknowledges no more than its bundle held', async () => {
   const { id } = await a.bucket('files')
   const last = await a.federation.store.federation.lastOperation(id)
   const { clock, sequence } = (await a.bucket('files')).origin
-  const { manifestDigest } = value(await verifyForSite(b.federation, [out]))
+  const { manifestDigest } = value(await verifyForSite(b.federation, [out], noProgress))
   const greedy = writeReceipt(b.federation.identity, {
     ...{ bundleId: first.bundle!, manifestDigest: manifestDigest!, epoch: 1, to: site, issuedMs: realClock.nowMs() },
     acknowledges: { origin: `${site}/1`, buckets: [{ bucket: `${clock}/${site}/${sequence}`, ranges: [[1, last]] }] },
@@ -148,7 +150,7 @@ test('after a new epoch of a peer only what it said since is believed', async ()
   await a.put('files', 'before the epoch', 'x')
   const out = newPath('bundle')
   const exported = value(await a.export(b, out))
-  const { manifestDigest } = value(await verifyForSite(b.federation, [out]))
+  const { manifestDigest } = value(await verifyForSite(b.federation, [out], noProgress))
   const site = a.federation.identity.publicIdentity.siteId
   const again = writeReceipt(b.federation.identity, {
     ...{ bundleId: exported.bundle!, manifestDigest: manifestDigest!, epoch: 2, to: site, issuedMs: realClock.nowMs() },
@@ -162,12 +164,12 @@ test('after a new epoch of a peer only what it said since is believed', async ()
 test('verify and inspect say who signed, and what is inside only to whom it was sealed', async () => {
   const out = newPath('bundle')
   value(await a.export(b, out, { full: true }))
-  expect(value(await verifyForSite(b.federation, [out])).sentence).toMatch(/intact, signed by site .* known here/)
-  expect(await verifyWithSigner([out], undefined, realClock)).toMatchObject({
+  expect(value(await verifyForSite(b.federation, [out], noProgress)).sentence).toMatch(/intact, signed by site .* known here/)
+  expect(await verifyWithSigner([out], undefined, realClock, noProgress)).toMatchObject({
     ok: false,
     error: { exit: 4, sentence: expect.stringContaining(fingerprint(a)) },
   })
-  value(await verifyWithSigner([out], identityText(a), realClock))
+  value(await verifyWithSigner([out], identityText(a), realClock, noProgress))
   expect(value(await inspectForSite(b.federation, [out])).sentence).toMatch(/changes of bucket files/)
   const outside = value(await inspectWithoutSite([out], identityText(a), realClock))
   expect(JSON.stringify(outside)).not.toContain('files')
@@ -176,6 +178,21 @@ test('verify and inspect say who signed, and what is inside only to whom it was 
     ok: false,
     error: { kind: 'not-a-bundle' },
   })
+})
+
+test('verify shows how far it has come, to the last byte, with a site and without', async () => {
+  const out = newPath('bundle')
+  value(await a.export(b, out, { full: true }))
+  const looks: ((progress: FederationProgress) => Promise<Result<unknown, unknown>>)[] = [
+    (progress) => verifyForSite(b.federation, [out], progress),
+    (progress) => verifyWithSigner([out], identityText(a), realClock, progress),
+    (progress) => approveForSite(b.federation, [out], progress),
+  ]
+  for (const look of looks) {
+    const steps: { readonly what: string; readonly done: number; readonly total: number }[] = []
+    value(await look((step) => void steps.push(step)))
+    expect(steps.at(-1)).toMatchObject({ what: 'Checking', done: steps[0]?.total, total: steps[0]?.total })
+  }
 })
 
 test('a peer of which nothing was heard for too long is shown as stale, by what it signed and not by what it claims', async () => {

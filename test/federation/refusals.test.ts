@@ -11,7 +11,7 @@ import { findPeer, peerDocument, peerSeen } from '../../src/federation/peers.ts'
 import type { FederationFault } from '../../src/federation/site.ts'
 import { approveForSite, verifyForSite } from '../../src/federation/verify.ts'
 import type { Result } from '../../src/result.ts'
-import { documents, listing, newPath, TestSite, twoSites, value } from './sites.ts'
+import { documents, listing, newPath, noProgress, TestSite, twoSites, value } from './sites.ts'
 
 const DAY_MS = 24 * 3600 * 1000
 const sentences = new Map<string, string>()
@@ -231,7 +231,7 @@ describe('by what is known of its sender', () => {
     const earlier = await exported()
     value(await b.revoke(a))
     await refused(b, () => b.import(earlier), 4, 'revoked-signer', /signed by site [0-9a-f]{32}, whose keys were revoked here/)
-    const verified = await verifyForSite(b.federation, [earlier])
+    const verified = await verifyForSite(b.federation, [earlier], noProgress)
     expect(verified).toMatchObject({ ok: false, error: { exit: 4, kind: 'revoked-signer' } })
     expect(await b.export(a, newPath('bundle'))).toMatchObject({
       ok: false,
@@ -254,12 +254,12 @@ describe('by what is known of its sender', () => {
     await a.put('files', 'released', 'by two')
     const out = await exported()
     await refused(b, () => b.import(out), 4, 'too-few-signers', /only if 2 sites that are trusted here have signed them; 1 signed this one/)
-    value(await approveForSite(stranger.federation, [out]))
+    value(await approveForSite(stranger.federation, [out], noProgress))
     await refused(b, () => b.import(out), 4, 'too-few-signers', /1 signed this one/)
-    expect(await verifyForSite(b.federation, [out])).toMatchObject({ ok: false, error: { exit: 4, kind: 'too-few-signers' } })
-    expect(value(await approveForSite(approver.federation, [out])).sentence).toMatch(/is approved/)
-    expect(value(await approveForSite(approver.federation, [out])).sentence).toMatch(/signed by this site before/)
-    value(await verifyForSite(b.federation, [out]))
+    expect(await verifyForSite(b.federation, [out], noProgress)).toMatchObject({ ok: false, error: { exit: 4, kind: 'too-few-signers' } })
+    expect(value(await approveForSite(approver.federation, [out], noProgress)).sentence).toMatch(/is approved/)
+    expect(value(await approveForSite(approver.federation, [out], noProgress)).sentence).toMatch(/signed by this site before/)
+    value(await verifyForSite(b.federation, [out], noProgress))
     const sums = spawnSync('sha512sum', ['-c', '--quiet', 'SHA512SUMS'], { cwd: out, encoding: 'utf8' })
     expect(sums.stdout + sums.stderr).toBe('')
     value(await b.import(out))

@@ -56,21 +56,21 @@ export const bundleImport: AdminCommand = {
 
 export const bundleVerify: AdminCommand = {
   name: 'bundle/verify',
-  async run(site, input) {
+  async run(site, input, progress) {
     const dirs = directories(input)
     if (!dirs.ok) return dirs
     const { verifyForSite } = await import('../../federation/verify.ts')
-    return asCommand(await verifyForSite(site.federation, dirs.value))
+    return asCommand(await verifyForSite(site.federation, dirs.value, progress))
   },
 }
 
 export const bundleApprove: AdminCommand = {
   name: 'bundle/approve',
-  async run(site, input) {
+  async run(site, input, progress) {
     const dirs = directories(input)
     if (!dirs.ok) return dirs
     const { approveForSite } = await import('../../federation/verify.ts')
-    return asCommand(await approveForSite(site.federation, dirs.value))
+    return asCommand(await approveForSite(site.federation, dirs.value, progress))
   },
 }
 
