@@ -12,10 +12,7 @@ const COMPILED = { NODE_COMPILE_CACHE: join(root, 'node_modules', '.holdfast-com
 
 /** `args`: what Node.js is to run. Ends this process with the exit code of that one. */
 export function runHoldfast(args) {
-  // Whoever kills this process means that one: it sees the pipe break and ends at once.
-  const stdio = ['inherit', 'inherit', 'inherit', 'pipe']
-  const child = spawn(runtime(), args, { stdio, env: { ...MALLOC, ...COMPILED, ...process.env, HOLDFAST_LAUNCHER_FD: '3' } })
-  child.stdio[3]?.on('error', () => undefined)
+  const child = spawn(runtime(), args, { stdio: 'inherit', env: { ...MALLOC, ...COMPILED, ...process.env } })
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('exit', (code, signal) => {
     if (signal !== null) {

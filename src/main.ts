@@ -4,7 +4,6 @@
  */
 import { randomFillSync } from 'node:crypto'
 import { enableCompileCache } from 'node:module'
-import { Socket } from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { isMainThread, workerData } from 'node:worker_threads'
@@ -40,19 +39,7 @@ function ownCacheFolder(): string {
   }
 }
 
-/** The start script stands in for this process. If it is killed (SIGKILL cannot be passed on), so is this one, with the same effect. */
-function endWithLauncher(): void {
-  const descriptor = Number(process.env.HOLDFAST_LAUNCHER_FD)
-  delete process.env.HOLDFAST_LAUNCHER_FD
-  if (!(descriptor > 2)) return
-  const launcher = new Socket({ fd: descriptor, readable: true, writable: false })
-  launcher.on('error', () => undefined)
-  launcher.on('close', () => process.kill(process.pid, 'SIGKILL'))
-  launcher.resume().unref()
-}
-
 async function runCommandLine(): Promise<void> {
-  endWithLauncher()
   // uWebSockets.js reads this when it is first loaded.
   process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(HEADER_BYTES_MAX)
   // libuv reads this when the first operation reaches its pool. One hung disk must not stop the others, whatever thread they are asked from.

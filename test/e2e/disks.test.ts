@@ -37,8 +37,8 @@ async function until(what: () => Promise<boolean> | boolean, withinMs = 20_000):
 
 describe('a site is made', () => {
   test.each([
-    { disks: 1, flags: [], shape: [1, 0], says: /1 disks?, 1 for data \+ 0 for parity\.\nWARNING: there is no parity/ },
-    { disks: 3, flags: [], shape: [2, 1], says: /2 for data \+ 1 for parity\.\nAny 1 of the disks may be lost/ },
+    { disks: 1, flags: [], shape: [1, 0], says: /one disk, 1 for data \+ 0 for parity\.\nWARNING: there is no parity/ },
+    { disks: 3, flags: [], shape: [2, 1], says: /2 for data \+ 1 for parity\.\nAny one of the disks may be lost/ },
     { disks: 6, flags: [], shape: [4, 2], says: /4 for data \+ 2 for parity\.\nAny 2 of the disks may be lost/ },
     { disks: 6, flags: ['--parity', '4'], shape: [2, 4], says: /2 for data \+ 4 for parity\.\nAny 4 of the disks may be lost/ },
   ])('of $disks disks, with $flags', ({ disks, flags, shape, says }) => {

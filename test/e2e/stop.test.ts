@@ -1,12 +1,10 @@
 /** A server that is told to stop finishes what is in flight, takes nothing new, and is gone within ten seconds whatever its clients do. */
-import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
-import { join } from 'node:path'
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { holdfast, makeSite, removeTemporary, type ServedSite, serveSite, temporaryDirectory } from '../served-site.ts'
+import { makeSite, removeTemporary, type ServedSite, serveSite, temporaryDirectory } from '../served-site.ts'
 import { clientOf } from './site-contents.ts'
 
 const MIB = 1024 * 1024
@@ -111,29 +109,4 @@ describe.concurrent.each(['uws', 'node'])('the %s adapter, told to stop,', (adap
     client.destroy()
     expect(await again.stop()).toBe(0)
   })
-})
-
-test('whoever kills the command that was typed has killed the server: it is gone, and the site can be opened again', async () => {
-  const directory = `${home}/killed`
-  makeSite(directory)
-  const typed = spawn(
-    process.execPath,
-    [join(import.meta.dirname, '..', '..', 'packaging', 'holdfast.mjs'), 'serve', directory, '--listen', '127.0.0.1:0'],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  )
-  const endpoint = await new Promise<string>((resolve) => {
-    typed.stdout.on('data', (text: Buffer) => {
-      const found = /http:\S+/.exec(text.toString())
-      if (found !== null) resolve(found[0])
-    })
-  })
-  expect(await answers(endpoint)).toBe(true)
-  // The pipe is the server's too: it closes when nobody is left.
-  const gone = new Promise((resolve) => typed.stdout.once('close', resolve))
-  typed.kill('SIGKILL')
-  await gone
-  expect(await answers(endpoint)).toBe(false)
-  expect(holdfast('status', directory).code).toBe(0)
 })

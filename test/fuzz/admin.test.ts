@@ -1,6 +1,6 @@
 /** The admin socket and the command line: only the owner reaches them, and still no bytes may end the server or be half understood. */
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -96,7 +96,7 @@ test('a body that is not JSON, or more than 1 MiB of it, is refused with a sente
 
 test('commands that need texts refuse whatever else stands in their place', async () => {
   const asking = [...ADMIN_COMMANDS.values()].filter(
-    ({ name }) => !/^(status|disk\/status|disk\/scrub|site\/(identity|keys|rotate-key|new-epoch)|peer\/list)$/.test(name),
+    ({ name }) => !/^(status|disk\/status|disk\/scrub|site\/(identity|keys|rotate-key|new-epoch|serving)|peer\/list)$/.test(name),
   )
   const wrong = fc.oneof(
     fc.jsonValue().filter((value) => typeof value !== 'string' && !Array.isArray(value)),
@@ -173,6 +173,7 @@ test('root keys come back as they were saved, and a damaged file is said to be o
     seeded({ numRuns: 500 }),
   )
   const folder = join(directory, 'site')
+  mkdirSync(folder, { recursive: true })
   saveRootKeys(folder, { accessKeyId: 'someone', secretAccessKey: 'secret"\\ü' })
   expect(readRootKeys(folder)).toEqual({ ok: true, value: { accessKeyId: 'someone', secretAccessKey: 'secret"\\ü' } })
   fc.assert(

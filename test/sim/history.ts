@@ -222,6 +222,8 @@ class History {
       disk.setCapacity(1e9)
     }
     const scrubs = enclave.world.chance.oneIn(2)
+    // A disk that had hung is found out by then, and one whose own files are harmed stays out: it is one to be replaced.
+    await enclave.world.sleep(2500)
     const isIn = (position: number) => enclave.disk(position).isThere && !this.#out().includes(position)
     for (const position of this.#harmed) {
       // Of a disk that is out nothing is read but its own files.
