@@ -93,6 +93,8 @@ describe('a site of 2 + 2', () => {
   const bringBack = (...positions: number[]): void => {
     for (const position of positions) renameSync(away(position), disk(position))
   }
+  /** All disks are in, and the site may be written. */
+  const isWhole = (): boolean => states() === 'in in in in' && statusOf(directory).state !== 'read-only'
   const states = (): string =>
     statusOf(directory)
       .disks.map((each) => each.state)
@@ -171,7 +173,7 @@ describe('a site of 2 + 2', () => {
     await store('large-with-the-healed', LARGE_BYTES)
     await expectEverything()
     bringBack(1, 4)
-    await until(() => states() === 'in in in in')
+    await until(() => isWhole())
     expect(holdfastOk('status', directory)).toMatch(/^square: healthy\. All disks are in\.\nCoding 2 \+ 2; 2 more disks may be lost/)
     takeAway(2, 3)
     await expectEverything()
@@ -213,7 +215,7 @@ describe('a site of 2 + 2', () => {
     expect(holdfastOk('disk', 'status', directory)).toContain(`${sentence}\n\nDISK`)
     expect(JSON.parse(holdfastOk('disk', 'status', directory, '--json'))).toMatchObject({ readOnly: sentence })
     bringBack(1, 2, 3)
-    await until(() => states() === 'in in in in', 10_000)
+    await until(() => isWhole(), 10_000)
     await expectEverything()
     await store('small-after', 1000)
     await store('large-after', LARGE_BYTES)
@@ -238,7 +240,7 @@ describe('a site of 2 + 2', () => {
     const exported = holdfast('bundle', 'export', directory, '--to', 'anybody', '--out', join(directory, '..', 'stick'))
     expect(exported).toMatchObject({ code: 5, err: expect.stringContaining(sentence) })
     bringBack(1, 2, 3)
-    await until(() => states() === 'in in in in', 10_000)
+    await until(() => isWhole(), 10_000)
     await store('after', LARGE_BYTES)
     await expectEverything()
   })
@@ -268,7 +270,7 @@ describe('a site of 2 + 2', () => {
     }
     for (const key of ['small-before', 'large-before']) expect(await read(client, key)).toEqual(stored.get(key))
     bringBack(3, 4)
-    await until(() => states() === 'in in in in')
+    await until(() => isWhole())
     expect(statusOf(directory).sequence).toBeGreaterThanOrEqual(sequence)
     await expectEverything()
     await store('after-the-halves-met', LARGE_BYTES)
