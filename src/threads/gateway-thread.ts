@@ -53,7 +53,11 @@ export async function runGatewayThread(options: GatewayOptions, environment: Env
   const main = parentPort
   if (main === null) throw new Error('a gateway runs in a worker thread')
   const gateway = new Gateway(options, environment, main)
-  main.on('message', (message: ToGateway) => void gateway.receive(message))
+  // One after the other: a thread that is told to stop while it opens the index finishes that first, since it must not end in the middle of it.
+  let turn = Promise.resolve()
+  main.on('message', (message: ToGateway) => {
+    turn = turn.then(() => gateway.receive(message))
+  })
   // Loaded here rather than imported above: only the adapter that serves.
   await (options.http === 'node' ? import('../http/node-server.ts') : import('../http/uws-server.ts'))
 }

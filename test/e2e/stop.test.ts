@@ -110,3 +110,13 @@ describe.concurrent.each(['uws', 'node'])('the %s adapter, told to stop,', (adap
     expect(await again.stop()).toBe(0)
   })
 })
+
+test('a server that is told to stop as soon as it answers, while other threads still open, ends as any other', async () => {
+  const directory = `${home}/soon`
+  makeSite(directory)
+  for (let start = 0; start < 5; start++) {
+    const site = await serveSite(directory, '--threads', '4')
+    expect(await site.stop()).toBe(0)
+    expect(site.log()).toBe('')
+  }
+})
