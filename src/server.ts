@@ -165,7 +165,8 @@ type StopReason = { readonly kind: 'signal' } | { readonly kind: 'thread-ended';
 
 function stopSignal(threads: { readonly ended: Promise<string>; reloadTls(): Promise<void> }): Promise<StopReason> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve({ kind: 'signal' }))
+    // A second one changes nothing: Ctrl-C reaches the server from the terminal and again from the command that started it, and the end is near anyway.
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve({ kind: 'signal' }))
     process.on('SIGHUP', () => void threads.reloadTls())
     void threads.ended.then((sentence) => resolve({ kind: 'thread-ended', sentence }))
   })
