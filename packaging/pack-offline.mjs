@@ -1,34 +1,16 @@
 // `npm run pack:offline`: makes dist/holdfast-VERSION-linux-ARCH.tar.gz, which runs on a machine without network and without Node.js:
-// the runtime, the program in one file, the native modules, and the documents. The same input gives the same bytes.
+// the runtime, the program, the native modules, and the documents. The same input gives the same bytes.
 import { createWriteStream, lstatSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
-import { build } from 'esbuild'
 import { pack } from 'tar-stream'
+import { buildProgram, NATIVE_PACKAGES } from './built.mjs'
 import { root, runtime } from './install.mjs'
 
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const name = `holdfast-${version}-${process.platform}-${process.arch}`
 const out = join(root, 'dist', `${name}.tar.gz`)
-
-// Packages with native code stay packages; everything else goes into one file.
-const NATIVE_PACKAGES = ['lmdb', 'uWebSockets.js']
-
-const bundled = await build({
-  entryPoints: [join(root, 'src', 'main.ts')],
-  bundle: true,
-  write: false,
-  platform: 'node',
-  target: 'node24',
-  format: 'esm',
-  external: NATIVE_PACKAGES,
-  legalComments: 'inline',
-  // Packages in CommonJS call require for Node's own modules.
-  banner: {
-    js: "import { createRequire as createRequireOfBundle } from 'node:module'; const require = createRequireOfBundle(import.meta.url);",
-  },
-})
 
 const LAUNCHER = `#!/bin/sh
 # Uses nothing but the shell's own words, so that it works with an empty PATH.
@@ -36,7 +18,7 @@ here=\${0%/*}
 [ "$here" = "$0" ] && here=.
 # Large read buffers stay with the process instead of being faulted in again page by page (see mallopt(3)).
 export MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=536870912 MALLOC_TOP_PAD_=67108864
-exec "$here/bin/node" "$here/lib/holdfast.mjs" "$@"
+exec "$here/bin/node" "$here/lib/main.mjs" "$@"
 `
 
 const archive = pack()
@@ -48,7 +30,7 @@ archive.pipe(gzip).pipe(file)
 add('holdfast', Buffer.from(LAUNCHER), 0o755)
 add('bin/node', readFileSync(runtime()), 0o755)
 add('lib/package.json', Buffer.from('{"type":"module"}\n'), 0o644)
-add('lib/holdfast.mjs', Buffer.from(bundled.outputFiles[0].contents), 0o644)
+for (const [file, contents] of await buildProgram()) add(`lib/${file}`, Buffer.from(contents), 0o644)
 for (const path of filesOfPackages(NATIVE_PACKAGES)) add(`lib/${path}`, readFileSync(join(root, path)), 0o644)
 for (const path of [
   'README.md',

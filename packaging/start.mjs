@@ -1,7 +1,7 @@
 // `npm start`: installs what is missing, makes a site if there is none, and serves it.
-import { join } from 'node:path'
-import { ensureInstalled, root } from './install.mjs'
+import { programFile } from './built.mjs'
+import { ensureInstalled } from './install.mjs'
 import { runHoldfast } from './runtime.mjs'
 
 ensureInstalled()
-runHoldfast([join(root, 'src', 'main.ts'), 'start'])
+runHoldfast([await programFile(), 'start'])

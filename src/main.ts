@@ -1,6 +1,6 @@
 /**
  * The entry: the only place that reads argv and the environment, and that exits. The same file runs in each worker thread
- * (so that the shipped program can be one file): `workerData.role` says what the thread is.
+ * (so that the built program has one entry): `workerData.role` says what the thread is.
  */
 import { randomFillSync } from 'node:crypto'
 import { enableCompileCache } from 'node:module'
@@ -44,6 +44,8 @@ async function runCommandLine(): Promise<void> {
   process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(HEADER_BYTES_MAX)
   // libuv reads this when the first operation reaches its pool. One hung disk must not stop the others, whatever thread they are asked from.
   process.env.UV_THREADPOOL_SIZE ??= '256'
+  // lmdb reads this when it chooses its native module, and else looks for files that tell: the packaged runtime is built for glibc.
+  process.env.LIBC ??= 'glibc'
   // A reader that has gone away (`holdfast … | head`) is no fault of the command.
   process.stdout.on('error', () => process.exit(0))
   const { buildProgram, CommanderError } = await import('./cli/program.ts')

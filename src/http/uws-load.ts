@@ -1,6 +1,6 @@
 import type { HttpRequest, HttpResponse, us_listen_socket } from 'uWebSockets.js'
-import { hash } from 'node:crypto'
-import { chmodSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash, hash } from 'node:crypto'
+import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, readFileSync, readSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -39,6 +39,15 @@ export type CheckedUws = {
 }
 export type LoadedUws = CheckedUws & { readonly native: Uws }
 
+/**
+ * SHA-256 of what is made of the pinned library for Linux x64: corrected, for an older glibc and for any other. Such a copy of an earlier start is loaded at
+ * once, which takes a tenth of the time of making it again to compare.
+ */
+const KNOWN_COPIES: readonly string[] = [
+  '507a468af628133c4aa6caff11af3c804f01e838d83531a425195b7291fefc92',
+  '3a135f5f6edec0db8b40f2c0c828907c94895151930a38a443df614d03571c49',
+]
+
 export type UwsLoadOptions = {
   /** Where a copy may be kept. */
   readonly cacheFolder?: string
@@ -55,9 +64,9 @@ function pinnedLibrary(): string {
 
 /**
  * Loads the native module: on Linux a copy that is corrected (uws-corrections.ts) and, for an older glibc, rewritten (glibc-compatible.ts); where neither
- * can be, or no copy can be kept, the original. Whether that should serve is for others to say (choose-adapter.ts). The copy is kept, named by the digests of its origin and of itself, in the first of these
- * folders that can be written and that nobody else can write: the package's, `cacheFolder`, ~/.cache/holdfast, one in the system's
- * folder for temporary files. A copy found there is compared with what it should be before it is loaded.
+ * can be, or no copy can be kept, the original. Whether that should serve is for others to say (choose-adapter.ts). The copy is kept, named by its digest, in
+ * the first of these folders that can be written and that nobody else can write: the package's, `cacheFolder`, ~/.cache/holdfast, one in the system's folder
+ * for temporary files. A copy found there is compared with what it should be before it is loaded.
  *
  * The module reads the limit of headers (HEADER_BYTES_MAX) from UWS_HTTP_MAX_HEADERS_SIZE in the process's environment when it is first loaded in any
  * thread: the entry of the program sets that.
@@ -67,13 +76,15 @@ export function loadUws(options: UwsLoadOptions = {}): Result<LoadedUws, HttpSer
   let bytes: Buffer
   try {
     original = options.library ?? pinnedLibrary()
+    const kept = options.library === undefined ? loadKept(original, options.cacheFolder) : undefined
+    if (kept !== undefined) return ok(kept)
     bytes = readFileSync(original)
   } catch (error) {
     return unavailable(error)
   }
   const reasons: string[] = []
   for (const { content, corrected } of process.platform === 'linux' ? betterCopies(bytes) : []) {
-    const path = keep(original, bytes, content, options.cacheFolder)
+    const path = keep(original, content, options.cacheFolder)
     const loaded = path === undefined ? unavailable('no folder can hold its copy') : loadChecked({ path, corrected })
     if (loaded.ok) return loaded
     reasons.push(loaded.error.reason)
@@ -81,6 +92,19 @@ export function loadUws(options: UwsLoadOptions = {}): Result<LoadedUws, HttpSer
   const plain = loadChecked({ path: original, corrected: false })
   if (plain.ok) return plain
   return unavailable([...reasons, plain.error.reason].join('; '))
+}
+
+/** A known copy of an earlier start, if there is one that loads. */
+function loadKept(original: string, cacheFolder: string | undefined): LoadedUws | undefined {
+  for (const digest of KNOWN_COPIES) {
+    for (const folder of cacheFolders(original, cacheFolder)) {
+      const path = join(folder, copyName(digest))
+      if (!privateFolder(folder) || fileDigest(path) !== digest) continue
+      const loaded = loadChecked({ path, corrected: true })
+      if (loaded.ok) return loaded.value
+    }
+  }
+  return undefined
 }
 
 /** Most wanted first: as little changed as this glibc allows. */
@@ -114,9 +138,10 @@ function unavailable(error: unknown): { ok: false; error: HttpServerFault } {
   return fail({ kind: 'uws-unavailable', reason: error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error) })
 }
 
-function keep(original: string, bytes: Buffer, content: Buffer, cacheFolder: string | undefined): string | undefined {
-  const digest = (of: Buffer): string => hash('sha256', of, 'hex').slice(0, 16)
-  const name = `uws-${digest(bytes)}-${digest(content)}.node`
+const copyName = (digest: string): string => `uws-${digest.slice(0, 16)}.node`
+
+function keep(original: string, content: Buffer, cacheFolder: string | undefined): string | undefined {
+  const name = copyName(hash('sha256', content, 'hex'))
   for (const folder of cacheFolders(original, cacheFolder)) {
     const path = join(folder, name)
     if (privateFolder(folder) && (holds(path, content) || put(path, content))) return path
@@ -147,6 +172,26 @@ function privateFolder(folder: string): boolean {
     return found.isDirectory() && ours && (found.mode & 0o022) === 0
   } catch {
     return false
+  }
+}
+
+const READ_BYTES = 256 * 1024
+
+/** SHA-256 of a file, hexadecimal; undefined if there is none. In pieces: the memory for all of it would cost more than the reading. */
+function fileDigest(path: string): string | undefined {
+  try {
+    if (!lstatSync(path).isFile()) return undefined
+    const file = openSync(path, 'r')
+    try {
+      const digest = createHash('sha256')
+      const piece = Buffer.allocUnsafe(READ_BYTES)
+      for (let read = readSync(file, piece); read > 0; read = readSync(file, piece)) digest.update(piece.subarray(0, read))
+      return digest.digest('hex')
+    } finally {
+      closeSync(file)
+    }
+  } catch {
+    return undefined
   }
 }
 

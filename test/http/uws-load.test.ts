@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { hash } from 'node:crypto'
+import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { rewriteForOlderGlibc } from '../../src/http/glibc-compatible.ts'
@@ -74,8 +76,8 @@ describe('choosing the adapter', () => {
   type Chosen = { readonly kind: string; readonly warning?: string; readonly corrected?: boolean; readonly reason?: string }
 
   /** In a process of its own, which loads at most one library. */
-  function choose(wanted: string, options: UwsLoadOptions): Chosen {
-    const module = new URL('../../src/http/choose-adapter.ts', import.meta.url).href
+  function choose(wanted: string, options: UwsLoadOptions, program = join(import.meta.dirname, '..', '..')): Chosen {
+    const module = pathToFileURL(join(program, 'src', 'http', 'choose-adapter.ts')).href
     const script = `
       import { chooseAdapter } from ${JSON.stringify(module)}
       const chosen = chooseAdapter(${JSON.stringify(wanted)}, ${JSON.stringify(options)})
@@ -96,6 +98,31 @@ describe('choosing the adapter', () => {
   test('the corrected uWebSockets.js serves, again and again, and nothing is said', () => {
     for (const wanted of ['fastest', 'uws', 'fastest'])
       expect(choose(wanted, { cacheFolder: folder })).toEqual({ kind: 'uws', corrected: true })
+  })
+
+  test('a kept copy that somebody has changed is not loaded but made again', () => {
+    const root = join(import.meta.dirname, '..', '..')
+    const copied = join(folder, 'copied')
+    for (const path of ['package.json', 'src', 'node_modules/uWebSockets.js/package.json', 'node_modules/uWebSockets.js/uws.js'])
+      cpSync(join(root, path), join(copied, path), { recursive: true })
+    const installed = join(copied, 'node_modules', 'uWebSockets.js')
+    cpSync(library, join(installed, basename(library)))
+    const choosing = (): Chosen => choose('fastest', {}, copied)
+    const kept = (): Record<string, string> =>
+      Object.fromEntries(
+        readdirSync(join(installed, '.holdfast')).map((name) => [name, hash('sha256', readFileSync(join(installed, '.holdfast', name)))]),
+      )
+
+    expect(choosing()).toEqual({ kind: 'uws', corrected: true })
+    const made = kept()
+    const [name, digest] = Object.entries(made)[0] ?? ['', '']
+    expect(name).toBe(`uws-${digest.slice(0, 16)}.node`)
+    writeFileSync(join(installed, '.holdfast', name), original)
+    expect(choosing()).toEqual({ kind: 'uws', corrected: true })
+    expect(kept()).toEqual(made)
+    // A known copy needs no original.
+    rmSync(join(installed, basename(library)))
+    expect(choosing()).toEqual({ kind: 'uws', corrected: true })
   })
 
   test('a folder that others may write is not used, and not needed', () => {
