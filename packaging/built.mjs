@@ -27,7 +27,7 @@ export async function programFile() {
 
 /** The files of the program, by name: `main.mjs` and those that it loads. The same source gives the same bytes. */
 export async function buildProgram() {
-  const { build } = await import('esbuild')
+  const { build, stop } = await import('esbuild')
   const built = await build({
     absWorkingDir: root,
     entryPoints: [join(source, 'main.ts')],
@@ -48,6 +48,8 @@ export async function buildProgram() {
       js: "import { createRequire as createRequireOfBundle } from 'node:module'; const require = createRequireOfBundle(import.meta.url);",
     },
   })
+  // Else its process would stay as long as this one.
+  await stop()
   return new Map(built.outputFiles.map(({ path, contents }) => [basename(path), contents]))
 }
 

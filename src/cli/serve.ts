@@ -47,7 +47,7 @@ export function addServeCommand(program: Command, makeCli: MakeCli): void {
       const threads = flags.threads === undefined ? availableParallelism() : Number(flags.threads)
       if (!Number.isInteger(threads) || threads < 1 || threads > 64) return end(2, '--threads is a whole number from 1 to 64.')
       if (!/^[a-z0-9-]{1,64}$/.test(flags.region)) return end(2, `--region "${flags.region}" is not the name of a region.`)
-      const domains = flags.domain ?? []
+      const domains = [...LOCAL_DOMAINS, ...(flags.domain ?? [])]
       const noDomain = domains.find((domain) => !isDomain(domain))
       if (noDomain !== undefined) {
         return end(2, `--domain takes a DNS name, as in s3.example.org (no scheme, no port, no address); "${noDomain}" is none.`)
@@ -69,6 +69,9 @@ export function addServeCommand(program: Command, makeCli: MakeCli): void {
       if (!served.ok) throw new CommandEnd(served.error)
     })
 }
+
+/** Clients that put the bucket into the host name do so with `localhost` as well; what lies below it is this machine (RFC 6761, section 6.3). */
+export const LOCAL_DOMAINS: readonly string[] = ['localhost']
 
 /**
  * A name below which buckets can have names. An IP address is none: nothing can be put in front of it.

@@ -6,7 +6,7 @@ import { readRootKeys } from '../admin/site-keys.ts'
 import { lookAt } from '../server.ts'
 import { absolute, type Cli, CommandEnd, end, type MakeCli } from './cli.ts'
 import { chooseRootKeys, keysFromEnvironment } from './root-keys.ts'
-import { parseListen } from './serve.ts'
+import { LOCAL_DOMAINS, parseListen } from './serve.ts'
 
 const DEFAULT_SITE = 'holdfast-data'
 const DISKS = 4
@@ -42,7 +42,7 @@ export function addStartCommand(program: Command, makeCli: MakeCli): void {
         http: 'fastest',
         threads: availableParallelism(),
         region: 'us-east-1',
-        domains: [],
+        domains: LOCAL_DOMAINS,
         acceptOlder: false,
         announce: (endpoint, adapter) =>
           cli.output.result(

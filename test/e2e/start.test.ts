@@ -1,9 +1,10 @@
 /** What somebody meets first: `npm start`, its mistakes in one sentence each, how the server stops, and how commands find a site. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { Agent } from 'node:http'
+import { createServer, type LookupFunction } from 'node:net'
 import { join } from 'node:path'
-import { CreateBucketCommand, ListBucketsCommand, S3Client } from '@aws-sdk/client-s3'
+import { CreateBucketCommand, ListBucketsCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type CommandRun, holdfast, makeSite, removeTemporary, type ServedSite, serveSite, temporaryDirectory } from '../served-site.ts'
 
@@ -110,6 +111,34 @@ describe('npm start', () => {
     client.destroy()
     second.child.kill('SIGINT')
     expect(await second.code).toBe(0)
+  })
+
+  test('answers clients that put the bucket into the host name, also where that is localhost', async () => {
+    const started = await npmStart(`${home}/hosted`, '127.0.0.1:0', {
+      HOLDFAST_ROOT_ACCESS_KEY: 'hostedadmin',
+      HOLDFAST_ROOT_SECRET_KEY: 'hostedsecret',
+    })
+    const port = /127\.0\.0\.1:(\d+)/.exec(started.text)?.[1]
+    const hosts: (string | undefined)[] = []
+    // Not every machine resolves names below localhost.
+    const lookup: LookupFunction = (host, _options, found) => {
+      hosts.push(host)
+      found(null, [{ address: '127.0.0.1', family: 4 }])
+    }
+    const client = new S3Client({
+      endpoint: `http://localhost:${port}`,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'hostedadmin', secretAccessKey: 'hostedsecret' },
+      requestHandler: { httpAgent: new Agent({ lookup }) },
+    })
+    await client.send(new CreateBucketCommand({ Bucket: 'in-the-name' }))
+    await client.send(new PutObjectCommand({ Bucket: 'in-the-name', Key: 'a/b', Body: 'hosted' }))
+    expect((await client.send(new ListObjectsV2Command({ Bucket: 'in-the-name' }))).Contents).toMatchObject([{ Key: 'a/b', Size: 6 }])
+    expect((await client.send(new ListBucketsCommand())).Buckets).toMatchObject([{ Name: 'in-the-name' }])
+    expect(new Set(hosts)).toEqual(new Set(['in-the-name.localhost', 'localhost']))
+    client.destroy()
+    started.child.kill('SIGTERM')
+    expect(await started.code).toBe(0)
   })
 
   test('takes root keys from the environment for a new site, refuses bad ones, and says so where a site has its own', async () => {
