@@ -4,7 +4,6 @@ import { readdirSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { CommandFailure, Progress } from '../admin/command.ts'
-import { askSite } from '../admin/socket-client.ts'
 import type { Clock } from '../environment.ts'
 import { fail, type Result } from '../result.ts'
 import type { InitRequest, initSiteDirectory, openSiteOffline, ServeRequest, serve } from '../server.ts'
@@ -56,6 +55,8 @@ export function namesIn(directory: string): string[] {
 /** Runs an admin command on a site: through its socket where it is served, else in this process. Throws CommandEnd if it fails. */
 export async function onSite<T>(cli: Cli, site: string, command: string, input: unknown): Promise<T> {
   const directory = absolute(cli, site)
+  // Loaded when needed: with it comes an HTTP client, which a start has no use for.
+  const { askSite } = await import('../admin/socket-client.ts')
   const asked = await askSite(directory, command, input, cli.output.progress)
   const result: Result<unknown, CommandFailure> =
     asked.ok || asked.error !== 'not-served'
