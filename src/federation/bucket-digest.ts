@@ -4,7 +4,7 @@
  */
 import { TreeRoot } from '../bundles/merkle.ts'
 import type { Result } from '../result.ts'
-import type { Frontier, Origin } from '../store/store.ts'
+import type { Frontier, Origin } from '../store/operation.ts'
 import type { Bucket, BucketName } from '../store/terms.ts'
 import { holdsIn, leavesOf } from './bucket-state.ts'
 import { DigestFile, type DigestHeader, DigestWriter, fileChunks, headerLine, type KeyLeaf, leafLine } from './digest-file.ts'

@@ -1,7 +1,8 @@
 /** What a site holds of a bucket, key by key, as leaves of its digest. Memory: a page of a listing. Format: docs/formats.md#bucket-digest. */
 import { createHash, type Hash } from 'node:crypto'
 import { ContentDigest } from '../bundles/merkle.ts'
-import type { Frontier, Store } from '../store/store.ts'
+import type { Frontier } from '../store/operation.ts'
+import type { Store } from '../store/store.ts'
 import type { Bucket, ObjectVersion, Part, Version } from '../store/terms.ts'
 import type { KeyLeaf } from './digest-file.ts'
 import { partFields } from './operation.ts'

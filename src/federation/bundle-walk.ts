@@ -6,7 +6,7 @@
 import type { ReadEntry } from '../bundles/entry-reader.ts'
 import type { PublicIdentity } from '../bundles/identity.ts'
 import type { OpenBundle } from '../bundles/read-bundle.ts'
-import type { Origin } from '../store/store.ts'
+import type { Origin } from '../store/operation.ts'
 import { type Batch, type BatchOperation, decodeBatch, parseGoneLine } from './batch.ts'
 import { numbers } from './ranges.ts'
 import { opened, Refusal } from './site.ts'

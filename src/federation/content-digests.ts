@@ -3,7 +3,7 @@
  * Format: docs/formats.md#bundle, "Operations", collection `content-digests`.
  */
 import { ContentDigest } from '../bundles/merkle.ts'
-import type { FederationStore } from '../store/store.ts'
+import type { FederationStore } from '../store/federation-store.ts'
 import { type DocumentChange, putDocuments } from './documents.ts'
 import type { BucketOrigin } from './words.ts'
 

@@ -4,7 +4,7 @@
  */
 import { ContentDigest } from '../bundles/merkle.ts'
 import type { BundleEntry } from '../bundles/write-bundle.ts'
-import type { Operation, Ranges } from '../store/store.ts'
+import type { Operation, Ranges } from '../store/operation.ts'
 import type { Bucket, ObjectVersion, Position } from '../store/terms.ts'
 import { BATCH_OPERATIONS_MAX, type BatchLine, type ContentState, encodeBatch, goneLine } from './batch.ts'
 import { ContentDigests, EMPTY_DIGEST } from './content-digests.ts'

@@ -1,7 +1,7 @@
 /**
  * What an export carries, decided once and then frozen: every operation made here up to now that the peer does not hold by its own word. Memory: the numbers as ranges.
  */
-import type { Operation, Ranges } from '../store/store.ts'
+import type { Operation, Ranges } from '../store/operation.ts'
 import type { Bucket, SiteId } from '../store/terms.ts'
 import { BUCKET_BYTES, RANGE_BYTES, RANGES_BYTES_MAX } from './documents.ts'
 import { holdingOf, wasExported } from './holdings.ts'

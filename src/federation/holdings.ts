@@ -4,7 +4,8 @@
  */
 import type { Fields } from '../bundles/json.ts'
 import { shortReceiptDigest } from '../bundles/receipt.ts'
-import type { FederationStore, Origin, Ranges } from '../store/store.ts'
+import type { FederationStore } from '../store/federation-store.ts'
+import type { Origin, Ranges } from '../store/operation.ts'
 import { type DocumentChange, getJson, jsonDocument, RANGES_MAX, rangesField, readDocument } from './documents.ts'
 import type { Peer } from './peers.ts'
 import { NO_RANGES, union } from './ranges.ts'

@@ -1,6 +1,6 @@
 /** The second reading of a bundle: buckets are made where they are due, and what is not here yet is applied. */
 import type { OpenBundle } from '../bundles/read-bundle.ts'
-import type { Frontier, Ranges } from '../store/store.ts'
+import type { Frontier, Ranges } from '../store/operation.ts'
 import type { Bucket } from '../store/terms.ts'
 import type { Batch, BatchOperation } from './batch.ts'
 import { walkBundle } from './bundle-walk.ts'

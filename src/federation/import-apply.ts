@@ -3,8 +3,9 @@
  * operation is applied: stopped anywhere, nothing is half there. Memory: contents that wait in memory for their record, at most IN_FLIGHT_BYTES_MAX.
  */
 import type { Result } from '../result.ts'
-import type { FederationStore, ForeignFault, StagedContent, Store, StoreFault } from '../store/store.ts'
-import type { Bucket } from '../store/terms.ts'
+import type { FederationStore, ForeignFault } from '../store/federation-store.ts'
+import type { Store } from '../store/store.ts'
+import type { Bucket, StagedContent, StoreFault } from '../store/terms.ts'
 import type { BatchOperation } from './batch.ts'
 import type { WalkedContent } from './bundle-walk.ts'
 import { keyOf } from './operation.ts'

@@ -7,7 +7,7 @@ import { type OpenBundle, openBundle, verifyBundle } from '../bundles/read-bundl
 import { writeReceipt } from '../bundles/receipt.ts'
 import type { Trust } from '../bundles/signature.ts'
 import type { Result } from '../result.ts'
-import type { Ranges } from '../store/store.ts'
+import type { Ranges } from '../store/operation.ts'
 import { putDocuments } from './documents.ts'
 import { believe, type Said } from './holdings.ts'
 import { applyPass, type Outcome } from './import-apply-pass.ts'

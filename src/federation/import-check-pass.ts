@@ -3,7 +3,8 @@
  * operations entry.
  */
 import type { OpenBundle } from '../bundles/read-bundle.ts'
-import type { FederationStore, Frontier, OperationReader, Origin, Ranges } from '../store/store.ts'
+import type { FederationStore, OperationReader } from '../store/federation-store.ts'
+import type { Frontier, Origin, Ranges } from '../store/operation.ts'
 import type { Bucket } from '../store/terms.ts'
 import type { BatchOperation } from './batch.ts'
 import { walkBundle } from './bundle-walk.ts'

@@ -1,7 +1,8 @@
 /** What is asked of a bundle before anything in it is used: is it known, in time, ours, without gaps, and does its sender know more of us than we do ourselves? */
 import type { Fields } from '../bundles/json.ts'
 import type { OpenBundle } from '../bundles/read-bundle.ts'
-import type { FederationStore, Ranges } from '../store/store.ts'
+import type { FederationStore } from '../store/federation-store.ts'
+import type { Ranges } from '../store/operation.ts'
 import type { SiteId } from '../store/terms.ts'
 import { type DocumentChange, getJson, jsonDocument, readDocument } from './documents.ts'
 import { PAST_EXPIRY_MS } from './holdings.ts'

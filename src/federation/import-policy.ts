@@ -1,5 +1,5 @@
 /** Where the buckets of a bundle go. Same-named buckets that were made apart are never mixed unless somebody says so. */
-import type { FederationStore } from '../store/store.ts'
+import type { FederationStore } from '../store/federation-store.ts'
 import type { Bucket, BucketName, SiteId } from '../store/terms.ts'
 import { wasExported } from './holdings.ts'
 import { type PeerRules, rulesOf } from './peer-rules.ts'

@@ -4,7 +4,7 @@
  */
 import { addEncryptionKey, destroyEncryptionKeys, encryptionKeyAt, type PrivateIdentity } from '../bundles/identity.ts'
 import type { Result } from '../result.ts'
-import type { FederationStore } from '../store/store.ts'
+import type { FederationStore } from '../store/federation-store.ts'
 import { getJson, jsonDocument, putDocuments } from './documents.ts'
 import { type FederationFault, type FederationSite, Refusal, refusable } from './site.ts'
 import { counted } from './words.ts'

@@ -1,5 +1,5 @@
 /** Operations as the text that their origin signs. The text of an operation never changes. Format: docs/formats.md#bundle, "Operations". */
-import type { Operation, Origin } from '../store/store.ts'
+import type { Operation, Origin } from '../store/operation.ts'
 import type { Part } from '../store/terms.ts'
 import { type BucketOrigin, canonicalJson, positionText } from './words.ts'
 

@@ -4,7 +4,7 @@
  */
 import { CONTENT_BYTES_MAX } from '../bundles/format.ts'
 import { type Fields, type Json, parseJson } from '../bundles/json.ts'
-import type { Change, Frontier, Operation, Ranges } from '../store/store.ts'
+import type { Change, Frontier, Operation, Ranges } from '../store/operation.ts'
 import type { BucketName, Checksum, ChecksumAlgorithm, ContentHeaders, Part, Position, Tags, UserMetadata } from '../store/terms.ts'
 import { RANGES_MAX } from './documents.ts'
 import type { SignedOperation } from './operation.ts'

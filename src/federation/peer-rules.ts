@@ -3,7 +3,7 @@
  * peer's, so that it stays when the peer is added again. Format: docs/formats.md#bundle, "Operations".
  */
 import type { Result } from '../result.ts'
-import type { FederationStore } from '../store/store.ts'
+import type { FederationStore } from '../store/federation-store.ts'
 import type { SiteId } from '../store/terms.ts'
 import { getJson, jsonDocument, putDocuments } from './documents.ts'
 import { findPeer, type Peer } from './peers.ts'

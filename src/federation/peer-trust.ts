@@ -1,6 +1,6 @@
 /** Ending the trust in a peer, for good or until further notice; and how long it has been silent. */
 import type { Result } from '../result.ts'
-import type { FederationStore } from '../store/store.ts'
+import type { FederationStore } from '../store/federation-store.ts'
 import type { SiteId } from '../store/terms.ts'
 import { putDocuments } from './documents.ts'
 import { findPeerState, peerStateDocument } from './peer-state.ts'

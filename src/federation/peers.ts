@@ -13,7 +13,7 @@ import {
 import type { Fields } from '../bundles/json.ts'
 import type { Trust } from '../bundles/signature.ts'
 import type { Result } from '../result.ts'
-import type { FederationStore } from '../store/store.ts'
+import type { FederationStore } from '../store/federation-store.ts'
 import type { SiteId } from '../store/terms.ts'
 import { type DocumentChange, getJson, jsonDocument, listJson, putDocuments, readDocument } from './documents.ts'
 import { findPeerState, peerStateDocument, revokedSites } from './peer-state.ts'

@@ -1,5 +1,5 @@
 /** Sets of numbers as ranges: inclusive, ascending, neither touching nor overlapping. Every function gives such ranges for such ranges. */
-import type { Ranges } from '../store/store.ts'
+import type { Ranges } from '../store/operation.ts'
 
 export const NO_RANGES: Ranges = []
 

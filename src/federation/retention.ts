@@ -2,7 +2,7 @@
  * How long the federation's documents are kept. Every export and import looks at a few of each collection, from a place of chance on, so that none grows without end and no
  * command has to wait for it. Format: docs/formats.md#operations, "Documents".
  */
-import type { FederationStore } from '../store/store.ts'
+import type { FederationStore } from '../store/federation-store.ts'
 import { getBatchHead } from './batch.ts'
 import { type DocumentChange, putDocuments } from './documents.ts'
 import { exportEndMs } from './holdings.ts'

@@ -1,5 +1,5 @@
 /** Holds what a peer sends against what it may do here. */
-import type { Change } from '../store/store.ts'
+import type { Change } from '../store/operation.ts'
 import type { BatchOperation } from './batch.ts'
 import { printable } from './html.ts'
 import { keyOf } from './operation.ts'

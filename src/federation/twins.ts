@@ -1,5 +1,7 @@
 /** Operations of a peer that it signed again under a new epoch, and that are known here from an earlier one. */
-import type { Frontier, OperationReader, Origin } from '../store/store.ts'
+
+import type { OperationReader } from '../store/federation-store.ts'
+import type { Frontier, Origin } from '../store/operation.ts'
 import type { Bucket } from '../store/terms.ts'
 import type { BatchOperation } from './batch.ts'
 import { isSameChange, keyOf } from './operation.ts'

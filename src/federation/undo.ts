@@ -3,7 +3,7 @@
  * docs/architecture.md. Memory: the hidden versions of one key, and of each bucket a line.
  */
 import type { Result } from '../result.ts'
-import type { FederationStore, HiddenVersion } from '../store/store.ts'
+import type { FederationStore, HiddenVersion } from '../store/federation-store.ts'
 import type { Bucket, BucketId, SiteId } from '../store/terms.ts'
 import { findPeer, findPeerBySite, type Peer } from './peers.ts'
 import { type FederationFault, type FederationProgress, type FederationSite, Refusal, refusable, storeRefusal } from './site.ts'

@@ -1,5 +1,5 @@
 /** Positions and origins as bundles and documents spell them. Format: docs/formats.md#bundle, "Operations". */
-import type { Origin } from '../store/store.ts'
+import type { Origin } from '../store/operation.ts'
 import type { Position, SiteId } from '../store/terms.ts'
 
 /** A position as text: what identifies a bucket at every site. */

@@ -1,7 +1,7 @@
 /** Taking in bodies: content into the store, documents into memory. */
 import { ok, type Result } from '../result.ts'
-import type { StagedContent, Store, StoreFault } from '../store/store.ts'
-import type { Checksum, ChecksumAlgorithm } from '../store/terms.ts'
+import type { Store } from '../store/store.ts'
+import type { Checksum, ChecksumAlgorithm, StagedContent, StoreFault } from '../store/terms.ts'
 import { type S3Failure, s3Fail, s3Failure } from './errors.ts'
 import type { Payload } from './payload.ts'
 import { parseXml, XML_LIMITS, type XmlElement, type XmlLimits } from './xml.ts'

@@ -124,3 +124,19 @@ export type Upload = {
   /** Set once it is complete: repeated Complete answers are made from it. Kept for a day. */
   readonly completed?: { readonly versionId: string; readonly etag: string; readonly checksum?: Checksum }
 }
+
+/** Why any change may be refused, whatever it is. */
+export type StoreFault =
+  /** The queue of changes is full: try again. */
+  | 'slow-down'
+  /** The pool may not be written (see status); an operator has to decide. */
+  | 'read-only'
+  /** No space above the reserve. Deletes still work. */
+  | 'full'
+  /** Too few disks, or the index waits to be caught up. */
+  | 'unavailable'
+  /** Stored bytes cannot be read back by any means. */
+  | 'damaged'
+
+/** Bytes that were written but belong to nothing yet: valid once, in this process; given up by `discard` or a restart. Plain data. */
+export type StagedContent = { readonly bytes: number; readonly place: unknown }

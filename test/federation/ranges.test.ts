@@ -14,7 +14,7 @@ import {
   union,
   upTo,
 } from '../../src/federation/ranges.ts'
-import type { Ranges } from '../../src/store/store.ts'
+import type { Ranges } from '../../src/store/operation.ts'
 import { seeded } from '../bundles/seeded.ts'
 
 const sets = fc.uniqueArray(fc.integer({ min: 1, max: 60 }), { maxLength: 40 })

@@ -9,8 +9,8 @@ import { type AnyOperation, define } from '../../src/s3/operation.ts'
 import { type Payload, readXml, receiveContent } from '../../src/s3/payload.ts'
 import { deriveSigningKey } from '../../src/s3/signing-keys.ts'
 import { element, textOf, xmlDocument } from '../../src/s3/xml.ts'
-import type { ContentWriter, StagedContent, Store, StoreFault } from '../../src/store/store.ts'
-import type { Bucket, BucketId, BucketName, SiteId } from '../../src/store/terms.ts'
+import type { ContentWriter, Store } from '../../src/store/store.ts'
+import type { Bucket, BucketId, BucketName, SiteId, StagedContent, StoreFault } from '../../src/store/terms.ts'
 
 /** The keys in Amazon's examples. */
 export const ACCESS_KEY = 'AKIAIOSFODNN7EXAMPLE'

@@ -1,8 +1,7 @@
 /** Cases worth a name of their own; histories.test.ts finds the others. */
 import { describe, expect, test, vi } from 'vitest'
 import { fail } from '../../src/result.ts'
-import type { StagedContent } from '../../src/store/store.ts'
-import type { BucketId } from '../../src/store/terms.ts'
+import type { BucketId, StagedContent } from '../../src/store/terms.ts'
 import { Case } from './case.ts'
 import type { DiskSnapshot } from './simulated-disk.ts'
 import type { SimulatedEnclave } from './simulated-enclave.ts'

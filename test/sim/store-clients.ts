@@ -1,8 +1,8 @@
 /** Clients that use a store as S3 would, at the same time, and keep the model up to date with what they are told. */
 import type { Clock } from '../../src/environment.ts'
 import { ok, type Result } from '../../src/result.ts'
-import type { ContentSource, Store, StoreFault } from '../../src/store/store.ts'
-import type { Bucket, BucketName, ObjectAttributes, ObjectVersion, Tags } from '../../src/store/terms.ts'
+import type { ContentSource, Store } from '../../src/store/store.ts'
+import type { Bucket, BucketName, ObjectAttributes, ObjectVersion, StoreFault, Tags } from '../../src/store/terms.ts'
 import type { Chance } from './chance.ts'
 import {
   afterDelete,

@@ -1,6 +1,8 @@
 /** Another site that removes versions here, and the operator who brings them back or gives them up. */
 import { ok, type Result } from '../../src/result.ts'
-import type { HiddenVersion, Origin, Store } from '../../src/store/store.ts'
+import type { HiddenVersion } from '../../src/store/federation-store.ts'
+import type { Origin } from '../../src/store/operation.ts'
+import type { Store } from '../../src/store/store.ts'
 import type { Bucket, Position, SiteId } from '../../src/store/terms.ts'
 import type { Chance } from './chance.ts'
 import { afterRemoving, type Fact, type KeyState, type ModelKey, placeOf, type StoreModel } from './store-model.ts'

@@ -1,7 +1,8 @@
 /** The bytes of an object on their way out. */
 import type { ReplySource } from '../../http/exchange.ts'
 import { ok, type Result } from '../../result.ts'
-import type { ContentReader, StoreFault } from '../../store/store.ts'
+import type { ContentReader } from '../../store/store.ts'
+import type { StoreFault } from '../../store/terms.ts'
 
 /** A reader that cannot go on ends the reply short of its Content-Length: the status is out already, and a short body is what clients notice. */
 export class ContentBroken extends Error {

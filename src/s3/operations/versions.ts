@@ -1,7 +1,7 @@
 /** Finding the version a request means, and Amazon's answers when there is none or it is a delete marker. */
 import { fail, ok, type Result } from '../../result.ts'
-import type { ConditionFault, StoreFault, WriteCondition } from '../../store/store.ts'
-import type { Bucket, ObjectVersion, Version } from '../../store/terms.ts'
+import type { ConditionFault, WriteCondition } from '../../store/store.ts'
+import type { Bucket, ObjectVersion, StoreFault, Version } from '../../store/terms.ts'
 import { type S3Failure, s3Failure } from '../errors.ts'
 import type { Context } from '../operation.ts'
 import { storeFailure } from '../payload.ts'

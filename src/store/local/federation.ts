@@ -1,7 +1,8 @@
 /** What bundles and online sync need of the local store: its operations as a feed, what it holds of others, the merge, and documents. */
 import { ok, type Result } from '../../result.ts'
-import type { FederationStore, Frontier, HiddenVersion, Operation, OperationReader, Origin, StagedContent, StoreFault } from '../store.ts'
-import type { Bucket, BucketId, Position, SiteId, Version } from '../terms.ts'
+import type { FederationStore, HiddenVersion, OperationReader } from '../federation-store.ts'
+import type { Frontier, Operation, Origin } from '../operation.ts'
+import type { Bucket, BucketId, Position, SiteId, StagedContent, StoreFault, Version } from '../terms.ts'
 import { isBucketEmpty } from './changes/apply-buckets.ts'
 import { getDeletions } from './changes/bucket-deletions.ts'
 import { operationOf } from './changes/operations.ts'

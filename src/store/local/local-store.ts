@@ -5,19 +5,21 @@
 import type { ExtentStore } from '../../disks/extents.ts'
 import type { Clock } from '../../environment.ts'
 import { fail, ok, type Result } from '../../result.ts'
+import type { FederationStore } from '../federation-store.ts'
+import type { ContentReader, ContentSource, ContentWriter, Lease, ListInput, ListVersionsInput, Store } from '../store.ts'
 import type {
-  ContentReader,
-  ContentSource,
-  ContentWriter,
-  FederationStore,
-  Lease,
-  ListInput,
-  ListVersionsInput,
+  Bucket,
+  BucketId,
+  BucketName,
+  ObjectVersion,
+  Part,
+  SiteId,
   StagedContent,
-  Store,
   StoreFault,
-} from '../store.ts'
-import type { Bucket, BucketId, BucketName, ObjectVersion, Part, SiteId, Tags, Upload, Version } from '../terms.ts'
+  Tags,
+  Upload,
+  Version,
+} from '../terms.ts'
 import type { Board, Leases } from './board.ts'
 import { getUpload } from './changes/decide-uploads.ts'
 import type { ChangeRequest, RequestContent } from './changes/request.ts'

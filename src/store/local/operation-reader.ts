@@ -1,6 +1,7 @@
 /** Operations out of the journal: those made here as a feed, and single ones by where they came from. */
 import type { Result } from '../../result.ts'
-import type { KeptOperation, Operation, OperationReader, Origin } from '../store.ts'
+import type { OperationReader } from '../federation-store.ts'
+import type { KeptOperation, Operation, Origin } from '../operation.ts'
 import type { BucketId, Position, SiteId } from '../terms.ts'
 import { operationOf } from './changes/operations.ts'
 import { type ChangeRecord, decodeRecord } from './changes/record.ts'

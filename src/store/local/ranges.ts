@@ -1,5 +1,5 @@
 /** Sets of numbers as inclusive ranges, ascending, neither touching nor overlapping; and frontiers, which hold one for each origin. */
-import type { Frontier, Origin, Ranges } from '../store.ts'
+import type { Frontier, Origin, Ranges } from '../operation.ts'
 import type { SiteId } from '../terms.ts'
 
 export const isIn = (ranges: Ranges | undefined, number: number): boolean =>

@@ -1,7 +1,8 @@
 /** Content as readers: one run after the other, from the journal, extents, or the parts of a manifest. */
 import type { ExtentFault, ExtentReader, ExtentStore } from '../../disks/extents.ts'
 import { fail, ok, type Result } from '../../result.ts'
-import type { ContentReader, StoreFault } from '../store.ts'
+import type { ContentReader } from '../store.ts'
+import type { StoreFault } from '../terms.ts'
 import { BodyCache } from './body-cache.ts'
 import { cut, type Slice, type Slices } from './content.ts'
 import { manifestChunks } from './index/manifests.ts'

@@ -2,7 +2,8 @@
 import type { ExtentStore, ExtentWriter } from '../../disks/extents.ts'
 import type { PoolView } from '../../disks/pool-view.ts'
 import { fail, ok, type Result } from '../../result.ts'
-import type { ContentWriter, StagedContent, StoreFault } from '../store.ts'
+import type { ContentWriter } from '../store.ts'
+import type { StagedContent, StoreFault } from '../terms.ts'
 import type { StagedExtent } from './disk-stays.ts'
 import { storeFault } from './reading.ts'
 

@@ -12,7 +12,7 @@ import { comparePositions, positionOf, versionIdOf } from '../../../src/store/lo
 import { isIn, withNumber } from '../../../src/store/local/ranges.ts'
 import { decodeScrubRecord, encodeScrubRecord } from '../../../src/store/local/scrub-record.ts'
 import { decodeSite, encodeSite, type SiteRecord } from '../../../src/store/local/site-file.ts'
-import type { Ranges } from '../../../src/store/store.ts'
+import type { Ranges } from '../../../src/store/operation.ts'
 import type { BucketId, SiteId } from '../../../src/store/terms.ts'
 
 const count = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })

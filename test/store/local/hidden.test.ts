@@ -1,7 +1,7 @@
 /** What a peer removed keeps its bytes until it is given up; brought back, it shares them; given up, the space is free. */
 import { expect, test } from 'vitest'
 import { MemoryMap } from '../../../src/store/local/index/memory-map.ts'
-import type { Origin } from '../../../src/store/store.ts'
+import type { Origin } from '../../../src/store/operation.ts'
 import type { Bucket, Position, SiteId } from '../../../src/store/terms.ts'
 import { must, pattern, StoreUser } from '../store-contract.ts'
 import { SimulatedSite } from './simulated-site.ts'

@@ -20,7 +20,7 @@ import { emptyState, getBucket, getDeletedBucket, readState, writeState } from '
 import { decodeAttributes, decodeVersionRow, encodeAttributes } from '../../../src/store/local/index/version-row.ts'
 import { getNewest, listOfKey, versionIdOfRow } from '../../../src/store/local/index/versions.ts'
 import { originOf } from '../../../src/store/local/ranges.ts'
-import type { Operation } from '../../../src/store/store.ts'
+import type { Operation } from '../../../src/store/operation.ts'
 import type { Bucket, BucketId, BucketName, SiteId } from '../../../src/store/terms.ts'
 import { Chance } from '../../sim/chance.ts'
 

@@ -2,10 +2,9 @@
  * Merges an operation of another site: versions are a set union by position, deletions stay, the newest configuration and tags win, and nothing that an
  * origin had not seen is lost to it. Source: DESIGN section 6, "Merge".
  */
-import type { Change } from '../../store.ts'
+import type { Change } from '../../operation.ts'
 import type { Position } from '../../terms.ts'
-import type { Slice, Slices } from '../content.ts'
-import { cut } from '../content.ts'
+import { cut, type Slice, type Slices } from '../content.ts'
 import { foreignOperationKey, heldKey, manifestKey, manifestOwnerKey } from '../index/keys.ts'
 import {
   decodeFrontier,

@@ -4,7 +4,7 @@
  *
  * Rows of versions stay when a bucket goes: at the deletion's origin there were none, so that what is left here is removed by operations still to come.
  */
-import type { Frontier, Origin, Ranges } from '../../store.ts'
+import type { Frontier, Origin, Ranges } from '../../operation.ts'
 import type { BucketId, SiteId } from '../../terms.ts'
 import { decodeCbor, encodeCborApart } from '../codec.ts'
 import { bucketDeletionsKey } from '../index/keys.ts'

@@ -1,5 +1,5 @@
 /** Whether a foreign operation is merged. What it does is in apply-foreign.ts. */
-import type { Change, Origin } from '../../store.ts'
+import type { Change, Origin } from '../../operation.ts'
 import { foreignOperationKey, returnedKey } from '../index/keys.ts'
 import { encodeFrontier, getBucket, getDeletedBucket, lastOperation } from '../index/rows.ts'
 import { getAt } from '../index/versions.ts'

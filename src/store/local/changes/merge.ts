@@ -2,7 +2,7 @@
  * How versions of several sites meet under one key. Versions are immutable and ordered by position, so that replicas are a set union; what needs care is
  * who had seen whom. Source: DESIGN section 6, "Merge".
  */
-import type { Frontier, Origin, Ranges } from '../../store.ts'
+import type { Frontier, Origin, Ranges } from '../../operation.ts'
 import type { BucketId, Position, SiteId } from '../../terms.ts'
 import type { IndexReader } from '../index/ordered-map.ts'
 import { decodeFrontier } from '../index/rows.ts'

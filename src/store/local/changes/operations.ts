@@ -1,5 +1,5 @@
 /** Records as the operations that peers get: everything but where the bytes are. */
-import type { Change, Operation } from '../../store.ts'
+import type { Change, Operation } from '../../operation.ts'
 import type { Position } from '../../terms.ts'
 import { decodeFrontier } from '../index/rows.ts'
 import { toPart } from '../index/values.ts'

@@ -5,7 +5,7 @@
  */
 import type { ExtentPlace } from '../../../disks/geometry.ts'
 import { fail, ok, type Result } from '../../../result.ts'
-import type { Change, Operation, Origin, Twin } from '../../store.ts'
+import type { Change, Operation, Origin, Twin } from '../../operation.ts'
 import type { BucketId, BucketName, Checksum, ChecksumAlgorithm, Position, Tags } from '../../terms.ts'
 import { decodeCbor, encodeCbor } from '../codec.ts'
 import type { PackedSlices } from '../index/rows.ts'

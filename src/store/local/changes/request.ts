@@ -2,8 +2,9 @@
  * What the commit thread is asked to change, and what it answers. Plain data that survives structured cloning; byte arrays own their ArrayBuffer,
  * since a message between threads copies the whole of one.
  */
-import type { Operation, Origin, StoreFault, Twin, WriteCondition } from '../../store.ts'
-import type { Bucket, BucketId, BucketName, Checksum, ChecksumAlgorithm, Part, Position, Versioning } from '../../terms.ts'
+import type { Operation, Origin, Twin } from '../../operation.ts'
+import type { WriteCondition } from '../../store.ts'
+import type { Bucket, BucketId, BucketName, Checksum, ChecksumAlgorithm, Part, Position, StoreFault, Versioning } from '../../terms.ts'
 import type { StagedExtent } from '../disk-stays.ts'
 import type { HiddenVersionAt } from './record.ts'
 

@@ -8,7 +8,7 @@ import { decodeAttributes, encodeAttributes } from '../../../../src/store/local/
 import { positionOf, versionIdOf } from '../../../../src/store/local/position.ts'
 import { parseOrigin } from '../../../../src/store/local/ranges.ts'
 import { decodeSite, encodeSite } from '../../../../src/store/local/site-file.ts'
-import type { Origin } from '../../../../src/store/store.ts'
+import type { Origin } from '../../../../src/store/operation.ts'
 import type { BucketId, BucketName, SiteId } from '../../../../src/store/terms.ts'
 
 const SEED = Number(process.env.HOLDFAST_TEST_SEED ?? 20261123)
