@@ -3,80 +3,36 @@
  * of it enters by argument, so that a simulation runs the same code.
  */
 
-import type { Disk, DiskFault } from '../../disks/disk.ts'
+import type { DiskFault } from '../../disks/disk.ts'
 import type { ExtentStore, SetDisks } from '../../disks/extents.ts'
 import type { ExtentPlace } from '../../disks/geometry.ts'
 import type { Pool } from '../../disks/pool.ts'
 import { describeFault, STARTING } from '../../disks/pool-words.ts'
 import { ShardedExtents } from '../../disks/sharded-extents.ts'
 import { watchDisks } from '../../disks/watch-disks.ts'
-import type { Clock, Random } from '../../environment.ts'
 import { fail, ok, type Result } from '../../result.ts'
-import type { SiteId } from '../terms.ts'
 import { Board } from './board.ts'
 import type { ChangeReply, ChangeRequest, Refusal } from './changes/request.ts'
 import { ComingBack } from './coming-back.ts'
 import type { Commits } from './commits.ts'
 import { Committer } from './committer.ts'
 import { DiskStays } from './disk-stays.ts'
+import type { EngineFault, EngineInput } from './engine-input.ts'
 import { expireUploads } from './expiry.ts'
 import { Freeing } from './freeing.ts'
-import { type GoOnFault, goOn, newestStart, readIndex, seenBy, type Word } from './going-on.ts'
+import { type GoOnFault, goOn, newestStart, readIndex, seenBy } from './going-on.ts'
 import { Healing } from './healing.ts'
 import { Table, tableRange } from './index/keys.ts'
 import { type OrderedMap, walk } from './index/ordered-map.ts'
-import { Journal, type JournalOptions } from './journal/journal.ts'
+import { Journal } from './journal/journal.ts'
 import { journalDisksOf } from './journal/journal-disks.ts'
 import { LocalStore } from './local-store.ts'
 import { readUint64 } from './position.ts'
 import { type ReplayFault, replay } from './replay.ts'
-import type { ReplayReport } from './replay-report.ts'
 import { type Retired, type RetireRequest, retireDisks } from './retiring.ts'
 import { Scrub } from './scrub.ts'
-import type { ScrubMemory } from './scrub-record.ts'
 import { StagedShards, stagedExtent, withStaged } from './staged-shards.ts'
 import { sweepLeftovers } from './sweep.ts'
-
-export type EngineInput = {
-  readonly pool: Pool
-  readonly index: OrderedMap
-  readonly clock: Clock
-  readonly random: Random
-  readonly site: SiteId
-  readonly epoch: number
-  /** The number of this start of the process: greater than any before. */
-  readonly start: number
-  /** Earlier starts that did not end cleanly: their folders may hold leftovers. */
-  readonly uncleanStarts: readonly number[]
-  /** Called when nothing is left of an unclean start. */
-  readonly onSwept?: (start: number) => Promise<void>
-  /** What the site has seen beside the index: a greater sequence there is missed too. */
-  readonly seenSequence?: number
-  /** An operator's word: go on although the disks hold less than was seen. */
-  readonly acceptOlder?: boolean
-  /** What an operator said before this start; `keepWord` keeps it, or forgets it when it has been acted upon. False: it could not be written. */
-  readonly word?: Word
-  readonly keepWord?: (word: Word | undefined) => Promise<boolean>
-  readonly journalOptions?: JournalOptions
-  /** Opens a disk that was out anew, if its directory is there. */
-  readonly reopenDisk?: (directory: string) => Promise<Disk | undefined>
-  /** Where the scrub remembers how far it is. */
-  readonly scrubMemory?: ScrubMemory
-  /** Space beside the disks, for the index: 'reserve' when only what frees some may be done. */
-  readonly indexRoom?: () => 'ample' | 'reserve'
-  /** Tells an operator of trouble, in a sentence. */
-  readonly onTrouble?: (sentence: string) => void
-  /** How far a replay is that takes long, every few seconds. */
-  readonly onReplay?: ReplayReport
-  /** A new epoch has begun: to be noted beside the disks. Durable when it resolves. */
-  readonly onEpoch?: (epoch: number) => Promise<Result<void, unknown>>
-}
-
-export type EngineFault =
-  | ReplayFault
-  | { readonly kind: 'start-used'; readonly start: number }
-  /** Read-only, and no index that could be served. */
-  | { readonly kind: 'nothing-to-show' }
 
 /** Where the numbers of threads' lanes and extents begin: the engine's own store is thread 0. */
 const ENGINE_THREAD = 0

@@ -5,7 +5,7 @@
  */
 import type { Pool } from '../../disks/pool.ts'
 import { fail, type Result } from '../../result.ts'
-import type { EngineInput } from './engine.ts'
+import type { EngineInput } from './engine-input.ts'
 import { Table, tableRange } from './index/keys.ts'
 import type { OrderedMap } from './index/ordered-map.ts'
 import { emptyState, type IndexState, readState } from './index/rows.ts'
@@ -15,9 +15,6 @@ import type { JournalFault } from './journal/terms.ts'
 import { type Replayed, type ReplayFault, replay } from './replay.ts'
 import { pacedReport } from './replay-report.ts'
 import { describeEngineFault, describeHeld } from './site-words.ts'
-
-/** An operator's word, kept with the site until it has been acted upon: these disks are lost, and the history ends as the others have it. */
-export type Word = { readonly disks: readonly string[]; readonly sequence: number; readonly chain: string }
 
 /** 'held': it is read-only, and the pool's view says why. */
 export type GoOnFault = ReplayFault | { readonly kind: 'held' }

@@ -22,14 +22,8 @@ import { IndexSpace } from './index-space.ts'
 import type { ReplayReport } from './replay-report.ts'
 import { scrubMemoryIn } from './scrub-record.ts'
 import { INDEX_FOLDER, SITE_FILE, SiteFile, type SiteFileFault } from './site-file.ts'
-import { describeEngineFault } from './site-words.ts'
+import { describeEngineFault, type SiteFault } from './site-words.ts'
 import { undoMaking } from './undo-making.ts'
-
-/** What is wrong, and what to do next. */
-export type SiteFault = {
-  readonly kind: 'not-a-site' | 'exists' | 'unusable' | 'damaged' | 'newer-version' | 'disks-older'
-  readonly sentence: string
-}
 
 export type InitSite = {
   readonly siteDirectory: string

@@ -9,9 +9,9 @@ import type { Pool } from '../../disks/pool.ts'
 import { findShort } from '../../disks/pool-start.ts'
 import { describeChoice, joinWords } from '../../disks/pool-words.ts'
 import { fail, ok, type Result } from '../../result.ts'
-import type { Word } from './going-on.ts'
 import type { Journal } from './journal/journal.ts'
 import type { Seen } from './journal/recover.ts'
+import type { Word } from './site-file.ts'
 
 export type RetireRequest = {
   readonly directories: readonly string[]

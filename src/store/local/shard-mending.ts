@@ -1,7 +1,7 @@
 /** Mends single shards on disks that are in: those that a read found bad, and those that the index knows to be missing. */
 import { type ExtentPlace, shardPosition } from '../../disks/geometry.ts'
 import type { PoolView } from '../../disks/pool-view.ts'
-import type { ShardNote } from './changes/request.ts'
+import type { ShardNote } from './changes/record.ts'
 import type { Commits } from './commits.ts'
 import { Table, tableRange } from './index/keys.ts'
 import { after, type OrderedMap } from './index/ordered-map.ts'

@@ -1,7 +1,7 @@
 /** Shards of the extents that the index lists: checked where they lie, and made whole from the others. */
 import type { ExtentStore, Pace } from '../../disks/extents.ts'
 import type { ExtentPlace } from '../../disks/geometry.ts'
-import type { ShardNote } from './changes/request.ts'
+import type { ShardNote } from './changes/record.ts'
 import { Table, tableRange } from './index/keys.ts'
 import { after, type OrderedMap } from './index/ordered-map.ts'
 import { decodeExtentId, decodeExtentRow, type ExtentRow, getExtent, wholeMask } from './index/rows.ts'

@@ -3,7 +3,6 @@ import type { Disk } from '../../disks/disk.ts'
 import { isObject, seal, unseal } from '../../disks/sealed-json.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import type { SiteId } from '../terms.ts'
-import type { Word } from './going-on.ts'
 
 export const SITE_FILE = 'site.json'
 export const INDEX_FOLDER = 'index'
@@ -12,6 +11,9 @@ const VERSION = 1
 const BYTES_MAX = 1024 * 1024
 /** Unclean starts that are remembered; beyond, the oldest are forgotten (their leftovers stay). */
 const UNCLEAN_MAX = 1000
+
+/** An operator's word, kept with the site until it has been acted upon: these disks are lost, and the history ends as the others have it. */
+export type Word = { readonly disks: readonly string[]; readonly sequence: number; readonly chain: string }
 
 export type SiteRecord = {
   readonly site: SiteId

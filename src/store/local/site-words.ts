@@ -1,9 +1,14 @@
 /** What opening a site says to operators: what is wrong and what to do next. */
 import type { DiskSlot, PoolView } from '../../disks/pool-view.ts'
 import { describeChoice } from '../../disks/pool-words.ts'
-import type { EngineFault } from './engine.ts'
+import type { EngineFault } from './engine-input.ts'
 import type { JournalFault } from './journal/terms.ts'
-import type { SiteFault } from './open-site.ts'
+
+/** What is wrong, and what to do next. */
+export type SiteFault = {
+  readonly kind: 'not-a-site' | 'exists' | 'unusable' | 'damaged' | 'newer-version' | 'disks-older'
+  readonly sentence: string
+}
 
 type Lack = Extract<JournalFault, { readonly kind: 'sequence-lost' | 'other-history' | 'damaged' | 'segment-missing' }>
 

@@ -13,7 +13,7 @@ import { applyUploadChange } from './apply-uploads.ts'
 import type { ApplyContext, PlacedChange } from './context.ts'
 import { applyEpoch } from './epochs.ts'
 import { dropManifest } from './ownership.ts'
-import type { ShardNote } from './request.ts'
+import type { ShardNote } from './record.ts'
 
 export function apply(context: ApplyContext, change: PlacedChange): void {
   const { state } = context

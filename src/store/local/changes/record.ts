@@ -9,7 +9,6 @@ import type { Change, Operation, Origin, Twin } from '../../operation.ts'
 import type { BucketId, BucketName, Checksum, ChecksumAlgorithm, Position, Tags } from '../../terms.ts'
 import { decodeCbor, encodeCbor } from '../codec.ts'
 import type { PackedSlices } from '../index/rows.ts'
-import type { ShardNote } from './request.ts'
 
 /** Numbers of the kinds; never used for another. */
 export const RECORD_KINDS = {
@@ -121,6 +120,8 @@ export type ReturnVersionRecord = OfKey & {
   /** For peers; the content has them already. */
   readonly parts: readonly RecordPart[]
 }
+/** Shards of an extent that are whole again, and those that are lost: bit s stands for shard s. */
+export type ShardNote = { readonly start: number; readonly counter: number; readonly healed: number; readonly lost: number }
 export type HiddenVersionAt = { readonly bucket: BucketId; readonly key: string; readonly position: Position }
 
 export type ChangeRecord =

@@ -6,7 +6,7 @@ import type { Operation, Origin, Twin } from '../../operation.ts'
 import type { WriteCondition } from '../../store.ts'
 import type { Bucket, BucketId, BucketName, Checksum, ChecksumAlgorithm, Part, Position, StoreFault, Versioning } from '../../terms.ts'
 import type { StagedExtent } from '../disk-stays.ts'
-import type { HiddenVersionAt } from './record.ts'
+import type { HiddenVersionAt, ShardNote } from './record.ts'
 
 /** Content of a new version or part. */
 export type RequestContent =
@@ -104,7 +104,6 @@ export type DocumentChange = {
   readonly content: Uint8Array | null
   readonly expect?: Uint8Array | null
 }
-export type ShardNote = { readonly start: number; readonly counter: number; readonly healed: number; readonly lost: number }
 
 /** Outcomes by the kind of change; LocalStore's signatures say which value belongs to which kind. */
 export type ChangeValue =

@@ -2,9 +2,8 @@
 import type { Disk } from '../../../disks/disk.ts'
 import { fail, ok, type Result } from '../../../result.ts'
 import type { Xxh64 } from './checksum.ts'
-import type { JournalDisk } from './journal-disks.ts'
+import type { DisksFailed, JournalDisk } from './journal-disks.ts'
 import { decodeRecordHeader, RECORD_HEADER_BYTES, RECORD_MAGIC } from './record.ts'
-import type { Failed } from './recover.ts'
 import { nearestMark, noteMark, type Segment } from './segment.ts'
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES } from './segment-header.ts'
 import { type CopyFault, closeCopies, type OpenCopy, openCopies, SegmentScan } from './segment-scan.ts'
@@ -24,7 +23,7 @@ export async function scanNewest(
   segment: Segment,
   disks: readonly JournalDisk[],
   xxh64: Xxh64,
-): Promise<Result<SegmentEnd, JournalFault | Failed>> {
+): Promise<Result<SegmentEnd, JournalFault | DisksFailed>> {
   const { number } = segment.header
   const { copies, faults } = await openCopies(number, segment.holders)
   try {
@@ -124,7 +123,7 @@ export async function findChain(segments: readonly Segment[], sequence: number, 
   return checksum
 }
 
-function failedDisks(disks: readonly JournalDisk[], faults: readonly CopyFault[], segment: number): Failed {
+function failedDisks(disks: readonly JournalDisk[], faults: readonly CopyFault[], segment: number): DisksFailed {
   const reasons = new Map<Disk, string>(
     faults.map(({ disk, fault }) => [disk, `segment ${segment} of the journal could not be read: ${fault}`]),
   )

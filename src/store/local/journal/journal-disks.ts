@@ -14,6 +14,12 @@ export type JournalDisk = {
   readonly healing: boolean
 }
 
+/** Disks that failed on the way, each with the first reason: the attempt goes again without them. */
+export type DisksFailed = {
+  readonly kind: 'disks-failed'
+  readonly failed: readonly { readonly disk: JournalDisk; readonly reason: string }[]
+}
+
 export type DiskOut = { readonly set: number; readonly position: number; readonly reason: string }
 
 export interface JournalDisks {
@@ -67,10 +73,7 @@ export function journalDisksOf(pool: PoolOfJournal): JournalDisks {
 }
 
 /** Puts failed disks out; each with the first reason given. */
-export function putOutFailed(
-  pool: JournalDisks,
-  failed: readonly { readonly disk: JournalDisk; readonly reason: string }[],
-): Promise<Result<unknown, 'too-few-disks' | 'read-only'>> {
+export function putOutFailed(pool: JournalDisks, failed: DisksFailed['failed']): Promise<Result<unknown, 'too-few-disks' | 'read-only'>> {
   return pool.putOut(failed.map(({ disk, reason }) => ({ set: disk.set, position: disk.position, reason })))
 }
 

@@ -9,7 +9,7 @@ import type { Disk } from '../../../disks/disk.ts'
 import { fail, ok, type Result } from '../../../result.ts'
 import { findChain, type SegmentEnd, scanNewest } from './chain-end.ts'
 import { hexOf, type Xxh64 } from './checksum.ts'
-import { type JournalDisk, type JournalDisks, putOutFailed } from './journal-disks.ts'
+import { type DisksFailed, type JournalDisk, type JournalDisks, putOutFailed } from './journal-disks.ts'
 import { repairNewest } from './repair-newest.ts'
 import { JOURNAL_FOLDER, newSegment, type Segment, segmentOfName } from './segment.ts'
 import { findSegments, type Listed } from './segment-listing.ts'
@@ -44,9 +44,6 @@ export type Recovered = {
   readonly agrees: boolean
 }
 
-/** A disk failed: try without it. */
-export type Failed = { readonly kind: 'disks-failed'; readonly failed: readonly { readonly disk: JournalDisk; readonly reason: string }[] }
-
 export async function recoverJournal(input: RecoverInput): Promise<Result<Recovered, JournalFault>> {
   const excluded = new Map<Disk, string>()
   const begin =
@@ -73,7 +70,10 @@ export async function recoverJournal(input: RecoverInput): Promise<Result<Recove
 /** A disk that was read is not in any more: look again without it. */
 type Left = { readonly kind: 'disks-left' }
 
-async function recoverFrom(input: RecoverInput, disks: readonly JournalDisk[]): Promise<Result<Recovered, JournalFault | Failed | Left>> {
+async function recoverFrom(
+  input: RecoverInput,
+  disks: readonly JournalDisk[],
+): Promise<Result<Recovered, JournalFault | DisksFailed | Left>> {
   const looked = await look(input, disks)
   if (!looked.ok) return looked
   const { segments, end, newestRules, nextNumber, agrees } = looked.value
@@ -104,7 +104,7 @@ export async function lookAtChain(input: RecoverInput): Promise<Result<{ readonl
   return ok({ end, agrees: looked.value.agrees })
 }
 
-async function look(input: RecoverInput, disks: readonly JournalDisk[]): Promise<Result<Looked, JournalFault | Failed>> {
+async function look(input: RecoverInput, disks: readonly JournalDisk[]): Promise<Result<Looked, JournalFault | DisksFailed>> {
   const listed = await listDisks(disks)
   if (!listed.ok) return listed
   const found = await findSegments(listed.value, input.disks.poolId, disks, input.xxh64)
@@ -144,9 +144,9 @@ async function findMissed({ sequence, chain }: Seen, segments: readonly Segment[
   return there === undefined || hexOf(there) === chain ? undefined : { kind: 'other-history', sequence }
 }
 
-async function listDisks(disks: readonly JournalDisk[]): Promise<Result<Listed, Failed>> {
+async function listDisks(disks: readonly JournalDisk[]): Promise<Result<Listed, DisksFailed>> {
   const listed: Listed = new Map()
-  const failed: Failed['failed'][number][] = []
+  const failed: DisksFailed['failed'][number][] = []
   const list = async (disk: JournalDisk): Promise<void> => {
     const names = await disk.disk.list(JOURNAL_FOLDER)
     if (!names.ok) {

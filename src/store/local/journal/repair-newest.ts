@@ -7,8 +7,7 @@ import type { Disk, DiskFault, DiskFile } from '../../../disks/disk.ts'
 import { done, fail, ok, type Result } from '../../../result.ts'
 import type { SegmentEnd } from './chain-end.ts'
 import { rewriteDiffering } from './image.ts'
-import { chooseDisks, type JournalDisk, type JournalDisks } from './journal-disks.ts'
-import type { Failed } from './recover.ts'
+import { chooseDisks, type DisksFailed, type JournalDisk, type JournalDisks } from './journal-disks.ts'
 import { JOURNAL_FOLDER, type Segment, segmentFile } from './segment.ts'
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts'
 import { BATCH_BYTES_MAX, type JournalFault } from './terms.ts'
@@ -22,7 +21,7 @@ export async function repairNewest(
   end: SegmentEnd,
   disks: readonly JournalDisk[],
   pool: JournalDisks,
-): Promise<Result<boolean, JournalFault | Failed>> {
+): Promise<Result<boolean, JournalFault | DisksFailed>> {
   const { header } = segment
   const should = new Set<Disk>(segment.holders)
   for (const { disk, diskId } of disks) if (header.disks.includes(diskId)) should.add(disk)
@@ -30,7 +29,7 @@ export async function repairNewest(
   const copies = chooseDisks(disks, pool.copies, header.number).length
   for (const { disk } of [...chooseDisks(disks, pool.copies, header.number), ...disks]) if (should.size < copies) should.add(disk)
   const targets = disks.filter(({ disk }) => should.has(disk))
-  const failed: Failed['failed'][number][] = []
+  const failed: DisksFailed['failed'][number][] = []
   const repair = async (target: JournalDisk): Promise<void> => {
     const bytes = header.disks.includes(target.diskId) ? header.bytes : segment.end
     const repaired = await repairCopy(target.disk, segment, end, bytes)

@@ -2,8 +2,7 @@
 import type { Disk } from '../../../disks/disk.ts'
 import { fail, ok, type Result } from '../../../result.ts'
 import type { Xxh64 } from './checksum.ts'
-import type { JournalDisk } from './journal-disks.ts'
-import type { Failed } from './recover.ts'
+import type { DisksFailed, JournalDisk } from './journal-disks.ts'
 import { type DecodedSegmentHeader, decodeSegmentHeader, SEGMENT_HEADER_BYTES } from './segment-header.ts'
 import { closeCopies, type OpenCopy, openCopies } from './segment-scan.ts'
 import type { JournalFault } from './terms.ts'
@@ -38,7 +37,7 @@ export async function findSegments(
   pool: string,
   disks: readonly JournalDisk[],
   xxh64: Xxh64,
-): Promise<Result<FoundSegments, JournalFault | Failed>> {
+): Promise<Result<FoundSegments, JournalFault | DisksFailed>> {
   const numbers = [...listed.keys()].sort((a, b) => a - b)
   const probes = new Map<number, Probe>()
   const failed = new Map<Disk, string>()
