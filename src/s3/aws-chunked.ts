@@ -8,7 +8,7 @@
  * Source: Amazon S3 API Reference, "Transferring Payload in Multiple Chunks", "… with trailing headers".
  */
 import { hash, timingSafeEqual } from 'node:crypto'
-import { EMPTY_SHA256, type Hasher, makeHasher } from './content-digests.ts'
+import { EMPTY_SHA256, type Hasher, makeHasher } from './checksum-algorithms.ts'
 import { type S3Failure, s3Failure } from './errors.ts'
 import type { SigningSeed } from './sigv4.ts'
 

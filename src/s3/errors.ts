@@ -1,9 +1,8 @@
 /**
- * Amazon's errors: code, HTTP status and text to the letter. An operation chooses the code; this table says the rest; errorDocument writes the XML.
+ * Amazon's errors: code, HTTP status and text to the letter. An operation chooses the code; this table says the rest; error-document.ts writes the XML.
  * Sources: Amazon S3 API Reference, "Error responses", and the texts Amazon's service sends where the page paraphrases.
  */
 import { fail } from '../result.ts'
-import { element, XML_DECLARATION } from './xml.ts'
 
 export const S3_ERRORS = {
   AccessControlListNotSupported: { status: 400, message: 'The bucket does not allow ACLs' },
@@ -207,11 +206,3 @@ export const s3Failure = (code: S3Code, details?: ErrorDetails): S3Failure => (d
 /** A failing Result: `return s3Fail('NoSuchKey', { elements: { Key: key } })`. */
 export const s3Fail = (code: S3Code, details?: ErrorDetails): { readonly ok: false; readonly error: S3Failure } =>
   fail(s3Failure(code, details))
-
-/** The XML document of an error. What was signed keeps its line breaks, for people to read. `resource` is the path as the client sent it, decoded. */
-export function errorDocument(failure: S3Failure, resource: string, requestId: string, hostId: string): string {
-  let text = `${XML_DECLARATION}<Error>${element('Code', failure.code)}${element('Message', failure.message ?? S3_ERRORS[failure.code].message)}`
-  if (failure.elements !== undefined)
-    for (const [name, value] of Object.entries(failure.elements)) text += element(name, value).replaceAll('&#xA;', '\n')
-  return `${text}${element('Resource', resource)}${element('RequestId', requestId)}${element('HostId', hostId)}</Error>`
-}

@@ -4,7 +4,7 @@
  * Each stream gathers its bytes in one half of a lane of the kernel's memory while the other half, full, waits. When the second one is full too, all halves
  * that wait are hashed together, whosever they are. So nobody waits for anybody: a stream that is alone is hashed alone, as fast as by OpenSSL.
  */
-import type { Hasher } from './content-digests.ts'
+import type { Hasher } from './checksum-algorithms.ts'
 import { MD5_KERNEL } from './md5-kernel.ts'
 
 /** Clients send in bursts: with shorter halves one stream fills both of its own while the others have nothing new, and is hashed alone. */

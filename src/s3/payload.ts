@@ -7,11 +7,10 @@ import { type HttpRequest, RequestAborted } from '../http/exchange.ts'
 import { ok, type Result } from '../result.ts'
 import type { Checksum, ChecksumAlgorithm } from '../store/terms.ts'
 import { AwsChunkedDecoder } from './aws-chunked.ts'
-import { algorithmOfHeader, CHECKSUM_BYTES, ContentDigests, checksumHeader, parseAlgorithm } from './content-digests.ts'
+import { algorithmOfHeader, CHECKSUM_BYTES, checksumHeader, parseAlgorithm } from './checksum-algorithms.ts'
+import { ContentDigests } from './content-digests.ts'
 import { type S3Failure, s3Fail } from './errors.ts'
 import type { SigningSeed } from './sigv4.ts'
-
-export { type Received, readWhole, readXml, receiveContent, storeFailure } from './receive.ts'
 
 /** What the client says of the checksum of its body: in a header (then with its value) or in a trailer to come. */
 export type StatedChecksum = { readonly algorithm: ChecksumAlgorithm; readonly value: string | undefined }

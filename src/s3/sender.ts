@@ -1,7 +1,8 @@
 /** Turns what an operation answers, or why it does not, into an HTTP reply. The one place that writes ids, error documents and the server's name. */
 import type { HttpReply, ReplySource } from '../http/exchange.ts'
 import type { Lease } from '../store/store.ts'
-import { errorDocument, S3_ERRORS, type S3Failure } from './errors.ts'
+import { errorDocument } from './error-document.ts'
+import { S3_ERRORS, type S3Failure } from './errors.ts'
 import type { S3Reply } from './operation.ts'
 
 type Header = readonly [name: string, value: string]

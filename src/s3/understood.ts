@@ -5,7 +5,7 @@
  */
 import { accountIdOf } from '../iam/identities.ts'
 import type { Bucket } from '../store/terms.ts'
-import { algorithmOfHeader } from './content-digests.ts'
+import { algorithmOfHeader } from './checksum-algorithms.ts'
 import { type S3Failure, s3Failure } from './errors.ts'
 import type { Resource } from './operation.ts'
 import type { OperationTable, TableEntry } from './operation-table.ts'

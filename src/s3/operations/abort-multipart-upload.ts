@@ -1,6 +1,6 @@
 import { fail, ok } from '../../result.ts'
 import { define } from '../operation.ts'
-import { storeFailure } from '../payload.ts'
+import { storeFailure } from '../receive.ts'
 import { noSuchUpload } from './versions.ts'
 
 /** Gives an upload up with all its parts. Errors: NoSuchUpload. Source: Amazon S3 API Reference, AbortMultipartUpload. */

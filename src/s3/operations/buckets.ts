@@ -3,7 +3,7 @@ import { fail, ok } from '../../result.ts'
 import type { BucketName } from '../../store/terms.ts'
 import { s3Failure } from '../errors.ts'
 import { define } from '../operation.ts'
-import { storeFailure } from '../payload.ts'
+import { storeFailure } from '../receive.ts'
 import { escapeXml, xmlDocument } from '../xml.ts'
 import { noSuchBucket } from './versions.ts'
 

@@ -4,7 +4,7 @@
  */
 import { fail, ok, type Result } from '../../result.ts'
 import type { Checksum, ChecksumAlgorithm, Part } from '../../store/terms.ts'
-import { CHECKSUM_BYTES, checksumHeader, checksumOf, parseAlgorithm } from '../content-digests.ts'
+import { CHECKSUM_BYTES, checksumHeader, checksumOf, parseAlgorithm } from '../checksum-algorithms.ts'
 import { combineCrcs } from '../crc.ts'
 import { type S3Failure, s3Failure } from '../errors.ts'
 import type { S3Request } from '../operation.ts'

@@ -4,7 +4,8 @@ import type { WriteCondition } from '../../store/store.ts'
 import type { Checksum, Part, Upload } from '../../store/terms.ts'
 import { type S3Failure, s3Failure } from '../errors.ts'
 import { type Context, define, type S3Request } from '../operation.ts'
-import { type Payload, readWhole } from '../payload.ts'
+import type { Payload } from '../payload.ts'
+import { readWhole } from '../receive.ts'
 import { element, parseXml, xmlDocument } from '../xml.ts'
 import {
   askedType,

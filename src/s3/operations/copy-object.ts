@@ -1,7 +1,7 @@
 import { fail, ok, type Result } from '../../result.ts'
 import type { WriteCondition, Written } from '../../store/store.ts'
 import type { Checksum, ChecksumAlgorithm, ObjectAttributes, ObjectVersion } from '../../store/terms.ts'
-import { makeHasher } from '../content-digests.ts'
+import { makeHasher } from '../checksum-algorithms.ts'
 import { type S3Failure, s3Failure } from '../errors.ts'
 import { type Context, define, type S3Request } from '../operation.ts'
 import { element, xmlDocument, xmlTime } from '../xml.ts'

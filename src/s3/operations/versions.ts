@@ -4,7 +4,7 @@ import type { ConditionFault, WriteCondition } from '../../store/store.ts'
 import type { Bucket, ObjectVersion, StoreFault, Version } from '../../store/terms.ts'
 import { type S3Failure, s3Failure } from '../errors.ts'
 import type { Context } from '../operation.ts'
-import { storeFailure } from '../payload.ts'
+import { storeFailure } from '../receive.ts'
 import { conditionName, preconditionFailed } from './conditions.ts'
 import { httpDate } from './object-headers.ts'
 
