@@ -47,7 +47,7 @@ export async function initSiteDirectory(
   if (existsSync(keys)) return fail(`${keys} is there already: make the site in an empty directory.`)
   let keptKeys = false
   const { siteId } = identity.publicIdentity
-  const { initSite } = await import('./store/local/open-site.ts')
+  const { initSite } = await import('./store/local/init-site.ts')
   const made = await initSite({
     siteDirectory: request.site,
     diskDirectories: request.disks,

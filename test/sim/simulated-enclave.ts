@@ -151,7 +151,6 @@ export class SimulatedEnclave {
         pool: pool.value,
         index,
         clock: world.clock,
-        random: world.random,
         site: SITE,
         epoch: 1,
         start,

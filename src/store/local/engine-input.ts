@@ -1,7 +1,7 @@
 /** What an engine is made of and told, and why it may not open. All that is not its own enters here: disks, index, clock, and what surrounds the site. */
 import type { Disk } from '../../disks/disk.ts'
 import type { Pool } from '../../disks/pool.ts'
-import type { Clock, Random } from '../../environment.ts'
+import type { Clock } from '../../environment.ts'
 import type { Result } from '../../result.ts'
 import type { SiteId } from '../terms.ts'
 import type { OrderedMap } from './index/ordered-map.ts'
@@ -15,7 +15,6 @@ export type EngineInput = {
   readonly pool: Pool
   readonly index: OrderedMap
   readonly clock: Clock
-  readonly random: Random
   readonly site: SiteId
   readonly epoch: number
   /** The number of this start of the process: greater than any before. */

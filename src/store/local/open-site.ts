@@ -1,130 +1,24 @@
-/** A site on real disks: how one is made, and how the engine of one is opened. */
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+/** How a site on real disks is opened: its directory, its disks and their locks, then the engine. */
 import { join, resolve } from 'node:path'
 import { type DirectoryDisk, openDirectoryDisk, openLockedDisk } from '../../disks/directory-disk.ts'
 import type { Disk, DiskFault } from '../../disks/disk.ts'
 import { type DiskHeld, DiskLocks, describeHeld } from '../../disks/disk-locks.ts'
-import { DISKS_PER_SET_MAX, defaultParity } from '../../disks/geometry.ts'
 import { IDENTITY_FILE } from '../../disks/identity.ts'
-import { describeNotMade, makeFolders, removeFolders } from '../../disks/make-folders.ts'
 import { Pool } from '../../disks/pool.ts'
-import { witnessIn } from '../../disks/pool-witness.ts'
+import { type PoolWitness, witnessIn } from '../../disks/pool-witness.ts'
 import { EXTENTS_FOLDER } from '../../disks/shard-file.ts'
 import type { Clock, Random } from '../../environment.ts'
-import { done, fail, ok, type Result } from '../../result.ts'
+import { fail, ok, type Result } from '../../result.ts'
 import type { SiteId } from '../terms.ts'
 import { type Engine, openEngine } from './engine.ts'
-import { looksWhole } from './index/lmdb-check.ts'
-import { BAD_INDEX_FILE, LmdbMap } from './index/lmdb-map.ts'
-import type { OrderedMap } from './index/ordered-map.ts'
-import { readState } from './index/rows.ts'
+import type { EngineInput } from './engine-input.ts'
 import { IndexSpace } from './index-space.ts'
 import type { ReplayReport } from './replay-report.ts'
 import { scrubMemoryIn } from './scrub-record.ts'
-import { INDEX_FOLDER, SITE_FILE, SiteFile, type SiteFileFault } from './site-file.ts'
+import { lockDisks, movedAlong, ofAPool, openDisks } from './site-disks.ts'
+import { INDEX_FOLDER, SITE_FILE, SiteFile, type SiteFileFault, type SiteRecord } from './site-file.ts'
+import { noteIndexOpens, openIndex, seenGeneration } from './site-index.ts'
 import { describeEngineFault, type SiteFault } from './site-words.ts'
-import { undoMaking } from './undo-making.ts'
-
-export type InitSite = {
-  readonly siteDirectory: string
-  /** In the order of their positions. They are made if they are missing, and must be empty. */
-  readonly diskDirectories: readonly string[]
-  /** Disks that may be lost; by the number of disks unless given. */
-  readonly parity?: number
-  readonly name: string
-  readonly site: SiteId
-  readonly clock: Clock
-  readonly random: Random
-  /** Keeps what else belongs to the site, once its disks are laid and before it counts as one; `undo` takes it away again. The error is a sentence. */
-  readonly keep?: { act(): Result<void, string>; undo(): void }
-}
-
-/**
- * Makes a site: its disks' identities and its own file, which comes last, so that an interrupted one is no site. One that fails leaves everything as it was.
- */
-export async function initSite(input: InitSite): Promise<Result<void, SiteFault>> {
-  const siteDirectory = resolve(input.siteDirectory)
-  const directories = input.diskDirectories.map((directory) => resolve(directory))
-  const parityShards = input.parity ?? defaultParity(directories.length)
-  const unfit = unfitDisks(directories, parityShards)
-  if (unfit !== undefined) return fail({ kind: 'unusable', sentence: unfit })
-  const folders: string[] = []
-  for (const directory of [siteDirectory, ...directories]) {
-    const made = await makeFolders(directory)
-    if (!made.ok) {
-      await removeFolders(folders)
-      return fail({ kind: 'unusable', sentence: describeNotMade(made.error) })
-    }
-    folders.push(...made.value)
-  }
-  const laid = await laySite(input, siteDirectory, directories, parityShards)
-  if (!laid.ok) await removeFolders(folders)
-  return laid
-}
-
-async function laySite(
-  { clock, random, name, site, keep }: InitSite,
-  siteDirectory: string,
-  directories: readonly string[],
-  parityShards: number,
-): Promise<Result<void, SiteFault>> {
-  const unusable = (sentence: string) => fail<SiteFault>({ kind: 'unusable', sentence })
-  const folder = await openDirectoryDisk({ directory: siteDirectory, identityFile: SITE_FILE, clock })
-  if (!folder.ok) return unusable(`${siteDirectory} cannot be opened.`)
-  const opened: Disk[] = [folder.value]
-  const locks = new DiskLocks(siteDirectory)
-  let undo = async (): Promise<void> => undefined
-  try {
-    if ((await folder.value.readFile(SITE_FILE)).ok) return fail({ kind: 'exists', sentence: `${siteDirectory} is a site already.` })
-    const disks = await openDisks(directories, clock)
-    for (const disk of disks) if (disk !== undefined) opened.push(disk)
-    const held = await lockDisks([folder.value, ...disks], locks)
-    if (held !== undefined) return unusable(held)
-    const missing = directories.find((_, position) => disks[position] === undefined)
-    if (missing !== undefined) return unusable(`${missing} cannot be opened: check that you may read and write there.`)
-    const takeAway = await undoMaking(siteDirectory, directories)
-    undo = async () => {
-      keep?.undo()
-      await takeAway()
-    }
-    const pool = await Pool.create({ disks: disks as Disk[], parityShards, random, witness: witnessIn(folder.value) })
-    if (!pool.ok) return unusable(pool.error.sentence)
-    const kept = keep?.act() ?? done
-    if (!kept.ok) return unusable(kept.error)
-    const record = { site, name, createdMs: clock.nowMs(), epoch: 1, start: 0, unclean: [], home: siteDirectory, disks: directories }
-    const written = await SiteFile.create(folder.value, record)
-    if (!written.ok) return unusable(`${siteDirectory} cannot be written.`)
-    undo = async () => undefined
-    return ok(undefined)
-  } finally {
-    await undo()
-    for (const disk of opened) disk.close()
-    await locks.close()
-  }
-}
-
-function unfitDisks(directories: readonly string[], parityShards: number): string | undefined {
-  if (directories.length < 1 || directories.length > DISKS_PER_SET_MAX) return `A site has 1 to ${DISKS_PER_SET_MAX} disks.`
-  if (new Set(directories).size < directories.length) return 'The same directory is given twice.'
-  if (!Number.isInteger(parityShards) || parityShards < 0 || parityShards >= directories.length) {
-    return `The parity is a whole number below that of the disks, ${directories.length}.`
-  }
-  return undefined
-}
-
-async function openDisks(directories: readonly string[], clock: Clock): Promise<(DirectoryDisk | undefined)[]> {
-  const opened = await Promise.all(directories.map((directory) => openDirectoryDisk({ directory, identityFile: IDENTITY_FILE, clock })))
-  return opened.map((disk) => (disk.ok ? disk.value : undefined))
-}
-
-/** Keeps other processes away from the disks. The sentence says which one is in use. */
-async function lockDisks(disks: readonly (DirectoryDisk | undefined)[], locks: DiskLocks): Promise<string | undefined> {
-  for (const disk of disks) {
-    const locked = await disk?.lock(locks)
-    if (disk !== undefined && locked?.ok === false) return describeHeld(disk.directory, locked.error)
-  }
-  return undefined
-}
 
 export type OpenSite = {
   readonly siteDirectory: string
@@ -165,7 +59,7 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
   const giveUp = async (fault: SiteFault) => {
     for (const each of opened.reverse()) await each.close()
     // The index had no part in it: it stays, for it may be all that knows how much is missing.
-    if (indexOpens) await rm(join(directory, INDEX_FOLDER, BAD_INDEX_FILE), { force: true })
+    if (indexOpens) await noteIndexOpens(directory)
     return fail(fault)
   }
   const file = await SiteFile.read(folder.value)
@@ -175,15 +69,10 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
   if (whole !== undefined) opened.push(whole)
   indexOpens = whole !== undefined
   const witness = witnessIn(folder.value)
-  const known = await witness.read()
-  const listed =
-    known.ok && known.value !== undefined ? known.value.sets.flatMap((set) => set.disks.map((member) => member.directory ?? '')) : []
-  const { home, disks: given, word } = file.value.record
+  const { home, word } = file.value.record
   const moved = (each: string): string => movedAlong(each, home, directory)
-  // Of a pool whose witness is there, the disks of the beginning may have been given to others since.
-  const places = (listed.length > 0 ? listed : given).filter((each) => each !== '').map(moved)
-  const directories = [...new Set([...places, ...(input.moreDirectories ?? [])])]
-  const disks = await openDisks(directories, clock)
+  const places = (await diskDirectories(file.value.record, witness)).map(moved)
+  const disks = await openDisks([...new Set([...places, ...(input.moreDirectories ?? [])])], clock)
   for (const disk of disks) if (disk !== undefined) opened.push(disk)
   const ours = await ofAPool(disks)
   const held = await lockDisks(ours, locks)
@@ -204,41 +93,23 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
   if (begun === undefined) return giveUp({ kind: 'unusable', sentence: `${directory} cannot be written.` })
   const { start, uncleanStarts } = begun
   const { site, name, epoch, createdMs } = file.value.record
-  const noteEpoch = (begun: number) => file.value.change((record) => ({ ...record, epoch: Math.max(record.epoch, begun) }))
-  const forget = (ended: number) => file.value.change((record) => ({ ...record, unclean: record.unclean.filter((each) => each !== ended) }))
-  const space = new IndexSpace(join(directory, INDEX_FOLDER), clock)
-  /** Directories of which the operator knows that they could not be taken back. */
-  const told = new Set<string>()
   const engine = await openEngine({
     ...input,
+    ...surroundings(input, file.value, folder.value, openDisk),
     pool: pool.value,
     index,
     site,
     epoch,
     start,
     uncleanStarts,
-    onSwept: async (swept) => void (await forget(swept)),
     ...(word === undefined ? {} : { word }),
-    keepWord: async (given) => (await file.value.change(({ word: _, ...record }) => (given ? { ...record, word: given } : record))).ok,
-    reopenDisk: async (lost) => {
-      const disk = await openDisk(lost)
-      if (disk.ok) return disk.value
-      if (typeof disk.error === 'object' && !told.has(lost)) {
-        told.add(lost)
-        input.onTrouble?.(describeHeld(lost, disk.error))
-      }
-      return undefined
-    },
-    scrubMemory: scrubMemoryIn(folder.value),
-    indexRoom: () => space.room,
-    onEpoch: noteEpoch,
   })
   indexOpens &&= engine.ok || engine.error.kind !== 'index-failed'
   if (!engine.ok) return giveUp(describeEngineFault(engine.error, pool.value.view))
-  await rm(join(directory, INDEX_FOLDER, BAD_INDEX_FILE), { force: true })
+  await noteIndexOpens(directory)
   // The site's file may be older than the disks, or its change have been interrupted.
   const reached = engine.value.store.federation.epoch
-  if (reached > epoch) await noteEpoch(reached)
+  if (reached > epoch) await file.value.noteEpoch(reached)
   return ok({
     directory,
     name,
@@ -250,49 +121,50 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
     openDisk,
     async close() {
       const { clean } = await engine.value.close()
-      if (clean) await forget(start)
+      if (clean) await file.value.forgetStart(start)
       for (const each of opened) if (each !== index) await each.close()
     },
   })
 }
 
+/** Where the pool's disks were when somebody last knew. */
+async function diskDirectories({ disks }: SiteRecord, witness: PoolWitness): Promise<readonly string[]> {
+  const known = await witness.read()
+  const listed =
+    known.ok && known.value !== undefined ? known.value.sets.flatMap((set) => set.disks.map((member) => member.directory ?? '')) : []
+  // Of a pool whose witness is there, the disks of the beginning may have been given to others since.
+  return (listed.length > 0 ? listed : disks).filter((each) => each !== '')
+}
+
+/** What the engine needs of the site's directory, and of disks that come back. */
+function surroundings(
+  { clock, onTrouble }: OpenSite,
+  file: SiteFile,
+  folder: DirectoryDisk,
+  openDisk: LocalSite['openDisk'],
+): Partial<EngineInput> {
+  const space = new IndexSpace(join(folder.directory, INDEX_FOLDER), clock)
+  /** Directories of which the operator knows that they could not be taken back. */
+  const told = new Set<string>()
+  return {
+    onSwept: async (swept) => void (await file.forgetStart(swept)),
+    keepWord: async (word) => (await file.keepWord(word)).ok,
+    reopenDisk: async (lost) => {
+      const disk = await openDisk(lost)
+      if (disk.ok) return disk.value
+      if (typeof disk.error === 'object' && !told.has(lost)) {
+        told.add(lost)
+        onTrouble?.(describeHeld(lost, disk.error))
+      }
+      return undefined
+    },
+    scrubMemory: scrubMemoryIn(folder),
+    indexRoom: () => space.room,
+    onEpoch: (begun) => file.noteEpoch(begun),
+  }
+}
+
 const accept = ({ acceptOlder }: OpenSite) => (acceptOlder === true ? { acceptOlder } : {})
-
-/**
- * A disk below the site's directory moves with it. Of a copy, too, only the copied disks are opened: two sites must never write to the same ones.
- */
-function movedAlong(disk: string, home: string, siteDirectory: string): string {
-  return disk.startsWith(`${home}/`) ? join(siteDirectory, disk.slice(home.length + 1)) : disk
-}
-
-/** Directories without an identity are no disks: an unmounted mount point is an empty directory. */
-async function ofAPool(disks: readonly (DirectoryDisk | undefined)[]): Promise<(DirectoryDisk | undefined)[]> {
-  return Promise.all(disks.map(async (disk) => (disk !== undefined && (await disk.readFile(IDENTITY_FILE)).ok ? disk : undefined)))
-}
-
-/** It is bad if it is garbage, or if the last start died over it. 'or-anew': then it is removed, as the journal has all that it held. */
-async function openIndex(siteDirectory: string, how: 'if-whole' | 'or-anew'): Promise<OrderedMap | undefined> {
-  const directory = join(siteDirectory, INDEX_FOLDER)
-  try {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
-    const names = await readdir(directory)
-    if (how === 'or-anew') for (const name of names) await rm(join(directory, name), { recursive: true })
-    else if (names.includes(BAD_INDEX_FILE) || !(await looksWhole(directory))) return undefined
-    await writeFile(join(directory, BAD_INDEX_FILE), '')
-    const index = await LmdbMap.open(directory)
-    return index.ok ? index.value : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function seenGeneration(index: OrderedMap): number {
-  try {
-    return readState(index.reader())?.generation ?? 0
-  } catch {
-    return 0
-  }
-}
 
 /** Takes the next start's number, greater than any that left a folder on a disk, and notes durably that it is under way. */
 async function beginStart(

@@ -93,6 +93,21 @@ export class SiteFile {
     return this.#record
   }
 
+  /** An epoch has begun. */
+  noteEpoch(epoch: number): Promise<Result<void, 'unreachable'>> {
+    return this.change((record) => ({ ...record, epoch: Math.max(record.epoch, epoch) }))
+  }
+
+  /** Nothing is left of a start that was unclean, or was under way. */
+  forgetStart(start: number): Promise<Result<void, 'unreachable'>> {
+    return this.change((record) => ({ ...record, unclean: record.unclean.filter((each) => each !== start) }))
+  }
+
+  /** Undefined forgets it. */
+  keepWord(word: Word | undefined): Promise<Result<void, 'unreachable'>> {
+    return this.change(({ word: _, ...record }) => (word ? { ...record, word } : record))
+  }
+
   /** Durable when it answers ok. */
   change(edit: (record: SiteRecord) => SiteRecord): Promise<Result<void, 'unreachable'>> {
     const step = this.#writing.then(async (): Promise<Result<void, 'unreachable'>> => {

@@ -80,7 +80,6 @@ export class SimulatedSite {
         pool: opened.value,
         index,
         clock: world.clock,
-        random: world.random,
         site,
         epoch: 1,
         start,

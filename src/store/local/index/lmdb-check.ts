@@ -1,6 +1,6 @@
 /**
  * A look at an LMDB file before it is opened: what is no environment, or was cut short, would end the process instead of answering with a fault.
- * It finds lost and truncated files, not every damage; the rest is found by the process dying over it (see open-site.ts).
+ * It finds lost and truncated files, not every damage; the rest is found by the process dying over it (see site-index.ts).
  */
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,0 +1,33 @@
+/** The directories of a site's disks: opened, locked, and found again where the site has been moved. */
+import { join } from 'node:path'
+import { type DirectoryDisk, openDirectoryDisk } from '../../disks/directory-disk.ts'
+import { type DiskLocks, describeHeld } from '../../disks/disk-locks.ts'
+import { IDENTITY_FILE } from '../../disks/identity.ts'
+import type { Clock } from '../../environment.ts'
+
+/** In the order given; undefined where one cannot be opened. */
+export async function openDisks(directories: readonly string[], clock: Clock): Promise<(DirectoryDisk | undefined)[]> {
+  const opened = await Promise.all(directories.map((directory) => openDirectoryDisk({ directory, identityFile: IDENTITY_FILE, clock })))
+  return opened.map((disk) => (disk.ok ? disk.value : undefined))
+}
+
+/** Keeps other processes away from the disks. The sentence says which one is in use. */
+export async function lockDisks(disks: readonly (DirectoryDisk | undefined)[], locks: DiskLocks): Promise<string | undefined> {
+  for (const disk of disks) {
+    const locked = await disk?.lock(locks)
+    if (disk !== undefined && locked?.ok === false) return describeHeld(disk.directory, locked.error)
+  }
+  return undefined
+}
+
+/**
+ * A disk below the site's directory moves with it. Of a copy, too, only the copied disks are opened: two sites must never write to the same ones.
+ */
+export function movedAlong(disk: string, home: string, siteDirectory: string): string {
+  return disk.startsWith(`${home}/`) ? join(siteDirectory, disk.slice(home.length + 1)) : disk
+}
+
+/** Directories without an identity are no disks: an unmounted mount point is an empty directory. */
+export async function ofAPool(disks: readonly (DirectoryDisk | undefined)[]): Promise<(DirectoryDisk | undefined)[]> {
+  return Promise.all(disks.map(async (disk) => (disk !== undefined && (await disk.readFile(IDENTITY_FILE)).ok ? disk : undefined)))
+}
