@@ -63,9 +63,24 @@ const key = (table: TableCode, bytes: number): Buffer => {
   return made
 }
 
-const numbered = (table: TableCode, number: number): Buffer => {
-  const made = key(table, 4)
+/** A number of 32 bits, and room for more behind it. */
+function numbered(table: TableCode, number: number, more = 0): Buffer {
+  const made = key(table, 4 + more)
   made.writeUInt32BE(number, 1)
+  return made
+}
+
+/** Numbers of 64 bits. */
+function longs(table: TableCode, first: number, second?: number): Buffer {
+  const made = key(table, second === undefined ? 8 : 16)
+  writeUint64(made, 1, first)
+  if (second !== undefined) writeUint64(made, 9, second)
+  return made
+}
+
+function texted(table: TableCode, text: string): Buffer {
+  const made = key(table, Buffer.byteLength(text))
+  made.write(text, 1)
   return made
 }
 
@@ -79,8 +94,7 @@ export const bucketDeletionsKey = (id: BucketId): Buffer => numbered(Table.bucke
 /** A new epoch goes on with the numbers of the one before, and with its operations: the field that names an epoch stays at the first. */
 const FIRST_EPOCH = 1
 export function bucketOperationsKey(id: BucketId): Buffer {
-  const made = key(Table.bucketOperations, 8)
-  made.writeUInt32BE(id, 1)
+  const made = numbered(Table.bucketOperations, id, 4)
   made.writeUInt32BE(FIRST_EPOCH, 5)
   return made
 }
@@ -95,15 +109,13 @@ export function bucketOriginKey(origin: Position): Buffer {
 export const OPERATIONS_PER_ROW = 64
 export const operationRow = (number: number): number => Math.floor((number - 1) / OPERATIONS_PER_ROW)
 export function operationKey(id: BucketId, row: number): Buffer {
-  const made = key(Table.operation, 16)
-  made.writeUInt32BE(id, 1)
+  const made = numbered(Table.operation, id, 12)
   made.writeUInt32BE(FIRST_EPOCH, 5)
   writeUint64(made, 9, row)
   return made
 }
 export function foreignOperationKey(id: BucketId, site: SiteId, epoch: number, number: number): Buffer {
-  const made = key(Table.foreignOperation, 32)
-  made.writeUInt32BE(id, 1)
+  const made = numbered(Table.foreignOperation, id, 28)
   made.write(site, 5, 16, 'hex')
   made.writeUInt32BE(epoch, 21)
   writeUint64(made, 25, number)
@@ -111,14 +123,12 @@ export function foreignOperationKey(id: BucketId, site: SiteId, epoch: number, n
 }
 /** An operation of this site's own that was lost with a restore and came back from a peer. */
 export function returnedKey(id: BucketId, position: Position): Buffer {
-  const made = key(Table.returned, 4 + POSITION_BYTES)
-  made.writeUInt32BE(id, 1)
+  const made = numbered(Table.returned, id, POSITION_BYTES)
   writePosition(made, 5, position)
   return made
 }
 export function configurationStampKey(id: BucketId, name: string): Buffer {
-  const made = key(Table.configurationStamp, 4 + Buffer.byteLength(name))
-  made.writeUInt32BE(id, 1)
+  const made = numbered(Table.configurationStamp, id, Buffer.byteLength(name))
   made.write(name, 5)
   return made
 }
@@ -130,18 +140,23 @@ export const versionPrefix = (id: BucketId): Buffer => numbered(Table.version, i
 export const BEFORE_S3_KEY = 5
 
 function withS3Key(table: TableCode, id: BucketId, s3Key: string, more: number): Buffer {
-  const bytes = Buffer.byteLength(s3Key)
-  const made = key(table, 4 + bytes + more)
-  made.writeUInt32BE(id, 1)
+  const made = numbered(table, id, Buffer.byteLength(s3Key) + more)
   made.write(s3Key, BEFORE_S3_KEY)
+  return made
+}
+/** U+0000 cannot be in an S3 key, so it ends one. */
+function withPosition(table: TableCode, id: BucketId, s3Key: string, position: Position): Buffer {
+  const made = withS3Key(table, id, s3Key, BEHIND_S3_KEY)
+  const at = made.length - POSITION_BYTES
+  made[at - 1] = 0
+  writePosition(made, at, position)
   return made
 }
 export const currentKey = (id: BucketId, s3Key: string): Buffer => withS3Key(Table.current, id, s3Key, 0)
 export const nullVersionKey = (id: BucketId, s3Key: string): Buffer => withS3Key(Table.nullVersion, id, s3Key, 0)
-
 export const lostNullsKey = (id: BucketId, s3Key: string): Buffer => withS3Key(Table.lostNulls, id, s3Key, 0)
 
-/** All rows of one S3 key in `version` begin with this; U+0000 cannot be in a key, so it ends one. */
+/** All rows of one S3 key in `version` begin with this. */
 export function versionsOfKey(id: BucketId, s3Key: string): Buffer {
   const made = withS3Key(Table.version, id, s3Key, 1)
   made[made.length - 1] = 0
@@ -149,44 +164,25 @@ export function versionsOfKey(id: BucketId, s3Key: string): Buffer {
 }
 /** Newest first: the position's bytes are inverted. */
 export function versionKey(id: BucketId, s3Key: string, position: Position): Buffer {
-  const made = withS3Key(Table.version, id, s3Key, 1 + POSITION_BYTES)
-  const at = made.length - POSITION_BYTES
-  made[at - 1] = 0
-  writePosition(made, at, position)
-  for (let index = at; index < made.length; index++) made[index]! ^= 0xff
+  const made = withPosition(Table.version, id, s3Key, position)
+  for (let index = made.length - POSITION_BYTES; index < made.length; index++) made[index]! ^= 0xff
   return made
 }
 /** Bytes behind the S3 key in a key of `version`. */
 export const BEHIND_S3_KEY = 1 + POSITION_BYTES
 
 export function namedVersionKey(id: BucketId, s3Key: string, versionId: string): Buffer {
-  const made = key(Table.namedVersion, 36)
-  made.writeUInt32BE(id, 1)
+  const made = numbered(Table.namedVersion, id, 32)
   hash('sha256', `${s3Key}\0${versionId}`, 'buffer').copy(made, 5)
   return made
 }
-export function tombstoneKey(id: BucketId, s3Key: string, position: Position): Buffer {
-  const made = withS3Key(Table.tombstone, id, s3Key, 1 + POSITION_BYTES)
-  const at = made.length - POSITION_BYTES
-  made[at - 1] = 0
-  writePosition(made, at, position)
-  return made
-}
+export const tombstoneKey = (id: BucketId, s3Key: string, position: Position): Buffer => withPosition(Table.tombstone, id, s3Key, position)
 
 // Versions that a peer removed and that can still be brought back
 export const hiddenPrefix = (id: BucketId): Buffer => numbered(Table.hidden, id)
-export function hiddenKey(id: BucketId, s3Key: string, position: Position): Buffer {
-  const made = tombstoneKey(id, s3Key, position)
-  made[0] = Table.hidden
-  return made
-}
+export const hiddenKey = (id: BucketId, s3Key: string, position: Position): Buffer => withPosition(Table.hidden, id, s3Key, position)
 /** `owner`: of the version. */
-export function hiddenUntilKey(until: number, owner: number): Buffer {
-  const made = key(Table.hiddenUntil, 16)
-  writeUint64(made, 1, until)
-  writeUint64(made, 9, owner)
-  return made
-}
+export const hiddenUntilKey = (until: number, owner: number): Buffer => longs(Table.hiddenUntil, until, owner)
 export function hiddenSumKey(site: SiteId): Buffer {
   const made = key(Table.hiddenSum, 16)
   made.write(site, 1, 16, 'hex')
@@ -196,38 +192,19 @@ export function hiddenSumKey(site: SiteId): Buffer {
 // Uploads
 export const uploadPrefix = (id: BucketId): Buffer => numbered(Table.upload, id)
 /** Oldest first within a key. */
-export function uploadKey(id: BucketId, s3Key: string, position: Position): Buffer {
-  const made = withS3Key(Table.upload, id, s3Key, 1 + POSITION_BYTES)
-  const at = made.length - POSITION_BYTES
-  made[at - 1] = 0
-  writePosition(made, at, position)
-  return made
-}
+export const uploadKey = (id: BucketId, s3Key: string, position: Position): Buffer => withPosition(Table.upload, id, s3Key, position)
 /** `upload`: the sequence of the record that created it. */
-export function partPrefix(upload: number): Buffer {
-  const made = key(Table.part, 8)
-  writeUint64(made, 1, upload)
-  return made
-}
+export const partPrefix = (upload: number): Buffer => longs(Table.part, upload)
 export function partKey(upload: number, number: number): Buffer {
   const made = key(Table.part, 10)
   writeUint64(made, 1, upload)
   made.writeUInt16BE(number, 9)
   return made
 }
-export function completedUploadKey(clock: number, upload: number): Buffer {
-  const made = key(Table.completedUpload, 16)
-  writeUint64(made, 1, clock)
-  writeUint64(made, 9, upload)
-  return made
-}
+export const completedUploadKey = (clock: number, upload: number): Buffer => longs(Table.completedUpload, clock, upload)
 
 // Content
-export function manifestPrefix(id: number): Buffer {
-  const made = key(Table.manifest, 8)
-  writeUint64(made, 1, id)
-  return made
-}
+export const manifestPrefix = (id: number): Buffer => longs(Table.manifest, id)
 /** A chunk of parts by the offset of its first byte in the object, then by its number. */
 export function manifestKey(id: number, from: number, chunk: number): Buffer {
   const made = key(Table.manifest, 20)
@@ -236,47 +213,27 @@ export function manifestKey(id: number, from: number, chunk: number): Buffer {
   made.writeUInt32BE(chunk, 17)
   return made
 }
-export function manifestOwnerKey(id: number, owner: number): Buffer {
-  const made = key(Table.manifestOwner, 16)
-  writeUint64(made, 1, id)
-  writeUint64(made, 9, owner)
-  return made
-}
+export const manifestOwnerKey = (id: number, owner: number): Buffer => longs(Table.manifestOwner, id, owner)
 /** A manifest without owners, whose parts are still to be given up. */
-export function doomedManifestKey(id: number): Buffer {
-  const made = manifestPrefix(id)
-  made[0] = Table.doomedManifest
-  return made
-}
-export const manifestOwnersOf = (id: number): KeyRange => prefixRange(manifestOwnerKey(id, 0).subarray(0, 9))
+export const doomedManifestKey = (id: number): Buffer => longs(Table.doomedManifest, id)
+export const manifestOwnersOf = (id: number): KeyRange => prefixRange(longs(Table.manifestOwner, id))
 
 export type ExtentId = { readonly start: number; readonly counter: number }
-export function extentKey({ start, counter }: ExtentId): Buffer {
-  const made = key(Table.extent, 12)
-  made.writeUInt32BE(start, 1)
+
+function ofExtent(table: TableCode, { start, counter }: ExtentId, more: number): Buffer {
+  const made = numbered(table, start, 8 + more)
   writeUint64(made, 5, counter)
   return made
 }
-export function healKey({ start, counter }: ExtentId): Buffer {
-  const made = extentKey({ start, counter })
-  made[0] = Table.heal
-  return made
-}
-export function extentOwnerKey({ start, counter }: ExtentId, owner: number): Buffer {
-  const made = key(Table.extentOwner, 20)
-  made.writeUInt32BE(start, 1)
-  writeUint64(made, 5, counter)
+export const extentKey = (extent: ExtentId): Buffer => ofExtent(Table.extent, extent, 0)
+export const healKey = (extent: ExtentId): Buffer => ofExtent(Table.heal, extent, 0)
+export function extentOwnerKey(extent: ExtentId, owner: number): Buffer {
+  const made = ofExtent(Table.extentOwner, extent, 8)
   writeUint64(made, 13, owner)
   return made
 }
-export const extentOwnersOf = (extent: ExtentId): KeyRange => prefixRange(extentOwnerKey(extent, 0).subarray(0, 13))
+export const extentOwnersOf = (extent: ExtentId): KeyRange => prefixRange(ofExtent(Table.extentOwner, extent, 0))
 
 // Documents
 export const documentPrefix = (collection: string): Buffer => texted(Table.document, `${collection}\0`)
 export const documentKey = (collection: string, name: string): Buffer => texted(Table.document, `${collection}\0${name}`)
-
-function texted(table: TableCode, text: string): Buffer {
-  const made = key(table, Buffer.byteLength(text))
-  made.write(text, 1)
-  return made
-}
