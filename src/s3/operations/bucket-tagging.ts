@@ -1,22 +1,18 @@
 /** GetBucketTagging, PutBucketTagging, DeleteBucketTagging. Sources: Amazon S3 API Reference, the pages of those names. */
-import { fail, ok, type Result } from '../../result.ts'
+import { fail, ok } from '../../result.ts'
 import type { Tags } from '../../store/terms.ts'
-import { type S3Failure, s3Failure } from '../errors.ts'
-import { type Context, define } from '../operation.ts'
+import { s3Failure } from '../errors.ts'
+import { define } from '../operation.ts'
 import type { Payload } from '../payload.ts'
-import { readXml, storeFailure } from '../receive.ts'
+import { readXml } from '../receive.ts'
+import { putConfiguration } from './bucket-configuration.ts'
 import { CHECKSUM_HEADERS } from './checksums.ts'
 import { BUCKET_TAGS, parseTagging, taggingDocument } from './tags.ts'
-import { noSuchBucket } from './versions.ts'
+
+const NAME = 'tagging'
 
 /** The configuration 'tagging': a JSON list of pairs. */
 export const bucketTaggingJson = (tags: Tags): string => JSON.stringify(tags)
-
-async function replace(context: Context, json: string | undefined): Promise<Result<undefined, S3Failure>> {
-  const put = await context.store.putConfiguration(context.bucket.id, 'tagging', json)
-  if (put.ok) return ok(undefined)
-  return fail(put.error === 'no-such-bucket' ? noSuchBucket(context.bucket.name) : storeFailure(put.error))
-}
 
 /** Errors: NoSuchTagSet. */
 export const getBucketTagging = define<undefined, Tags>({
@@ -29,7 +25,7 @@ export const getBucketTagging = define<undefined, Tags>({
   headers: [],
   parse: () => ok(undefined),
   async run({ bucket }) {
-    const json = bucket.configuration.tagging
+    const json = bucket.configuration[NAME]
     if (json === undefined) return fail(s3Failure('NoSuchTagSet', { elements: { BucketName: bucket.name } }))
     return ok(JSON.parse(json) as Tags)
   },
@@ -51,7 +47,7 @@ export const putBucketTagging = define<Payload, undefined>({
     if (!root.ok) return root
     const tags = parseTagging(root.value, BUCKET_TAGS)
     if (!tags.ok) return tags
-    return replace(context, tags.value.length === 0 ? undefined : bucketTaggingJson(tags.value))
+    return putConfiguration(context, NAME, tags.value.length === 0 ? undefined : bucketTaggingJson(tags.value))
   },
   render: () => ({ status: 204, headers: [], body: { kind: 'none' } }),
 })
@@ -65,6 +61,6 @@ export const deleteBucketTagging = define<undefined, undefined>({
   parameters: [],
   headers: [],
   parse: () => ok(undefined),
-  run: (context) => replace(context, undefined),
+  run: (context) => putConfiguration(context, NAME, undefined),
   render: () => ({ status: 204, headers: [], body: { kind: 'none' } }),
 })

@@ -5,12 +5,12 @@
  */
 import { fail, ok, type Result } from '../../result.ts'
 import { type S3Failure, s3Failure } from '../errors.ts'
-import { type Context, define } from '../operation.ts'
+import { define } from '../operation.ts'
 import type { Payload } from '../payload.ts'
-import { readXml, storeFailure } from '../receive.ts'
+import { readXml } from '../receive.ts'
 import { childrenOf, textOf, type XmlElement, xmlDocument } from '../xml.ts'
+import { putConfiguration } from './bucket-configuration.ts'
 import { CHECKSUM_HEADERS } from './checksums.ts'
-import { noSuchBucket } from './versions.ts'
 
 const NAME = 'ownershipControls'
 const REMOVED = '"removed"'
@@ -45,12 +45,6 @@ function checkRules(root: XmlElement): Result<undefined, S3Failure> {
   return fail(s3Failure('NotImplemented', { elements: { Header: 'ObjectOwnership' } }))
 }
 
-async function remember({ store, bucket }: Context, json: string | undefined): Promise<Result<undefined, S3Failure>> {
-  const put = await store.putConfiguration(bucket.id, NAME, json)
-  if (put.ok) return ok(undefined)
-  return fail(put.error === 'no-such-bucket' ? noSuchBucket(bucket.name) : storeFailure(put.error))
-}
-
 /** Errors: MalformedXML, NotImplemented for ownership that depends on ACLs. */
 export const putBucketOwnershipControls = define<Payload, undefined>({
   name: 'PutBucketOwnershipControls',
@@ -65,7 +59,7 @@ export const putBucketOwnershipControls = define<Payload, undefined>({
     const root = await readXml(payload)
     if (!root.ok) return root
     const checked = checkRules(root.value)
-    return checked.ok ? remember(context, undefined) : checked
+    return checked.ok ? putConfiguration(context, NAME, undefined) : checked
   },
   render: () => ({ status: 200, headers: [], body: { kind: 'none' } }),
 })
@@ -79,6 +73,6 @@ export const deleteBucketOwnershipControls = define<undefined, undefined>({
   parameters: [],
   headers: [],
   parse: () => ok(undefined),
-  run: (context) => remember(context, REMOVED),
+  run: (context) => putConfiguration(context, NAME, REMOVED),
   render: () => ({ status: 204, headers: [], body: { kind: 'none' } }),
 })
