@@ -1,5 +1,6 @@
 /** What an operator may ask of the engine itself: its state, and the work on disks. Served by the thread that owns the journal. */
 import type { PoolView } from '../disks/pool-view.ts'
+import type { ScrubbedDisk } from '../disks/scrubbed-disk.ts'
 import type { Result } from '../result.ts'
 
 export type EngineStatus = {
@@ -23,19 +24,6 @@ export type ScrubStatus = {
   readonly last?: { readonly endedMs: number; readonly bytes: number; readonly repaired: number; readonly remaining: number }
 }
 
-export type ScrubbedDisk = {
-  readonly path: string
-  readonly id: string
-  /** `failed`: it went out, or could not be read or written to the end. `out`: it was not in when the scrub began, and was not read. */
-  readonly state: 'checked' | 'failed' | 'out'
-  /** Copies of journal segments, and shards, that were read through. */
-  readonly segments: number
-  readonly shards: number
-  readonly bytes: number
-  /** Places that were not as they should be. */
-  readonly repaired: number
-  readonly remaining: number
-}
 export type ScrubReport = {
   readonly disks: readonly ScrubbedDisk[]
   readonly bytes: number

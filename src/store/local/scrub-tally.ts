@@ -1,24 +1,11 @@
 /** What a scrub has found so far, disk by disk. */
 import type { ExtentPlace } from '../../disks/geometry.ts'
 import type { DiskSlot, PoolView } from '../../disks/pool-view.ts'
+import type { ScrubbedDisk } from '../../disks/scrubbed-disk.ts'
 import type { CopyCheck } from './journal/scrub-segment.ts'
 import { type ShardOutcome, shardBytes } from './shards.ts'
 
-export type DiskScrub = {
-  readonly path: string
-  readonly id: string
-  /** `failed`: it went out, or could not be read or written to the end. `out`: it was not in when the scrub began, and was not read. */
-  readonly state: 'checked' | 'failed' | 'out'
-  /** Copies of journal segments, and shards, that were read through. */
-  readonly segments: number
-  readonly shards: number
-  readonly bytes: number
-  /** Of both, and of the disk's own files, those that were not as they should be. */
-  readonly repaired: number
-  readonly remaining: number
-}
-
-type Counts = { -readonly [K in keyof DiskScrub]: DiskScrub[K] }
+type Counts = { -readonly [K in keyof ScrubbedDisk]: ScrubbedDisk[K] }
 
 export class ScrubTally {
   /** Extents of which a shard could not be rebuilt for want of intact ones, and numbers of segments with records that no copy has. */
@@ -69,7 +56,7 @@ export class ScrubTally {
   }
 
   /** What was in at the beginning and is not any more was not read to the end. */
-  disks(now: PoolView): DiskScrub[] {
+  disks(now: PoolView): ScrubbedDisk[] {
     const isIn = new Set(slotsOf(now).flatMap(({ diskId, state }) => (state === 'in' ? diskId : [])))
     return [...this.#disks.values()].map((disk) => (disk.state === 'checked' && !isIn.has(disk.id) ? { ...disk, state: 'failed' } : disk))
   }
@@ -82,7 +69,7 @@ export class ScrubTally {
     return this.#sum(({ remaining }) => remaining)
   }
 
-  #sum(of: (disk: DiskScrub) => number): number {
+  #sum(of: (disk: ScrubbedDisk) => number): number {
     return [...this.#disks.values()].reduce((sum, disk) => sum + of(disk), 0)
   }
 }

@@ -5,6 +5,7 @@
 
 import type { ExtentStore } from '../../disks/extents.ts'
 import type { Pool } from '../../disks/pool.ts'
+import type { ScrubbedDisk } from '../../disks/scrubbed-disk.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import type { Board } from './board.ts'
 import type { Journal } from './journal/journal.ts'
@@ -12,7 +13,7 @@ import { findLost, type LostContents } from './lost-content.ts'
 import { paceOf, pause } from './scrub-pace.ts'
 import { ScrubPass, type ScrubPassInput } from './scrub-pass.ts'
 import type { ScrubMemory, ScrubRecord } from './scrub-record.ts'
-import { type DiskScrub, ScrubTally } from './scrub-tally.ts'
+import { ScrubTally } from './scrub-tally.ts'
 import { Shards } from './shards.ts'
 
 export type ScrubInput = Omit<ScrubPassInput, 'shards' | 'journal'> & {
@@ -24,7 +25,7 @@ export type ScrubInput = Omit<ScrubPassInput, 'shards' | 'journal'> & {
 }
 
 export type ScrubReport = {
-  readonly disks: readonly DiskScrub[]
+  readonly disks: readonly ScrubbedDisk[]
   readonly bytes: number
   readonly repaired: number
   readonly remaining: number
