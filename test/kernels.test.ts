@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-// @ts-expect-error: plain JavaScript
 import { buildKernel, kernels } from '../packaging/kernels.mjs'
 
 test('the committed WebAssembly kernels are what their sources give', async () => {
