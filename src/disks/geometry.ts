@@ -1,4 +1,4 @@
-/** How a set codes an extent. Source: DESIGN section 4, docs/architecture.md#disks. */
+/** How a set codes an extent. Format: docs/formats.md#extent. */
 export type Geometry = {
   /** k: shards that hold data. k + m is the number of disks in the set, 1 to 32. */
   readonly dataShards: number

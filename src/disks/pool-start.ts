@@ -1,5 +1,5 @@
 /**
- * Who is in at a start: a function of what the disks, the witness and the index show. Source: DESIGN section 4, "Who is in".
+ * Who is in at a start: a function of what the disks, the witness and the index show. Format: docs/formats.md#disk-identity.
  *
  * - A generation is written to every disk that is in or healing by it, then to the witness; only then is it *settled*, and only then is anything
  *   acknowledged without the disks that it puts out. So the newest generation on any disk rules, settled or not: nothing acknowledged is missing

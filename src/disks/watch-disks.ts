@@ -1,4 +1,4 @@
-/** Finds within a second that a disk has gone, also where no operation of it fails. Source: DESIGN section 4, "A disk is alive only". */
+/** Finds within a second that a disk has gone, also where no operation of it fails. Operations on what is open go on to succeed when its directory is removed. */
 import type { Clock } from '../environment.ts'
 import type { DiskOut, Pool } from './pool.ts'
 import { describeFault } from './pool-words.ts'

@@ -5,7 +5,7 @@
  * of r) and multiply it by the inverse of its top square. What comes out has a plain meaning: shard number x holds the value at x of the
  * polynomial that takes the k data shards' values at 0 … k−1. So each shard follows from any k others by Lagrange's interpolation, no
  * matrix is ever inverted, and the coefficients are theirs to the byte.
- * Source: Backblaze, JavaReedSolomon; Plank, "A Tutorial on Reed-Solomon Coding"; DESIGN section 2, "Erasure kernel".
+ * Source: Backblaze, JavaReedSolomon; Plank, "A Tutorial on Reed-Solomon Coding". Format: docs/formats.md#extent, "Code".
  */
 const POLYNOMIAL = 0x11d
 

@@ -68,7 +68,7 @@ export interface FederationStore {
   /** The local bucket that a foreign bucket's origin was adopted as, or that has this origin itself. */
   findBucketByOrigin(origin: Position): Promise<Bucket | undefined>
   /**
-   * Merges one foreign operation: a set union by position (DESIGN section 6, "Merge"). `digest` is that of the operation's signed bytes; `evidence`
+   * Merges one foreign operation: a set union by position (docs/architecture.md#bundles, "Merge"). `digest` is that of the operation's signed bytes; `evidence`
    * (signed bytes, tree path, signed root) is kept as received. Applying again answers 'already'. Submit in ascending number; many may be in flight.
    * `content` undefined: the version's bytes are gone at the origin (it was deleted since), only its effects on others count.
    */

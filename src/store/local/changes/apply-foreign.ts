@@ -1,6 +1,6 @@
 /**
  * Merges an operation of another site: versions are a set union by position, deletions stay, the newest configuration and tags win, and nothing that an
- * origin had not seen is lost to it. Source: DESIGN section 6, "Merge".
+ * origin had not seen is lost to it. See docs/architecture.md#bundles, "Merge".
  */
 import type { Change } from '../../operation.ts'
 import type { Position } from '../../terms.ts'

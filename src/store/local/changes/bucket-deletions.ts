@@ -1,6 +1,6 @@
 /**
  * A bucket that several sites share is deleted if some deletion of it had seen every operation on it that is known here (other deletions aside). One that had not
- * is undone, wherever and in whatever order the two meet: what its origin did not know of cannot have been meant. Source: DESIGN section 6, "Merge".
+ * is undone, wherever and in whatever order the two meet: what its origin did not know of cannot have been meant. See docs/architecture.md#bundles, "Merge".
  *
  * Rows of versions stay when a bucket goes: at the deletion's origin there were none, so that what is left here is removed by operations still to come.
  */

@@ -1,6 +1,6 @@
 /**
  * How versions of several sites meet under one key. Versions are immutable and ordered by position, so that replicas are a set union; what needs care is
- * who had seen whom. Source: DESIGN section 6, "Merge".
+ * who had seen whom. See docs/architecture.md#bundles, "Merge".
  */
 import type { Frontier, Origin, Ranges } from '../../operation.ts'
 import type { BucketId, Position, SiteId } from '../../terms.ts'

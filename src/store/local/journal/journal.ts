@@ -269,8 +269,7 @@ export class Journal {
   }
 
   /**
-   * Reads every copy of a segment through, from the disks themselves, and mends or makes what is not whole. Undefined if there is no such segment. Source:
-   * DESIGN section 4, "found by a read or the scrub".
+   * Reads every copy of a segment through, from the disks themselves, and mends or makes what is not whole. Undefined if there is no such segment.
    */
   async scrub(number: number, pace: Pace): Promise<CopyCheck[] | undefined> {
     const segment = this.#writer.segments.find(({ header }) => header.number === number)
