@@ -4,16 +4,21 @@ import { GetBucketVersioningCommand, GetObjectCommand, ListBucketsCommand, ListO
 import { NodeHttpHandler } from '@smithy/node-http-handler'
 import { ACCESS_KEY, REGION, SECRET_KEY, type ServedSite } from '../served-site.ts'
 
+/** Where a site is served, and with which keys. */
+export const endpointOf = ({ endpoint }: Pick<ServedSite, 'endpoint'>) => ({
+  endpoint,
+  region: REGION,
+  credentials: { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY },
+})
+
 /**
  * Each request has a connection of its own: while a test waits for a command (spawnSync), the server may close one that is idle, and this process would not have heard of it when it
  * writes its next request there.
  */
 export function clientOf(site: Pick<ServedSite, 'endpoint'>): S3Client {
   return new S3Client({
-    endpoint: site.endpoint,
-    region: REGION,
+    ...endpointOf(site),
     forcePathStyle: true,
-    credentials: { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY },
     maxAttempts: 1,
     requestHandler: new NodeHttpHandler({ httpAgent: { maxSockets: 32, keepAlive: false } }),
   })
