@@ -1,6 +1,6 @@
 /**
- * Batches: operations of one bucket below one signed root, so that each can be carried on by others and none be forged. Writing, reading from outside, and the evidence that
- * is kept of each operation. Format: docs/formats.md#bundle, "Operations".
+ * Batches: operations of one bucket below one signed root, so that each can be carried on by others and none be forged. Writing, reading from outside,
+ * and the evidence that is kept of each operation. Format: docs/formats.md#bundle, "Operations".
  */
 import { hash } from 'node:crypto'
 import { zstdCompressSync } from 'node:zlib'

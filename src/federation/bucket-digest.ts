@@ -5,11 +5,11 @@
 import { TreeRoot } from '../bundles/merkle.ts'
 import type { Result } from '../result.ts'
 import type { Frontier, Origin } from '../store/operation.ts'
+import { count, NO_RANGES, subtract } from '../store/ranges.ts'
 import type { Bucket, BucketName } from '../store/terms.ts'
 import { holdsIn, leavesOf } from './bucket-state.ts'
 import { DigestFile, type DigestHeader, DigestWriter, fileChunks, headerLine, type KeyLeaf, leafLine } from './digest-file.ts'
 import { printable } from './html.ts'
-import { count, NO_RANGES, subtract } from './ranges.ts'
 import { type FederationFault, type FederationProgress, type FederationSite, Refusal, refusable } from './site.ts'
 import { counted, parsePosition, positionText } from './words.ts'
 

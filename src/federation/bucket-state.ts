@@ -2,11 +2,11 @@
 import { createHash, type Hash } from 'node:crypto'
 import { ContentDigest } from '../bundles/merkle.ts'
 import type { Frontier } from '../store/operation.ts'
+import { upTo } from '../store/ranges.ts'
 import type { Store } from '../store/store.ts'
 import type { Bucket, ObjectVersion, Part, Version } from '../store/terms.ts'
 import type { KeyLeaf } from './digest-file.ts'
 import { partFields } from './operation.ts'
-import { upTo } from './ranges.ts'
 import { Refusal } from './site.ts'
 import { canonicalJson, positionText } from './words.ts'
 

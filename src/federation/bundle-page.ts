@@ -1,12 +1,12 @@
 /**
- * What a bundle is, as one page to be kept with the medium, read offline and printed: sender, times, volumes, damage; what it brings only where it could be decrypted, and then as
- * counts. No scripts, nothing from elsewhere; whatever a sender wrote is text.
+ * What a bundle is, as one page to be kept with the medium, read offline and printed: sender, times, volumes, damage; what it brings only where it
+ * could be decrypted, and then as counts. No scripts, nothing from elsewhere; whatever a sender wrote is text.
  */
 import type { InspectReport } from '../bundles/inspect-bundle.ts'
 import type { VerifyReport, VolumeDamage } from '../bundles/verify-bundle.ts'
+import { count } from '../store/ranges.ts'
 import { PAGE_STYLE } from './bundle-page-style.ts'
 import { type Html, html } from './html.ts'
-import { count } from './ranges.ts'
 import { parseStatement, type Statement } from './statement.ts'
 import { counted } from './words.ts'
 

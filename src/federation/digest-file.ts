@@ -3,12 +3,12 @@ import { createHash, type Hash } from 'node:crypto'
 import { promises as fs } from 'node:fs'
 import { type Fields, type Json, parseJson } from '../bundles/json.ts'
 import { TreeRoot } from '../bundles/merkle.ts'
-import type { Frontier, Origin, Ranges } from '../store/operation.ts'
+import { type Frontier, type Origin, parseOrigin } from '../store/operation.ts'
+import { parseRanges, type Ranges } from '../store/ranges.ts'
 import type { SiteId } from '../store/terms.ts'
 import { RANGES_MAX } from './documents.ts'
-import { parseRanges } from './ranges.ts'
 import { Refusal } from './site.ts'
-import { type BucketOrigin, canonicalJson, parseOrigin, parsePosition } from './words.ts'
+import { type BucketOrigin, canonicalJson, parsePosition } from './words.ts'
 
 export type DigestHeader = {
   readonly bucket: BucketOrigin

@@ -1,8 +1,7 @@
 /** The federation's small journaled documents: collections, names, and JSON with limits. Format: docs/formats.md#bundle, "Operations". */
 import { type Fields, parseJson } from '../bundles/json.ts'
 import type { FederationStore } from '../store/federation-store.ts'
-import type { Ranges } from '../store/operation.ts'
-import { parseRanges } from './ranges.ts'
+import { parseRanges, type Ranges } from '../store/ranges.ts'
 import { Refusal, storeRefusal } from './site.ts'
 
 export type Collection =

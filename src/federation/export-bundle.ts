@@ -1,6 +1,7 @@
 /**
- * Writes a bundle with what a peer does not hold. It may be stopped anywhere and run again with the same arguments: the plan was frozen before the first byte, finished volumes are
- * kept. Nothing is believed of the peer because a bundle was made. Memory: one batch of operations (at most 4 MiB), small contents up to 16 MiB, and what writing a bundle takes.
+ * Writes a bundle with what a peer does not hold. It may be stopped anywhere and run again with the same arguments: the plan was frozen before the
+ * first byte, finished volumes are kept. Nothing is believed of the peer because a bundle was made. Memory: one batch of operations (at most 4 MiB),
+ * small contents up to 16 MiB, and what writing a bundle takes.
  */
 import { resolve } from 'node:path'
 import { exitCode } from '../bundles/fault.ts'
@@ -8,6 +9,7 @@ import { MiB } from '../bundles/format.ts'
 import { shortReceiptDigest } from '../bundles/receipt.ts'
 import { type BundleProgress, type BundleSummary, writeBundle } from '../bundles/write-bundle.ts'
 import type { Result } from '../result.ts'
+import { parseOrigin } from '../store/operation.ts'
 import { putDocuments } from './documents.ts'
 import { ExportBatches } from './export-batches.ts'
 import { type ExportArguments, type ExportPlan, makePlan } from './export-plan.ts'
@@ -21,7 +23,7 @@ import { type FederationFault, type FederationProgress, type FederationSite, Ref
 import { isEmptyFolder, StateFolder } from './state-files.ts'
 import { statementJson } from './statement.ts'
 import { refuseIfStopped } from './stopped.ts'
-import { counted, parseOrigin } from './words.ts'
+import { counted } from './words.ts'
 
 export type ExportInput = {
   readonly peer: string

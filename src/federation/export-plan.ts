@@ -1,13 +1,13 @@
 /**
  * What an export carries, decided once and then frozen: every operation made here up to now that the peer does not hold by its own word. Memory: the numbers as ranges.
  */
-import type { Operation, Ranges } from '../store/operation.ts'
+import type { Operation } from '../store/operation.ts'
+import { count, greatest, intersect, NO_RANGES, type Ranges, RangesBuilder, subtract, upTo } from '../store/ranges.ts'
 import type { Bucket, SiteId } from '../store/terms.ts'
 import { BUCKET_BYTES, RANGE_BYTES, RANGES_BYTES_MAX } from './documents.ts'
 import { holdingOf, wasExported } from './holdings.ts'
 import { keyOf } from './operation.ts'
 import type { Peer } from './peers.ts'
-import { count, greatest, intersect, NO_RANGES, RangesBuilder, subtract, upTo } from './ranges.ts'
 import { lostBy } from './returns.ts'
 import { type FederationProgress, type FederationSite, Refusal } from './site.ts'
 import { holdsOf, type StatedBucket, type StatedReturn, type Statement } from './statement.ts'

@@ -5,11 +5,11 @@
 import type { Fields } from '../bundles/json.ts'
 import { shortReceiptDigest } from '../bundles/receipt.ts'
 import type { FederationStore } from '../store/federation-store.ts'
-import type { Origin, Ranges } from '../store/operation.ts'
+import { type Origin, parseOrigin } from '../store/operation.ts'
+import { NO_RANGES, type Ranges, union } from '../store/ranges.ts'
 import { type DocumentChange, getJson, jsonDocument, RANGES_MAX, rangesField, readDocument } from './documents.ts'
 import type { Peer } from './peers.ts'
-import { NO_RANGES, union } from './ranges.ts'
-import { type BucketOrigin, parseOrigin } from './words.ts'
+import type { BucketOrigin } from './words.ts'
 
 const nameOf = (peer: Peer, bucket: BucketOrigin): string => `${peer.site}/${bucket}`
 

@@ -1,4 +1,7 @@
-/** HTML as text that cannot be anything but what it says. Source: WHATWG HTML, "Parsing HTML documents": in text and quoted attributes only these five characters matter. */
+/**
+ * HTML as text that cannot be anything but what it says. Source: WHATWG HTML, "Parsing HTML documents": in text and quoted attributes only these five
+ * characters matter.
+ */
 
 /** A piece of a page; made by `html` and `join` alone. */
 export type Html = { readonly markup: string }

@@ -1,13 +1,14 @@
 /**
- * Imports a bundle: everything is verified before anything is changed, then contents are staged and operations applied in their order. It may be killed anywhere and run again;
- * a second time changes nothing. Memory: one operations entry (at most 4 MiB), contents in flight (at most 16 MiB), and what reading a bundle takes.
+ * Imports a bundle: everything is verified before anything is changed, then contents are staged and operations applied in their order. It may be
+ * killed anywhere and run again; a second time changes nothing. Memory: one operations entry (at most 4 MiB), contents in flight (at most 16 MiB), and
+ * what reading a bundle takes.
  */
 import type { Json } from '../bundles/json.ts'
 import { type OpenBundle, openBundle, verifyBundle } from '../bundles/read-bundle.ts'
 import { writeReceipt } from '../bundles/receipt.ts'
 import type { Trust } from '../bundles/signature.ts'
 import type { Result } from '../result.ts'
-import type { Ranges } from '../store/operation.ts'
+import { count, NO_RANGES, type Ranges, subtract } from '../store/ranges.ts'
 import { putDocuments } from './documents.ts'
 import { believe, type Said } from './holdings.ts'
 import { applyPass, type Outcome } from './import-apply-pass.ts'
@@ -18,7 +19,6 @@ import { type ImportReport, importReport } from './import-report.ts'
 import { renewKeys } from './key-schedule.ts'
 import { findPeerState, heard, refuseTooFewSigners } from './peer-state.ts'
 import { findPeerBySite, type Peer, peerDocument, peerSeen, trustOf } from './peers.ts'
-import { count, NO_RANGES, subtract } from './ranges.ts'
 import { pruneDocuments } from './retention.ts'
 import type { KindCount } from './rule-check.ts'
 import { type FederationFault, type FederationProgress, type FederationSite, opened, Refusal, refusable } from './site.ts'

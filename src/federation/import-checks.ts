@@ -2,16 +2,16 @@
 import type { Fields } from '../bundles/json.ts'
 import type { OpenBundle } from '../bundles/read-bundle.ts'
 import type { FederationStore } from '../store/federation-store.ts'
-import type { Ranges } from '../store/operation.ts'
+import { parseOrigin } from '../store/operation.ts'
+import { covers, greatest, inWords, NO_RANGES, type Ranges, subtract } from '../store/ranges.ts'
 import type { SiteId } from '../store/terms.ts'
 import { type DocumentChange, getJson, jsonDocument, readDocument } from './documents.ts'
 import { PAST_EXPIRY_MS } from './holdings.ts'
 import type { Peer } from './peers.ts'
-import { covers, greatest, inWords, NO_RANGES, subtract } from './ranges.ts'
 import { type FederationSite, Refusal } from './site.ts'
 import { parseStatement, type Statement } from './statement.ts'
 import { Ahead } from './stopped.ts'
-import { parseOrigin, parsePosition } from './words.ts'
+import { parsePosition } from './words.ts'
 
 export type Imported = {
   readonly from: SiteId

@@ -1,12 +1,13 @@
 /** Where the buckets of a bundle go. Same-named buckets that were made apart are never mixed unless somebody says so. */
 import type { FederationStore } from '../store/federation-store.ts'
+import { parseOrigin } from '../store/operation.ts'
 import type { Bucket, BucketName, SiteId } from '../store/terms.ts'
 import { wasExported } from './holdings.ts'
 import { type PeerRules, rulesOf } from './peer-rules.ts'
 import type { Peer } from './peers.ts'
 import { type FederationSite, Refusal } from './site.ts'
 import { type StatedBucket, type Statement, sectionsOf } from './statement.ts'
-import { parseOrigin, parsePosition } from './words.ts'
+import { parsePosition } from './words.ts'
 
 export type BucketChoices = {
   /** Remote name → local name. */

@@ -1,9 +1,9 @@
 /** What an import tells: for programs as JSON, for people as sentences. */
 import type { OpenBundle } from '../bundles/read-bundle.ts'
 import { shortReceipt } from '../bundles/receipt.ts'
+import { count } from '../store/ranges.ts'
 import { type Destination, type Destinations, nameOf } from './import-policy.ts'
 import { neverCompared, type Peer } from './peers.ts'
-import { count } from './ranges.ts'
 import { type KindCount, kindText } from './rule-check.ts'
 import { counted } from './words.ts'
 

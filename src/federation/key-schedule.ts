@@ -1,6 +1,6 @@
 /**
- * When encryption keys come and go: a new one every so often, and the private part of one that was superseded is destroyed when no bundle sealed to it should be under way any
- * more, so that a captured site does not open every old stick. The signing keys never change: they are the site.
+ * When encryption keys come and go: a new one every so often, and the private part of one that was superseded is destroyed when no bundle sealed to it
+ * should be under way any more, so that a captured site does not open every old stick. The signing keys never change: they are the site.
  */
 import { addEncryptionKey, destroyEncryptionKeys, encryptionKeyAt, type PrivateIdentity } from '../bundles/identity.ts'
 import type { Result } from '../result.ts'

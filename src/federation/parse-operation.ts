@@ -4,12 +4,12 @@
  */
 import { CONTENT_BYTES_MAX } from '../bundles/format.ts'
 import { type Fields, type Json, parseJson } from '../bundles/json.ts'
-import type { Change, Frontier, Operation, Ranges } from '../store/operation.ts'
+import { type Change, type Frontier, type Operation, parseOrigin } from '../store/operation.ts'
+import { parseRanges, type Ranges } from '../store/ranges.ts'
 import type { BucketName, Checksum, ChecksumAlgorithm, ContentHeaders, Part, Position, Tags, UserMetadata } from '../store/terms.ts'
 import { RANGES_MAX } from './documents.ts'
 import type { SignedOperation } from './operation.ts'
-import { parseRanges } from './ranges.ts'
-import { type BucketOrigin, canonicalJson, parseOrigin, parsePosition } from './words.ts'
+import { type BucketOrigin, canonicalJson, parsePosition } from './words.ts'
 
 const KEY_BYTES_MAX = 1024
 const VERSION_ID_BYTES_MAX = 1024

@@ -1,6 +1,6 @@
 /**
- * What a peer may do here: which buckets its changes may touch, which kinds of change, and for how long what it removes can be brought back. A document of its own beside the
- * peer's, so that it stays when the peer is added again. Format: docs/formats.md#bundle, "Operations".
+ * What a peer may do here: which buckets its changes may touch, which kinds of change, and for how long what it removes can be brought back. A
+ * document of its own beside the peer's, so that it stays when the peer is added again. Format: docs/formats.md#bundle, "Operations".
  */
 import type { Result } from '../result.ts'
 import type { FederationStore } from '../store/federation-store.ts'

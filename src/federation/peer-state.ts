@@ -1,6 +1,6 @@
 /**
- * What is remembered of a site apart from its entry as a peer, also after that is gone: whether its keys were revoked, its newest epoch, and its newest word. So nothing that was
- * refused once comes in again because somebody removed the peer and added it anew.
+ * What is remembered of a site apart from its entry as a peer, also after that is gone: whether its keys were revoked, its newest epoch, and its
+ * newest word. So nothing that was refused once comes in again because somebody removed the peer and added it anew.
  */
 import type { FederationStore } from '../store/federation-store.ts'
 import type { SiteId } from '../store/terms.ts'

@@ -2,16 +2,17 @@
 import { type Fields, type Json, parseJson } from '../bundles/json.ts'
 import { isShortReceipt, type Receipt, readReceipt, readShortReceipt } from '../bundles/receipt.ts'
 import type { Result } from '../result.ts'
+import { parseOrigin } from '../store/operation.ts'
+import { count, greatest, intersect, NO_RANGES } from '../store/ranges.ts'
 import type { SiteId } from '../store/terms.ts'
 import { type DocumentChange, putDocuments, RANGES_MAX, rangesField } from './documents.ts'
 import { believe, type Exported, exportedDocument, findExported, type Said } from './holdings.ts'
 import { ahead, checkEpoch } from './import-checks.ts'
 import { heard, refuseIfRevoked } from './peer-state.ts'
 import { findPeerBySite, type Peer, peerDocument, peerSeen, trustOf } from './peers.ts'
-import { count, greatest, intersect, NO_RANGES } from './ranges.ts'
 import { type FederationFault, type FederationSite, opened, Refusal, refusable } from './site.ts'
 import { refuseIfStopped, stopping } from './stopped.ts'
-import { type BucketOrigin, counted, parseOrigin, parsePosition } from './words.ts'
+import { type BucketOrigin, counted, parsePosition } from './words.ts'
 
 export type AcknowledgeReport = {
   readonly sentence: string

@@ -3,13 +3,14 @@
  * command has to wait for it. Format: docs/formats.md#operations, "Documents".
  */
 import type { FederationStore } from '../store/federation-store.ts'
+import { parseOrigin } from '../store/operation.ts'
+import { NO_RANGES } from '../store/ranges.ts'
 import { getBatchHead } from './batch.ts'
 import { type DocumentChange, putDocuments } from './documents.ts'
 import { exportEndMs } from './holdings.ts'
 import { importEndMs } from './import-checks.ts'
-import { NO_RANGES } from './ranges.ts'
 import type { FederationSite } from './site.ts'
-import { parseOrigin, parsePosition } from './words.ts'
+import { parsePosition } from './words.ts'
 
 const LOOKED_AT = 20
 

@@ -1,6 +1,6 @@
 /**
- * Giving back: operations of a peer's earlier epochs that are known here and that it did not sign again under its new one. It has lost them, with a disk or by being restored.
- * They travel as they came, with the peer's own signature. Format: docs/formats.md#operations, "Epochs".
+ * Giving back: operations of a peer's earlier epochs that are known here and that it did not sign again under its new one. It has lost them, with a
+ * disk or by being restored. They travel as they came, with the peer's own signature. Format: docs/formats.md#operations, "Epochs".
  */
 import { zstdDecompressSync } from 'node:zlib'
 import { DIGEST_BYTES } from '../bundles/format.ts'
@@ -8,16 +8,16 @@ import { parseJson } from '../bundles/json.ts'
 import { inclusionPath } from '../bundles/merkle.ts'
 import { SIGNATURE_BYTES } from '../bundles/signature.ts'
 import type { OperationReader } from '../store/federation-store.ts'
-import type { KeptOperation, Origin, Ranges } from '../store/operation.ts'
+import { type KeptOperation, type Origin, parseOrigin } from '../store/operation.ts'
+import { NO_RANGES, numbers, type Ranges, RangesBuilder } from '../store/ranges.ts'
 import type { Bucket } from '../store/terms.ts'
 import { BATCH_OPERATIONS_MAX, type ContentState, getBatchHead } from './batch.ts'
 import { getJson } from './documents.ts'
 import { keyOf, type SignedOperation } from './operation.ts'
 import { parseOperation } from './parse-operation.ts'
 import type { Peer } from './peers.ts'
-import { NO_RANGES, numbers, RangesBuilder } from './ranges.ts'
 import { type FederationSite, Refusal } from './site.ts'
-import { type BucketOrigin, parseOrigin } from './words.ts'
+import type { BucketOrigin } from './words.ts'
 
 const SIGNED_BYTES_MAX = 4 * 1024 * 1024
 

@@ -1,10 +1,11 @@
 /** What a bundle says of itself to its recipient: what it needs, what it brings, what its sender holds. Format: docs/formats.md#bundle, "Operations". */
 import { type Fields, type Json, parseJson } from '../bundles/json.ts'
 import type { FederationStore } from '../store/federation-store.ts'
-import type { Origin, Ranges } from '../store/operation.ts'
+import { type Origin, parseOrigin } from '../store/operation.ts'
+import type { Ranges } from '../store/ranges.ts'
 import type { Bucket, SiteId } from '../store/terms.ts'
 import { BUCKET_BYTES, RANGE_BYTES, RANGES_BYTES_MAX, RANGES_MAX, rangesField } from './documents.ts'
-import { type BucketOrigin, parseOrigin, parsePosition, positionText } from './words.ts'
+import { type BucketOrigin, parsePosition, positionText } from './words.ts'
 
 export type StatedBucket = {
   readonly bucket: BucketOrigin

@@ -1,6 +1,7 @@
 /**
- * A site that met operations of its own which it never made was restored from an older copy, or has a clone: whatever it signs under its present epoch may contradict what its
- * peers have. So it stops to export, import and acknowledge until an operator begins a new epoch; S3 goes on. Kept as a document, which counts only within its epoch.
+ * A site that met operations of its own which it never made was restored from an older copy, or has a clone: whatever it signs under its present epoch
+ * may contradict what its peers have. So it stops to export, import and acknowledge until an operator begins a new epoch; S3 goes on. Kept as a
+ * document, which counts only within its epoch.
  */
 import type { FederationStore } from '../store/federation-store.ts'
 import { getJson, jsonDocument, putDocuments } from './documents.ts'

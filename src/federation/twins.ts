@@ -1,14 +1,13 @@
 /** Operations of a peer that it signed again under a new epoch, and that are known here from an earlier one. */
 
 import type { OperationReader } from '../store/federation-store.ts'
-import type { Frontier, Origin } from '../store/operation.ts'
+import { type Frontier, type Origin, parseOrigin } from '../store/operation.ts'
+import { contains, NO_RANGES } from '../store/ranges.ts'
 import type { Bucket } from '../store/terms.ts'
 import type { BatchOperation } from './batch.ts'
 import { isSameChange, keyOf } from './operation.ts'
 import type { Peer } from './peers.ts'
-import { contains, NO_RANGES } from './ranges.ts'
 import { type FederationSite, Refusal } from './site.ts'
-import { parseOrigin } from './words.ts'
 
 export class Twins {
   readonly #peer: Peer

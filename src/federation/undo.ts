@@ -13,8 +13,8 @@ export type UndoInput = {
   /** Its name here, or its site id. */
   readonly peer: string
   /**
-   * Only what was removed here at or after this time; and then keys are as they were at that time, unless others wrote to them since. Without it everything comes back in its
-   * old place, below whatever was written later, so that nothing current changes but where there was nothing any more.
+   * Only what was removed here at or after this time; and then keys are as they were at that time, unless others wrote to them since. Without it
+   * everything comes back in its old place, below whatever was written later, so that nothing current changes but where there was nothing any more.
    */
   readonly sinceMs?: number
   readonly bucket?: string

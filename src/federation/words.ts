@@ -1,5 +1,4 @@
-/** Positions and origins as bundles and documents spell them. Format: docs/formats.md#bundle, "Operations". */
-import type { Origin } from '../store/operation.ts'
+/** Positions and JSON as bundles and documents spell them. Format: docs/formats.md#bundle, "Operations". */
 import type { Position, SiteId } from '../store/terms.ts'
 
 /** A position as text: what identifies a bucket at every site. */
@@ -15,17 +14,6 @@ export function parsePosition(text: unknown): Position | undefined {
   const [clock, sequence] = [Number(match[1]), Number(match[3])]
   return Number.isSafeInteger(clock) && Number.isSafeInteger(sequence) ? { clock, site: match[2] as SiteId, sequence } : undefined
 }
-
-/** Nine digits: whoever claims a later epoch than any site will reach is not believed. */
-const ORIGIN = /^([0-9a-f]{32})\/([1-9][0-9]{0,8})$/
-
-export function parseOrigin(text: unknown): { readonly origin: Origin; readonly site: SiteId; readonly epoch: number } | undefined {
-  const match = typeof text === 'string' ? ORIGIN.exec(text) : null
-  if (match === null) return undefined
-  return { origin: text as Origin, site: match[1] as SiteId, epoch: Number(match[2]) }
-}
-
-export const originOf = (site: SiteId, epoch: number): Origin => `${site}/${epoch}` as Origin
 
 /** JSON in the one form that is signed: no white space, names sorted. Source: RFC 8785. `value`: JSON values only, texts well-formed. */
 export function canonicalJson(value: unknown): string {

@@ -1,10 +1,22 @@
-/** Operations: the changes of a bucket as their origin made and numbered them, which is what sites exchange. Plain values that survive structured cloning. */
-import type { BucketName, ObjectAttributes, Part, Position, Tags } from './terms.ts'
+/** Operations: the changes of a bucket as their origin made and numbered them, which is what sites exchange. */
+import type { Ranges } from './ranges.ts'
+import type { BucketName, ObjectAttributes, Part, Position, SiteId, Tags } from './terms.ts'
 
-/** Inclusive ranges of numbers, ascending, neither touching nor overlapping. */
-export type Ranges = readonly (readonly [first: number, last: number])[]
 /** "site/epoch": where operations come from. */
 export type Origin = string & { readonly brand: 'Origin' }
+
+export const originOf = (site: SiteId, epoch: number): Origin => `${site}/${epoch}` as Origin
+
+/** Nine digits: whoever claims a later epoch than any site will reach is not believed. */
+const ORIGIN = /^([0-9a-f]{32})\/([1-9][0-9]{0,8})$/
+
+/** Undefined if it is no origin's text. */
+export function parseOrigin(text: unknown): { readonly origin: Origin; readonly site: SiteId; readonly epoch: number } | undefined {
+  const match = typeof text === 'string' ? ORIGIN.exec(text) : null
+  if (match === null) return undefined
+  return { origin: text as Origin, site: match[1] as SiteId, epoch: Number(match[2]) }
+}
+
 /** What had been applied in a bucket, by origin. */
 export type Frontier = Readonly<Record<Origin, Ranges>>
 

@@ -42,7 +42,10 @@ export interface ContentWriter {
   readonly copies: boolean
   /** What finish() will answer, as soon as it is known: writing on is of no use. */
   readonly fault: StoreFault | undefined
-  /** Takes the bytes (they must not change afterwards, unless copied). Wait for the promise, if there is one, before the next call. Never rejects: faults show at finish. */
+  /**
+   * Takes the bytes (they must not change afterwards, unless copied). Wait for the promise, if there is one, before the next call. Never rejects: faults
+   * show at finish.
+   */
   write(chunk: Uint8Array): Promise<void> | undefined
   /** Resolves when the bytes are durable on every disk that is in. */
   finish(): Promise<Result<StagedContent, StoreFault>>

@@ -8,8 +8,8 @@ import { type BatchLine, decodeBatch, encodeBatch } from '../../src/federation/b
 import { operationText, type SignedOperation } from '../../src/federation/operation.ts'
 import { parseOperation } from '../../src/federation/parse-operation.ts'
 import { parseStatement } from '../../src/federation/statement.ts'
-import { type BucketOrigin, canonicalJson, originOf, positionText } from '../../src/federation/words.ts'
-import type { Change, Frontier } from '../../src/store/operation.ts'
+import { type BucketOrigin, canonicalJson, positionText } from '../../src/federation/words.ts'
+import { type Change, type Frontier, originOf } from '../../src/store/operation.ts'
 import type { BucketName, Position } from '../../src/store/terms.ts'
 import { seeded, seededRandom } from '../bundles/seeded.ts'
 

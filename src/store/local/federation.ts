@@ -1,7 +1,7 @@
 /** What bundles and online sync need of the local store: its operations as a feed, what it holds of others, the merge, and documents. */
 import { ok, type Result } from '../../result.ts'
 import type { FederationStore, HiddenVersion, OperationReader } from '../federation-store.ts'
-import type { Frontier, Operation, Origin } from '../operation.ts'
+import { type Frontier, type Operation, type Origin, originOf, parseOrigin } from '../operation.ts'
 import type { Bucket, BucketId, Position, SiteId, StagedContent, StoreFault, Version } from '../terms.ts'
 import { isBucketEmpty } from './changes/apply-buckets.ts'
 import { getDeletions } from './changes/bucket-deletions.ts'
@@ -34,7 +34,6 @@ import {
 import { toVersion } from './index/values.ts'
 import { getAt, getNewest } from './index/versions.ts'
 import { type Feed, LocalOperationReader, RecordWalk } from './operation-reader.ts'
-import { originOf, parseOrigin } from './ranges.ts'
 
 export type LocalFederationInput = {
   readonly index: OrderedMap

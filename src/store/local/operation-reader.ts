@@ -1,7 +1,7 @@
 /** Operations out of the journal: those made here as a feed, and single ones by where they came from. */
 import type { Result } from '../../result.ts'
 import type { OperationReader } from '../federation-store.ts'
-import type { KeptOperation, Operation, Origin } from '../operation.ts'
+import { type KeptOperation, type Operation, type Origin, parseOrigin } from '../operation.ts'
 import type { BucketId, Position, SiteId } from '../terms.ts'
 import { operationOf } from './changes/operations.ts'
 import { type ChangeRecord, decodeRecord } from './changes/record.ts'
@@ -10,7 +10,6 @@ import type { OrderedMap } from './index/ordered-map.ts'
 import { decodeFrontier, readState } from './index/rows.ts'
 import type { JournalEntry, JournalFault } from './journal/terms.ts'
 import { readUint64, samePosition } from './position.ts'
-import { parseOrigin } from './ranges.ts'
 
 /** The records of the journal; bodies are not needed. */
 export interface Feed {

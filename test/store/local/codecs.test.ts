@@ -9,10 +9,9 @@ import { versionKey, versionsOfKey } from '../../../src/store/local/index/keys.t
 import { packSlices, unpackSlices } from '../../../src/store/local/index/rows.ts'
 import { decodeVersionRow, encodeVersionRow, type VersionRow } from '../../../src/store/local/index/version-row.ts'
 import { comparePositions, positionOf, versionIdOf } from '../../../src/store/local/position.ts'
-import { isIn, withNumber } from '../../../src/store/local/ranges.ts'
 import { decodeScrubRecord, encodeScrubRecord } from '../../../src/store/local/scrub-record.ts'
 import { decodeSite, encodeSite, type SiteRecord } from '../../../src/store/local/site-file.ts'
-import type { Ranges } from '../../../src/store/operation.ts'
+import { contains, type Ranges, withNumber } from '../../../src/store/ranges.ts'
 import type { BucketId, SiteId } from '../../../src/store/terms.ts'
 
 const count = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
@@ -148,7 +147,7 @@ describe('codecs', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 40 })), fc.integer({ min: 1, max: 40 }), (numbers, asked) => {
         const ranges = numbers.reduce<Ranges>((all, number) => withNumber(all, number), [])
-        expect(isIn(ranges, asked)).toBe(numbers.includes(asked))
+        expect(contains(ranges, asked)).toBe(numbers.includes(asked))
         for (let i = 1; i < ranges.length; i++) expect(ranges[i]![0]).toBeGreaterThan(ranges[i - 1]![1] + 1)
       }),
     )

@@ -1,4 +1,6 @@
 /** Buckets and their configurations. */
+
+import { originOf } from '../../operation.ts'
 import type { Bucket, BucketId, BucketName, Position, Versioning } from '../../terms.ts'
 import {
   bucketKey,
@@ -25,7 +27,6 @@ import {
   unpackSlices,
 } from '../index/rows.ts'
 import { modifiedMsOf } from '../position.ts'
-import { originOf } from '../ranges.ts'
 import { getDeletions, isDeleted, knownOperations, noteDeletion } from './bucket-deletions.ts'
 import type { ApplyContext, PlacedChange } from './context.ts'
 import { release } from './ownership.ts'

@@ -2,9 +2,10 @@
  * Merges an operation of another site: versions are a set union by position, deletions stay, the newest configuration and tags win, and nothing that an
  * origin had not seen is lost to it. See docs/architecture.md#bundles, "Merge".
  */
-import type { Change } from '../../operation.ts'
+import { type Change, originOf, parseOrigin } from '../../operation.ts'
 import type { Position } from '../../terms.ts'
 import { cut, type Slice, type Slices } from '../content.ts'
+import { withOperation } from '../frontiers.ts'
 import { foreignOperationKey, heldKey, manifestKey, manifestOwnerKey } from '../index/keys.ts'
 import {
   decodeFrontier,
@@ -19,7 +20,6 @@ import {
 import { checksumOf, encodeAttributes, parseEtag, type VersionRow } from '../index/version-row.ts'
 import { getAt, insertVersion, nameIsTaken, replaceVersion } from '../index/versions.ts'
 import { comparePositions, NULL_VERSION_ID, versionIdOf, writeUint64 } from '../position.ts'
-import { originOf, parseOrigin, withOperation } from '../ranges.ts'
 import { forget, getAbsent, noteDeleted, noteTagged } from './absent.ts'
 import { configurationStamp, setConfiguration, settleBucket, setVersioning, VERSIONING_CONFIGURATION } from './apply-buckets.ts'
 import { hide } from './apply-hidden.ts'

@@ -4,13 +4,14 @@
  *
  * Rows of versions stay when a bucket goes: at the deletion's origin there were none, so that what is left here is removed by operations still to come.
  */
-import type { Frontier, Origin, Ranges } from '../../operation.ts'
+import { type Frontier, type Origin, originOf } from '../../operation.ts'
+import { contains, type Ranges } from '../../ranges.ts'
 import type { BucketId, SiteId } from '../../terms.ts'
 import { decodeCbor, encodeCborApart } from '../codec.ts'
+import { withAllUpTo, withOperation } from '../frontiers.ts'
 import { bucketDeletionsKey } from '../index/keys.ts'
 import type { IndexReader, IndexWriter } from '../index/ordered-map.ts'
 import { getHeld, lastOperation } from '../index/rows.ts'
-import { isIn, originOf, withAllUpTo, withOperation } from '../ranges.ts'
 
 /** `seen`: what had been applied at its origin, its own operations included. */
 export type BucketDeletion = { readonly origin: Origin; readonly number: number; readonly seen: Frontier }
@@ -63,4 +64,4 @@ function unseen(ranges: Ranges, seen: Ranges | undefined, max: number): number[]
 
 /** Whether an operation was seen by one of the deletions that hold now. */
 export const wasSeen = (deletions: readonly BucketDeletion[], origin: Origin, number: number): boolean =>
-  deletions.some(({ seen }) => isIn(seen[origin], number))
+  deletions.some(({ seen }) => contains(seen[origin], number))

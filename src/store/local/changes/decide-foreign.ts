@@ -1,10 +1,10 @@
 /** Whether a foreign operation is merged. What it does is in apply-foreign.ts. */
-import type { Change, Origin } from '../../operation.ts'
+import { type Change, type Origin, originOf, parseOrigin } from '../../operation.ts'
+import { withOperation } from '../frontiers.ts'
 import { foreignOperationKey, returnedKey } from '../index/keys.ts'
 import { encodeFrontier, getBucket, getDeletedBucket, lastOperation } from '../index/rows.ts'
 import { getAt } from '../index/versions.ts'
 import { VERSION_ID_BYTES_MAX } from '../position.ts'
-import { originOf, parseOrigin, withOperation } from '../ranges.ts'
 import { getAbsent } from './absent.ts'
 import { isNameFree } from './apply-buckets.ts'
 import { getDeletions, isDeleted, knownOperations, seenWith } from './bucket-deletions.ts'

@@ -6,12 +6,15 @@
  * earlier epoch is what the site has lost; the peer gives it back, and here it becomes an operation of the present epoch, at its own position.
  * Format: docs/formats.md#record-metadata, "Epochs".
  */
+
+import { originOf, parseOrigin } from '../../operation.ts'
+import { contains, NO_RANGES, subtract, withNumber } from '../../ranges.ts'
 import type { BucketId } from '../../terms.ts'
+import { withOperation, withRanges } from '../frontiers.ts'
 import { foreignOperationKey, heldKey, returnedKey, Table, tableRange } from '../index/keys.ts'
 import { walk } from '../index/ordered-map.ts'
 import { encodeFrontier, getHeld, readEpoch, writeEpoch } from '../index/rows.ts'
 import { getAt, replaceVersion } from '../index/versions.ts'
-import { isIn, originOf, parseOrigin, withNumber, withOperation, withoutNumber, withRanges } from '../ranges.ts'
 import { type BucketDeletion, getDeletions, setDeletions } from './bucket-deletions.ts'
 import { type ApplyContext, change, type DecideContext, type Decision } from './context.ts'
 import type { ApplyForeignRecord } from './record.ts'
@@ -72,7 +75,7 @@ export function applyTwin(
   }
   const held = getHeld(writer, bucket)
   const { [before]: old, ...others } = held
-  const rest = withoutNumber(old, twin.number)
+  const rest = subtract(old ?? NO_RANGES, [[twin.number, twin.number]])
   writer.put(heldKey(bucket), encodeFrontier(withOperation(rest.length === 0 ? others : { ...others, [before]: rest }, from, number)))
   const deletions = getDeletions(writer, bucket)
   if (deletions.length === 0) return
@@ -80,10 +83,12 @@ export function applyTwin(
     writer,
     bucket,
     deletions.map((deletion) => {
-      const had = isIn(deletion.seen[before], twin.number) || (deletion.origin === before && deletion.number === twin.number)
+      const had = contains(deletion.seen[before], twin.number) || (deletion.origin === before && deletion.number === twin.number)
       // One made here that the other site has still to hear of: there it will not have seen what goes by new numbers.
-      const isNews = parseOrigin(deletion.origin)?.site === here && !isIn(twin.knows, deletion.number)
-      return had && !isNews ? { ...deletion, seen: { ...deletion.seen, [from]: withNumber(deletion.seen[from], number) } } : deletion
+      const isNews = parseOrigin(deletion.origin)?.site === here && !contains(twin.knows, deletion.number)
+      return had && !isNews
+        ? { ...deletion, seen: { ...deletion.seen, [from]: withNumber(deletion.seen[from] ?? NO_RANGES, number) } }
+        : deletion
     }),
   )
 }

@@ -6,9 +6,8 @@ import { type ChangeRecord, decodeRecord, encodeRecord, RECORD_KINDS, type Recor
 import { decodeCbor, encodeCbor } from '../../../../src/store/local/codec.ts'
 import { decodeAttributes, encodeAttributes } from '../../../../src/store/local/index/version-row.ts'
 import { positionOf, versionIdOf } from '../../../../src/store/local/position.ts'
-import { parseOrigin } from '../../../../src/store/local/ranges.ts'
 import { decodeSite, encodeSite } from '../../../../src/store/local/site-file.ts'
-import type { Origin } from '../../../../src/store/operation.ts'
+import { type Origin, parseOrigin } from '../../../../src/store/operation.ts'
 import type { BucketId, BucketName, SiteId } from '../../../../src/store/terms.ts'
 
 const SEED = Number(process.env.HOLDFAST_TEST_SEED ?? 20261123)

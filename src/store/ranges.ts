@@ -1,11 +1,14 @@
-/** Sets of numbers as ranges: inclusive, ascending, neither touching nor overlapping. Every function gives such ranges for such ranges. */
-import type { Ranges } from '../store/operation.ts'
+/** Sets of numbers as ranges. Every function gives ranges in their one form for such ranges. */
+
+/** Inclusive ranges of numbers, ascending, neither touching nor overlapping. */
+export type Ranges = readonly (readonly [first: number, last: number])[]
 
 export const NO_RANGES: Ranges = []
 
 /** 1 to `last`. */
 export const upTo = (last: number): Ranges => (last < 1 ? NO_RANGES : [[1, last]])
 
+/** What is in either. */
 export function union(a: Ranges, b: Ranges): Ranges {
   const all = [...a, ...b].sort((one, other) => one[0] - other[0])
   const joined: [number, number][] = []
@@ -16,6 +19,17 @@ export function union(a: Ranges, b: Ranges): Ranges {
   }
   return joined
 }
+
+/** As union, in one pass: for sets that are large and grow a little at a time. */
+export function withRange(ranges: Ranges, [first, last]: Ranges[number]): Ranges {
+  const before = ranges.filter((range) => range[1] < first - 1)
+  const after = ranges.filter((range) => range[0] > last + 1)
+  const touched = ranges.slice(before.length, ranges.length - after.length)
+  const joined = [Math.min(first, touched[0]?.[0] ?? first), Math.max(last, touched.at(-1)?.[1] ?? last)] as const
+  return [...before, joined, ...after]
+}
+
+export const withNumber = (ranges: Ranges, number: number): Ranges => withRange(ranges, [number, number])
 
 /** What is in `a` and not in `b`. */
 export function subtract(a: Ranges, b: Ranges): Ranges {
@@ -34,9 +48,11 @@ export function subtract(a: Ranges, b: Ranges): Ranges {
   return left
 }
 
+/** What is in both. */
 export const intersect = (a: Ranges, b: Ranges): Ranges => subtract(a, subtract(a, b))
 
-export function contains(ranges: Ranges, number: number): boolean {
+export function contains(ranges: Ranges | undefined, number: number): boolean {
+  if (ranges === undefined) return false
   let low = 0
   let high = ranges.length
   while (low < high) {
@@ -50,11 +66,13 @@ export function contains(ranges: Ranges, number: number): boolean {
 /** Whether all of `b` is in `a`. */
 export const covers = (a: Ranges, b: Ranges): boolean => subtract(b, a).length === 0
 
+/** How many numbers they hold. */
 export const count = (ranges: Ranges): number => ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0)
 
 /** The greatest number, 0 if there is none. */
 export const greatest = (ranges: Ranges): number => ranges.at(-1)?.[1] ?? 0
 
+/** Every number, ascending. */
 export function* numbers(ranges: Ranges): Generator<number> {
   for (const [first, last] of ranges) for (let number = first; number <= last; number++) yield number
 }

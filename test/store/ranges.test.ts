@@ -9,12 +9,12 @@ import {
   inWords,
   numbers,
   parseRanges,
+  type Ranges,
   RangesBuilder,
   subtract,
   union,
   upTo,
-} from '../../src/federation/ranges.ts'
-import type { Ranges } from '../../src/store/operation.ts'
+} from '../../src/store/ranges.ts'
 import { seeded } from '../bundles/seeded.ts'
 
 const sets = fc.uniqueArray(fc.integer({ min: 1, max: 60 }), { maxLength: 40 })
