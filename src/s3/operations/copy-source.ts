@@ -44,7 +44,10 @@ export function parseCopySource(request: S3Request): Result<CopySource, S3Failur
   return ok({ bucket, key, versionId, expectedOwner })
 }
 
-/** Errors: NoSuchBucket, AccessDenied (to read the source, or another owner than expected), NoSuchKey, NoSuchVersion, InvalidRequest (a delete marker was named), PreconditionFailed. */
+/**
+ * Errors: NoSuchBucket, AccessDenied (to read the source, or another owner than expected), NoSuchKey, NoSuchVersion, InvalidRequest (a delete marker was
+ * named), PreconditionFailed.
+ */
 export async function findCopySource(
   context: Context,
   source: CopySource,

@@ -146,7 +146,10 @@ const facts = {
   parse,
 } as const satisfies Partial<OperationDefinition<Input, Output>>
 
-/** Errors: NoSuchKey, NoSuchVersion, MethodNotAllowed (a delete marker), InvalidRange, InvalidPartNumber, PreconditionFailed, NotModified; those of a store that can't read. */
+/**
+ * Errors: NoSuchKey, NoSuchVersion, MethodNotAllowed (a delete marker), InvalidRange, InvalidPartNumber, PreconditionFailed, NotModified; those of a
+ * store that can't read.
+ */
 export const getObject: AnyOperation = define<Input, Output>({
   ...facts,
   name: 'GetObject',

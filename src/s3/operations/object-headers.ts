@@ -8,7 +8,7 @@ import { type S3Failure, s3Failure } from '../errors.ts'
 import type { S3Request } from '../operation.ts'
 import { cannedAcl } from './canned-acl.ts'
 import { checksumHeaders } from './checksums.ts'
-import { decodeMailWords, encodeMailWords } from './mail-words.ts'
+import { decodeEncodedWords, toEncodedWords } from './encoded-words.ts'
 import { parseTaggingHeader } from './tags.ts'
 
 type Writable<T> = { -readonly [Name in keyof T]: T[Name] }
@@ -103,7 +103,7 @@ function readUserMetadata(request: S3Request): Result<UserMetadata, S3Failure> {
   for (const [name, sent] of request.http.headers) {
     if (!name.startsWith(METADATA_PREFIX)) continue
     const short = name.slice(METADATA_PREFIX.length)
-    const value = decodeMailWords(sent)
+    const value = decodeEncodedWords(sent)
     bytes += short.length + value.length
     found.push([short, value])
   }
@@ -159,7 +159,7 @@ export function storedHeaders(list: HeaderList, version: ObjectVersion, override
     if (value !== undefined) list.push([name, value])
   }
   if (headers.websiteRedirectLocation !== undefined) list.push(['x-amz-website-redirect-location', headers.websiteRedirectLocation])
-  for (const [name, value] of version.userMetadata) list.push([METADATA_PREFIX + name, encodeMailWords(value)])
+  for (const [name, value] of version.userMetadata) list.push([METADATA_PREFIX + name, toEncodedWords(value)])
   if (version.tags.length > 0) list.push(['x-amz-tagging-count', String(version.tags.length)])
 }
 

@@ -8,7 +8,7 @@ import { parseParts } from '../../../src/s3/operations/claimed-parts.ts'
 import { failedCondition } from '../../../src/s3/operations/conditions.ts'
 import { fromToken, toToken } from '../../../src/s3/operations/continuation.ts'
 import { parseCopySource } from '../../../src/s3/operations/copy-source.ts'
-import { decodeMailWords, encodeMailWords } from '../../../src/s3/operations/mail-words.ts'
+import { decodeEncodedWords, toEncodedWords } from '../../../src/s3/operations/encoded-words.ts'
 import { rangeOf } from '../../../src/s3/operations/ranges.ts'
 import { parseTaggingHeader } from '../../../src/s3/operations/tags.ts'
 import { parseXml } from '../../../src/s3/xml.ts'
@@ -176,10 +176,10 @@ describe('metadata', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', maxLength: 200 }), (text) => {
         fc.pre(text.isWellFormed() && !text.includes('=?') && !text.includes('\t'))
-        const shown = encodeMailWords(Buffer.from(text).toString('latin1'))
+        const shown = toEncodedWords(Buffer.from(text).toString('latin1'))
         expect(shown).toMatch(/^[\x20-\x7e]*$/)
         if (shown !== text) for (const word of shown.split(' ')) expect(word.length).toBeLessThanOrEqual(75)
-        expect(Buffer.from(decodeMailWords(shown), 'latin1').toString()).toBe(text)
+        expect(Buffer.from(decodeEncodedWords(shown), 'latin1').toString()).toBe(text)
       }),
     )
   })
@@ -191,8 +191,8 @@ describe('metadata', () => {
     ['\u0000\u0001\u0002\u0003', '=?UTF-8?B?AAECAw==?='],
     ['\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd', '=?UTF-8?B?77+977+977+977+977+977+977+9?='],
   ])('%j is told as %s', (text, shown) => {
-    expect(encodeMailWords(Buffer.from(text).toString('latin1'))).toBe(shown)
-    expect(encodeMailWords(decodeMailWords(shown))).toBe(shown)
+    expect(toEncodedWords(Buffer.from(text).toString('latin1'))).toBe(shown)
+    expect(toEncodedWords(decodeEncodedWords(shown))).toBe(shown)
   })
 
   test.each([
@@ -205,13 +205,13 @@ describe('metadata', () => {
     ['=?klingon?Q?a?=', '=?klingon?Q?a?='],
     ['a =? b', 'a =? b'],
   ])('the value %s means %s', (sent, meant) => {
-    expect(decodeMailWords(sent)).toBe(meant)
+    expect(decodeEncodedWords(sent)).toBe(meant)
   })
 
   test('whatever is sent as a value is taken', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom('=', '?', 'B', 'Q', 'UTF-8', 'A', '4', ' ', '\u00ff', '_') }), (sent) => {
-        expect(encodeMailWords(decodeMailWords(sent))).toMatch(/^[\x20-\x7e]*$/)
+        expect(toEncodedWords(decodeEncodedWords(sent))).toMatch(/^[\x20-\x7e]*$/)
       }),
     )
   })

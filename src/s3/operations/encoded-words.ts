@@ -14,7 +14,7 @@ const CHARSETS: ReadonlyMap<string, BufferEncoding> = new Map([
 ])
 
 /** Words that are malformed or of another charset stay as they are. */
-export function decodeMailWords(value: string): string {
+export function decodeEncodedWords(value: string): string {
   if (!value.includes('=?')) return value
   // What separates two encoded words is not part of the text: RFC 2047, 6.2.
   const joined = value.replace(/\?=[ \t]+(?==\?)/g, '?=')
@@ -36,7 +36,7 @@ function fromQuoted(text: string): Buffer | undefined {
 const PRINTABLE = /^[\t\x20-\x7e]*$/
 
 /** A value as a reply may show it. Bytes that are UTF-8 are the text they spell, others latin1. */
-export function encodeMailWords(value: string): string {
+export function toEncodedWords(value: string): string {
   if (PRINTABLE.test(value)) return value
   const bytes = Buffer.from(value, 'latin1')
   const text = isUtf8(bytes) ? bytes.toString('utf8') : value
