@@ -104,7 +104,8 @@ export class Coder {
 
   /**
    * Codes and hashes a stripe that lies in `room`: unit 0 at `at`, each `stride` bytes behind the one before, sources first. `bytes`: of each unit, sources
-   * at most as long as the first, outputs as long. After that, behind each unit that has a byte lies its trailer: `zeroBytes` zeros, and eight bytes of hash of unit and zeros, little-endian.
+   * at most as long as the first, outputs as long. After that, behind each unit that has a byte lies its trailer: `zeroBytes` zeros, and eight bytes
+   * of hash of unit and zeros, little-endian.
    */
   codeInPlace(
     tables: Tables,

@@ -12,8 +12,8 @@ export const endpointOf = ({ endpoint }: Pick<ServedSite, 'endpoint'>) => ({
 })
 
 /**
- * Each request has a connection of its own: while a test waits for a command (spawnSync), the server may close one that is idle, and this process would not have heard of it when it
- * writes its next request there.
+ * Each request has a connection of its own: while a test waits for a command (spawnSync), the server may close one that is idle, and this process
+ * would not have heard of it when it writes its next request there.
  */
 export function clientOf(site: Pick<ServedSite, 'endpoint'>): S3Client {
   return new S3Client({

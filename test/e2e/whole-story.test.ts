@@ -184,6 +184,12 @@ describe('a bundle', () => {
     }
     introduce(directoryA, directoryB, 'alpha')
     introduce(directoryB, directoryA, 'beta')
+    for (const [site, name] of [
+      [directoryA, 'beta'],
+      [directoryB, 'alpha'],
+    ] as const) {
+      expect(JSON.parse(holdfastOk('peer', 'list', site, '--json'))).toMatchObject({ peers: [{ name, compared: true, state: 'trusted' }] })
+    }
   })
 
   test('with two volumes lost and two damaged at different places, verify names all four and import repairs them', async () => {

@@ -1,6 +1,6 @@
 /**
- * A site is restored from an older copy of its directory, disks and all, and goes on: through the program and S3 alone. What its peer has of the time between is not lost, nor is
- * what was written after the restore. The tests go on from one another.
+ * A site is restored from an older copy of its directory, disks and all, and goes on: through the program and S3 alone. What its peer has of the time
+ * between is not lost, nor is what was written after the restore. The tests go on from one another.
  */
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,7 +1,7 @@
 /**
- * One pass of the scrub: over the index, which says what there should be, and then over every disk that is in: its own files, every copy of a journal segment, every shard of every extent that the index lists. Each is
- * read from the disk itself; what is bad or missing is made again from the others. It finds what nobody reads: flipped bits, lost writes, and a disk that
- * came back as it was earlier within one generation.
+ * One pass of the scrub: over the index, which says what there should be, and then over every disk that is in: its own files, every copy of a journal
+ * segment, every shard of every extent that the index lists. Each is read from the disk itself; what is bad or missing is made again from the others.
+ * It finds what nobody reads: flipped bits, lost writes, and a disk that came back as it was earlier within one generation.
  */
 import type { Pace } from '../../disks/extents.ts'
 import { shardPosition } from '../../disks/geometry.ts'

@@ -86,8 +86,8 @@ function decideReturn(context: DecideContext, request: Extract<HiddenRequest, { 
 }
 
 /**
- * Whether what is newest under the key was written by the site that removed the version, then or later. By the order in which both were applied here: stamps and numbers are
- * what that site says they are.
+ * Whether what is newest under the key was written by the site that removed the version, then or later. By the order in which both were applied here:
+ * stamps and numbers are what that site says they are.
  */
 function isUnderItsRemover(reader: IndexReader, bucketId: BucketId, key: string, { by, sequence, row }: HiddenVersion): boolean {
   const newest = getNewest(reader, bucketId, key)

@@ -3,7 +3,8 @@
  * Format: docs/formats.md#index.
  */
 import type { ExtentPlace } from '../../../disks/geometry.ts'
-import type { Frontier, Ranges } from '../../operation.ts'
+import type { Frontier } from '../../operation.ts'
+import type { Ranges } from '../../ranges.ts'
 import type { Bucket, BucketId, BucketName, Checksum, ChecksumAlgorithm, Position, Upload } from '../../terms.ts'
 import { decodeCbor, encodeCborApart } from '../codec.ts'
 import type { Slice, Slices } from '../content.ts'

@@ -139,7 +139,10 @@ export function encodeVersionRow(row: VersionRow): Buffer {
   return bytes
 }
 
-/** The place, 48 bytes from 104: journal segment 8, sequence 8, offset 8, checksum low 4, high 4, bytes 4; extent counter 8, bytes 8, start 4, set 2, k 1, m 1; manifest id 8. */
+/**
+ * The place, 48 bytes from 104: journal segment 8, sequence 8, offset 8, checksum low 4, high 4, bytes 4; extent counter 8, bytes 8, start 4, set 2, k
+ * 1, m 1; manifest id 8.
+ */
 function writeSlice(into: Buffer, slice: Slice): void {
   putUint64(into, 88, slice.from)
   putUint64(into, 96, slice.to)
