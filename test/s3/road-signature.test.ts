@@ -249,6 +249,13 @@ test('a request without body is held to the digest it states of it, and to forms
 
 test('no Authorization header makes the road stumble', async () => {
   const site = exampleSite()
+  /** White space around the components means nothing. */
+  const withoutBlanks = (header: string): string =>
+    header
+      .replace(/ \s*/, ' ')
+      .split(',')
+      .map((component) => component.trim())
+      .join(',')
   const good = sign({ path: '/examplebucket/k' }).headers?.authorization ?? ''
   const mutated = fc
     .tuple(fc.nat({ max: good.length }), fc.nat({ max: 20 }), fc.string({ unit: 'binary-ascii', maxLength: 12 }))
@@ -257,7 +264,7 @@ test('no Authorization header makes the road stumble', async () => {
     fc.asyncProperty(fc.oneof(mutated, fc.string({ unit: 'binary-ascii' })), async (authorization) => {
       const headers = { host: 'localhost', 'x-amz-date': '20130524T000000Z', 'x-amz-content-sha256': EMPTY, authorization }
       const answer = await send(site, { path: '/examplebucket/k', headers })
-      expect(answer.code === 'NoSuchKey' ? authorization.replaceAll(' ', '') : good.replaceAll(' ', '')).toBe(good.replaceAll(' ', ''))
+      if (answer.code === 'NoSuchKey') expect(withoutBlanks(authorization)).toBe(withoutBlanks(good))
       expect([400, 403, 404]).toContain(answer.status)
     }),
     { numRuns: 500 },
