@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BodyQueue, type BodySource, NO_BODY } from './body-queue.ts'
-import type { HttpReply, HttpRequest, ReplyBody, ReplySource, RequestBody } from './exchange.ts'
+import type { HttpReply, HttpRequest, ReplySource, RequestBody } from './exchange.ts'
 import type { Framing } from './framing.ts'
 import { DISCARD_BYTES_MAX, type HttpLimits, LINGER_BYTES_MAX } from './limits.ts'
-import { BROKEN_REPLY, checkHeaders, isBodiless } from './reply-head.ts'
+import { announcedBytes, closeSource, contentBytes } from './reply-body.ts'
+import { areSendable, BROKEN_REPLY, isBodiless } from './reply-head.ts'
 
 /** The server as its exchanges see it. */
 export interface NodeHost {
@@ -117,7 +118,7 @@ export class NodeExchange implements HttpRequest, BodySource {
 
   async answer(given: HttpReply): Promise<void> {
     let reply = given
-    if (checkHeaders(reply.headers) === 'unsendable') {
+    if (!areSendable(reply.headers)) {
       closeSource(reply.body)
       reply = BROKEN_REPLY
     }
@@ -126,7 +127,7 @@ export class NodeExchange implements HttpRequest, BodySource {
       else if (this.queue === undefined || this.queue.complete) await this.send(reply)
       else await this.answerEarly(reply, this.queue)
     } catch {
-      // node:http refuses what checkHeaders() lets pass: a bug of ours; the client sees the connection end.
+      // node:http refuses what areSendable() lets pass: a bug of ours; the client sees the connection end.
       closeSource(reply.body)
       this.cutOff()
     }
@@ -246,22 +247,6 @@ export class NodeExchange implements HttpRequest, BodySource {
   private cutOff(): void {
     this.request.socket.destroy()
   }
-}
-
-/** The Content-Length to send; undefined: none. */
-function announcedBytes(body: ReplyBody, method: string): number | undefined {
-  if (body.kind === 'head' || body.kind === 'stream') return body.bytes
-  if (body.kind === 'whole') return typeof body.content === 'string' ? Buffer.byteLength(body.content) : body.content.length
-  return method === 'HEAD' ? undefined : 0
-}
-
-/** As text, node:http would join it with the headers and send both as UTF-8; header values are latin1. */
-function contentBytes(content: Uint8Array | string): Uint8Array {
-  return typeof content === 'string' ? Buffer.from(content) : content
-}
-
-function closeSource(body: ReplyBody): void {
-  if (body.kind === 'stream') body.source.close()
 }
 
 function plainAddress(address: string): string {

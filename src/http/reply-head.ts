@@ -7,21 +7,12 @@ const { STATUS_CODES } = process.getBuiltinModule('node:http')
 export const BROKEN_REPLY: HttpReply = { status: 500, headers: [], body: { kind: 'none' } }
 
 const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
-const PLAIN_VALUE = /^[\t\x20-\x7e]*$/
-const LATIN1_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
-
-export type HeaderCheck = 'ascii' | 'latin1' | 'unsendable'
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /** A line break in a value would let whoever chose the value write headers of his own. Source: RFC 9110, section 5.5. */
-export function checkHeaders(headers: HttpReply['headers']): HeaderCheck {
-  let found: HeaderCheck = 'ascii'
-  for (const [name, value] of headers) {
-    if (!NAME.test(name)) return 'unsendable'
-    if (PLAIN_VALUE.test(value)) continue
-    if (!LATIN1_VALUE.test(value)) return 'unsendable'
-    found = 'latin1'
-  }
-  return found
+export function areSendable(headers: HttpReply['headers']): boolean {
+  for (const [name, value] of headers) if (!NAME.test(name) || !VALUE.test(value)) return false
+  return true
 }
 
 const STATUS_LINES = new Map<number, string>()

@@ -2,12 +2,13 @@ import type { HttpResponse as UwsResponse } from 'uWebSockets.js'
 import { SocketAddress } from 'node:net'
 import { BodyQueue, type BodySource, NO_BODY } from './body-queue.ts'
 import type { ChunkPool } from './chunk-pool.ts'
-import type { HttpReply, HttpRequest, ReplyBody, ReplySource, RequestBody } from './exchange.ts'
+import type { HttpReply, HttpRequest, ReplySource, RequestBody } from './exchange.ts'
 import type { Framing } from './framing.ts'
 import { DISCARD_BYTES_MAX, type HttpLimits, LINGER_BYTES_MAX, WHOLE_AT_ONCE_BYTES } from './limits.ts'
-import { BROKEN_REPLY, checkHeaders, isBodiless } from './reply-head.ts'
+import { announcedBytes, closeSource, contentBytes } from './reply-body.ts'
+import { areSendable, BROKEN_REPLY, isBodiless } from './reply-head.ts'
 import { UwsStream } from './uws-stream.ts'
-import { contentBytes, writeClosingReply, writeHead } from './uws-write.ts'
+import { writeClosingReply, writeHead } from './uws-write.ts'
 
 /** The server as its exchanges see it. */
 export interface UwsHost {
@@ -148,7 +149,7 @@ export class UwsExchange implements HttpRequest, BodySource {
   }
 
   answer(reply: HttpReply): void {
-    if (checkHeaders(reply.headers) === 'unsendable') {
+    if (!areSendable(reply.headers)) {
       closeSource(reply.body)
       this.answerChecked(BROKEN_REPLY)
     } else this.answerChecked(reply)
@@ -241,17 +242,6 @@ export class UwsExchange implements HttpRequest, BodySource {
     this.host.waiting.delete(this)
     this.host.finished()
   }
-}
-
-/** The Content-Length of a reply without its body; undefined: no such header. */
-function announcedBytes(body: ReplyBody, method: string): number | undefined {
-  if (body.kind === 'head' || body.kind === 'stream') return body.bytes
-  if (body.kind === 'whole') return contentBytes(body.content).length
-  return method === 'HEAD' ? undefined : 0
-}
-
-function closeSource(body: ReplyBody): void {
-  if (body.kind === 'stream') body.source.close()
 }
 
 function sourceOf(content: Uint8Array): ReplySource {

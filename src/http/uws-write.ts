@@ -1,5 +1,6 @@
 import type { HttpResponse as UwsResponse } from 'uWebSockets.js'
 import type { HttpReply } from './exchange.ts'
+import { contentBytes } from './reply-body.ts'
 import { isBodiless, statusLine } from './reply-head.ts'
 
 const ASCII = /^[\0-\x7f]*$/
@@ -32,10 +33,6 @@ export function writeClosingReply(
   const rest = Buffer.concat([Buffer.from('Holdfast\r\n\r\n'), isBodiless(status) || method === 'HEAD' ? new Uint8Array(0) : content])
   if (continued) res.writeHeader(encode(`HTTP/1.1 ${head}`), rest)
   else res.writeStatus(Buffer.concat([Buffer.from(`${head}: `, 'latin1'), rest]))
-}
-
-export function contentBytes(content: Uint8Array | string): Uint8Array {
-  return typeof content === 'string' ? Buffer.from(content) : content
 }
 
 function headText(reply: HttpReply): string {
