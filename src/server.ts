@@ -140,7 +140,7 @@ export async function serve(request: ServeRequest, environment: ProcessEnvironme
   }
 }
 
-const KEYS_LOOKED_AT_MS = 6 * 60 * 60 * 1000
+const KEYS_LOOK_PERIOD_MS = 6 * 60 * 60 * 1000
 
 /** Encryption keys are made and destroyed when they are due, also where nothing is exchanged. A read-only site or a full disk is tried again later. */
 function keepKeysFresh(federation: FederationSite, log: (line: string) => void): () => void {
@@ -152,14 +152,14 @@ function keepKeysFresh(federation: FederationSite, log: (line: string) => void):
     } catch (error) {
       log(`The encryption keys could not be renewed (${error instanceof Error ? error.message : String(error)}): it is tried again.`)
     }
-    stop = federation.clock.timer(KEYS_LOOKED_AT_MS, () => void look())
+    stop = federation.clock.timer(KEYS_LOOK_PERIOD_MS, () => void look())
   }
-  stop = federation.clock.timer(KEYS_LOOKED_AT_MS_FIRST, () => void look())
+  stop = federation.clock.timer(KEYS_FIRST_LOOK_MS, () => void look())
   return () => stop()
 }
 
 /** Not at once: a start has other things to do. */
-const KEYS_LOOKED_AT_MS_FIRST = 60 * 1000
+const KEYS_FIRST_LOOK_MS = 60 * 1000
 
 type StopReason = { readonly kind: 'signal' } | { readonly kind: 'thread-ended'; readonly sentence: string }
 

@@ -8,6 +8,7 @@ export const FOLDERS_MAX = 1_000
 
 export type BundleFiles = { readonly folders: readonly string[]; readonly byName: ReadonlyMap<string, readonly FoundFile[]> }
 
+/** All files of the folders by name, with their copies where several folders have one. Throws Stop. */
 export async function findFiles(folders: readonly string[]): Promise<BundleFiles> {
   if (folders.length === 0 || folders.length > FOLDERS_MAX) throw new Stop('invalid-input', `Name 1 to ${FOLDERS_MAX} folders.`)
   const byName = new Map<string, FoundFile[]>()

@@ -38,11 +38,13 @@ export function setupRecipient(keys: DecapsulationKeys, encapsulated: Uint8Array
   return schedule(combine(postQuantum, traditional, point, keys.ecdh.getPublicKey()), info)
 }
 
+/** The ciphertext with its tag behind it. A context seals once. */
 export function seal(context: HpkeContext, aad: Uint8Array, plaintext: Uint8Array): Buffer {
   const cipher = createCipheriv('aes-256-gcm', context.key, context.nonce).setAAD(aad)
   return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
 }
 
+/** Undefined if it was not sealed so. */
 export function open(context: HpkeContext, aad: Uint8Array, sealed: Uint8Array): Buffer | undefined {
   if (sealed.length < TAG_BYTES) return undefined
   const decipher = createDecipheriv('aes-256-gcm', context.key, context.nonce, { authTagLength: TAG_BYTES }).setAAD(aad)

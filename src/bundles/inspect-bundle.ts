@@ -22,6 +22,7 @@ export type InspectReport = BundleFacts & {
 
 export type InspectOptions = { readonly nowMs: number; readonly identity?: PrivateIdentity; readonly trust?: Trust }
 
+/** What a bundle says of itself, and to its recipient (`options.identity`) what it holds. Contents are not read. */
 export function inspectBundle(dirs: readonly string[], options: InspectOptions): Promise<Result<InspectReport, BundleFault>> {
   return stopped(async () => {
     const head = await loadHead(dirs, options.trust ?? (() => undefined), 'named')

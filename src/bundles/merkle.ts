@@ -43,6 +43,7 @@ export class TreeRoot {
   }
 }
 
+/** The Merkle tree hash over leaf hashes. Source: RFC 9162 section 2.1.1. */
 export function treeRoot(leaves: Iterable<Buffer>): Buffer {
   const tree = new TreeRoot()
   for (const leaf of leaves) tree.add(leaf)

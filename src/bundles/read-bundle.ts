@@ -55,6 +55,7 @@ export type OpenBundle = {
   close(): Promise<void>
 }
 
+/** A bundle for its recipient: its documents are verified and its key is unwrapped; contents come with `entries`. To be closed. */
 export function openBundle(input: OpenBundleInput): Promise<Result<OpenBundle, BundleFault>> {
   return stopped(async () => {
     const head = await loadHead(input.dirs, input.trust, 'refused')

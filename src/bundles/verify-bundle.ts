@@ -53,6 +53,7 @@ export type VerifyOptions = {
   readonly signal?: AbortSignal
 }
 
+/** Reads every byte of the bundle in these folders and changes nothing. Never fails: what is wrong with it is what it answers. */
 export async function verifyBundle(dirs: readonly string[], trust: Trust, options: VerifyOptions): Promise<VerifyReport> {
   try {
     const head = await loadHead(dirs, trust, 'named')

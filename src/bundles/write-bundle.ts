@@ -35,6 +35,7 @@ export type BundleSummary = {
   readonly receiptKeys: readonly ReceiptKey[]
 }
 
+/** Writes a bundle whole, or goes on with one that was interrupted. Faults: invalid-input, those of the media. */
 export async function writeBundle(input: WriteBundleInput): Promise<Result<BundleSummary, BundleFault>> {
   const fault = inputFault(input)
   if (fault !== undefined) return fail({ kind: 'invalid-input', sentence: fault })

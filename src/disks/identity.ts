@@ -49,6 +49,7 @@ export function encodeIdentity(identity: DiskIdentity): Uint8Array {
   return seal('holdfast-disk', 1, { pool: poolId, disk: diskId, set, place: position, data: dataShards, parity: parityShards })!
 }
 
+/** Never throws, whatever the bytes. */
 export function decodeIdentity(bytes: Uint8Array): Result<DiskIdentity, SealFault> {
   const body = unseal('holdfast-disk', 1, bytes, IDENTITY_BYTES_MAX)
   if (!body.ok) return body
@@ -77,6 +78,7 @@ export function encodeGeneration(generation: Generation): Uint8Array {
   )
 }
 
+/** Never throws, whatever the bytes. */
 export function decodeGeneration(bytes: Uint8Array): Result<Generation, SealFault> {
   const body = unseal('holdfast-generation', 1, bytes, GENERATION_BYTES)
   return body.ok ? parseGeneration(body.value) : body
@@ -89,6 +91,7 @@ export const encodeWitness = (generation: Generation): Uint8Array =>
     generationBody(generation, (member) => member),
   )!
 
+/** Never throws, whatever the bytes. */
 export function decodeWitness(bytes: Uint8Array): Result<Generation, SealFault> {
   const body = unseal('holdfast-pool-witness', 1, bytes, WITNESS_BYTES_MAX)
   return body.ok ? parseGeneration(body.value) : body

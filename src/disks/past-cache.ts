@@ -16,6 +16,7 @@ const takeWindow = (): Uint8Array => spare.pop() ?? new Uint8Array(new WebAssemb
 /** As of DiskFile, but for what `read` answers: lent until the next read or `close`. One read at a time. */
 export type PastCacheFile = Pick<DiskFile, 'read' | 'size' | 'close'>
 
+/** To be closed. */
 export async function openPastCache(disk: Disk, name: string): Promise<Result<PastCacheFile, DiskFault>> {
   const opened = await disk.open(name, { mode: 'read', lane: 'data', direct: true })
   return opened.ok ? ok(new DirectlyRead(opened.value)) : opened

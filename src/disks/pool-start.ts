@@ -68,6 +68,7 @@ export type StartDecision = {
 /** `missing`: the disks that have to come back or be retired; none if nobody knows which. */
 export type Blocked = { readonly sentence: string; readonly missing: readonly Member[] }
 
+/** See the head. Faults: disks of several pools, or none that could rule. */
 export function decideStart(input: StartInput): Result<StartDecision, PoolFault> {
   const { witness, seenGeneration, retired } = input
   const members = input.found.filter((found) => found.identity !== undefined && !retired.has(found.identity.diskId))

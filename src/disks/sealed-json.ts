@@ -28,6 +28,7 @@ export function seal(format: string, version: number, body: JsonObject, bytes?: 
   return padded
 }
 
+/** The object in a sealed file of this format, up to this version, of at most `bytesMax`. */
 export function unseal(format: string, version: number, bytes: Uint8Array, bytesMax: number): Result<JsonObject, SealFault> {
   if (bytes.length > bytesMax) return fail('damaged')
   const lineEnd = bytes.indexOf(0x0a)

@@ -35,6 +35,7 @@ export function encodeBatch(identity: PrivateIdentity, bucket: BucketOrigin, ori
 /** What stands where the content `digest` should, if it was deleted while the export waited. */
 export const goneLine = (digest: string): Buffer => Buffer.from(`${JSON.stringify({ gone: digest })}\n`)
 
+/** The digest of the content that is gone; undefined if these are other lines. */
 export function parseGoneLine(lines: Uint8Array): string | undefined {
   return parseJson(lines, (fields) => fields.hex('gone', DIGEST_BYTES))
 }

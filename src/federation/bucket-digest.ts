@@ -29,6 +29,7 @@ export type DigestReport = {
 
 const STEPS_TOLD = 1000
 
+/** One number for all that a bucket holds, and with `out` a file to compare another site's by. Faults: no-such-bucket, file-unusable. */
 export function digestBucket(
   site: FederationSite,
   input: DigestInput,
@@ -144,6 +145,7 @@ export type CompareReport = {
 const LISTED_MAX = 1000
 const SHOWN_MAX = 50
 
+/** Names the keys in which a bucket differs from the digest file of another site. Where they differ, that is a fault that carries the report. Other faults: no-such-bucket, malformed (the file), file-unusable. */
 export function compareBucket(
   site: FederationSite,
   input: CompareInput,

@@ -174,6 +174,7 @@ async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffe
 const unusable = (what: string, error: unknown): Refusal =>
   new Refusal(6, 'file-unusable', `${what}: ${error instanceof Error ? error.message : String(error)}.`)
 
+/** Throws Refusal if the file cannot be read. */
 export async function* fileChunks(file: string): AsyncGenerator<Uint8Array> {
   let handle: fs.FileHandle | undefined
   try {

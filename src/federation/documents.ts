@@ -47,6 +47,7 @@ export function readDocument<T>(collection: Collection, name: string, content: U
   return value
 }
 
+/** Undefined if there is none. Throws Refusal if it is not as `read` wants it. */
 export async function getJson<T>(
   store: FederationStore,
   collection: Collection,
@@ -59,6 +60,7 @@ export async function getJson<T>(
 
 const PAGE = 100
 
+/** All whose names begin with `prefix`, by name. Throws Refusal as getJson. */
 export async function* listJson<T>(
   store: FederationStore,
   collection: Collection,

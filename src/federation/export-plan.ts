@@ -39,6 +39,7 @@ export type ExportPlan = {
 
 const BUNDLES_NAMED_MAX = 50
 
+/** What goes into a bundle for the peer, decided once. Throws Refusal if there is no such bucket, or one cannot be read. */
 export async function makePlan(
   site: FederationSite,
   peer: Peer,

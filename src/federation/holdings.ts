@@ -51,10 +51,12 @@ export async function believe(store: FederationStore, peer: Peer, said: readonly
   return changes
 }
 
+/** Whether the bucket ever went to the peer, which may send changes of it since then. */
 export async function wasExported(store: FederationStore, peer: Peer, bucket: BucketOrigin): Promise<boolean> {
   return (await store.getDocument('peer-buckets', nameOf(peer, bucket))) !== undefined
 }
 
+/** The changes of documents that note it; none for those that went before. */
 export async function noteExported(store: FederationStore, peer: Peer, buckets: readonly BucketOrigin[]): Promise<DocumentChange[]> {
   const changes: DocumentChange[] = []
   for (const bucket of buckets)

@@ -32,6 +32,7 @@ export type Outcome = {
   readonly keptOut: Map<BucketOrigin, RangesBuilder>
 }
 
+/** Stages contents and applies operations in their order, after checkPass. Throws Refusal; what was applied until then stays, and a second run goes on. */
 export async function applyPass(
   site: FederationSite,
   peer: Peer,

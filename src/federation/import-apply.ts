@@ -159,6 +159,7 @@ export async function applyOne(
   return applied.error === 'from-the-future' ? { kind: 'from-the-future', concurrent: false } : applied.error
 }
 
+/** Why an operation was not taken, in words. */
 export function foreignRefusal(peer: string, bucket: string, { operation }: BatchOperation, fault: ForeignFault): Refusal {
   const key = keyOf(operation.change)
   const what = `Change ${operation.number} of bucket ${bucket}${key === undefined ? '' : ` (${key})`}`

@@ -33,6 +33,7 @@ export type CheckedBundle = {
 
 const KNOWN_TOGETHER = 64
 
+/** Reads all operations and changes nothing. Throws Refusal for whatever speaks against the bundle. */
 export async function checkPass(
   site: FederationSite,
   peer: Peer,

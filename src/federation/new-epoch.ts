@@ -11,6 +11,7 @@ export type NewEpochReport = { readonly sentence: string; readonly epoch: number
 /** Beyond this a stamp is a fault or an attack, and nothing to catch up with. */
 const AHEAD_MS_MAX = 24 * 60 * 60 * 1000
 
+/** Begins a new epoch and forgets that the site was stopped. Faults: under-way (an export), those of the store. */
 export function newEpoch(site: FederationSite, begin: BeginEpoch): Promise<Result<NewEpochReport, FederationFault>> {
   return refusable(async () => {
     const store = site.store.federation

@@ -28,6 +28,7 @@ const BUCKETS_MAX = 1000
 const DEFAULT_RULES: PeerRules = { denied: [], buckets: null, undoDays: UNDO_DAYS }
 const DAY_MS = 24 * 60 * 60 * 1000
 
+/** What the peer may do here: the default where nothing was said. */
 export async function rulesOf(store: FederationStore, { site }: Pick<Peer, 'site'>): Promise<PeerRules> {
   const rules = await getJson(store, 'peer-rules', site, (fields): PeerRules => {
     const isRestricted = fields.integer('restricted', 0, 1) === 1
@@ -41,6 +42,7 @@ export async function rulesOf(store: FederationStore, { site }: Pick<Peer, 'site
   return rules ?? DEFAULT_RULES
 }
 
+/** For how long what the peer removes can be brought back. */
 export const keepRemovedMs = ({ undoDays }: PeerRules): number => undoDays * DAY_MS
 
 const kindField = (text: string): ChangeKind | undefined => CHANGE_KINDS.find((kind) => kind === text)
@@ -77,6 +79,7 @@ export function setPeer(site: FederationSite, input: SetPeerInput): Promise<Resu
   })
 }
 
+/** Throws Refusal if there is no such peer. */
 export async function peerNamed(store: FederationStore, name: string): Promise<Peer> {
   const peer = await findPeer(store, name)
   if (peer === undefined) throw new Refusal(5, 'no-such-peer', `There is no peer ${name} here; "holdfast peer list" names those that are.`)
@@ -115,6 +118,7 @@ export type PeerRulesView = {
   readonly hidden: { readonly versions: number; readonly bytes: number }
 }
 
+/** Each with what it may do here, and what it removed that can be brought back. */
 export async function withRules<T extends { readonly site: string }>(
   site: FederationSite,
   peers: readonly T[],

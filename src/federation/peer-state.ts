@@ -38,6 +38,7 @@ export const findPeerState = async (store: FederationStore, site: SiteId): Promi
 
 export const peerStateDocument = (site: SiteId, state: PeerState): DocumentChange => jsonDocument('peer-states', site, state)
 
+/** Also of sites that are no peers any more. */
 export async function revokedSites(store: FederationStore): Promise<ReadonlySet<SiteId>> {
   const revoked = new Set<SiteId>()
   for await (const { name, value } of listJson(store, 'peer-states', '', read)) if (value.revokedMs !== null) revoked.add(name as SiteId)

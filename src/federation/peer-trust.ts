@@ -87,6 +87,7 @@ export type PeerStatus = PeerView & {
   readonly stale: boolean
 }
 
+/** Each peer: whether it is trusted, and when it was last heard of. */
 export async function peerStatuses(site: FederationSite, staleAfterMs = STALE_AFTER_MS): Promise<readonly PeerStatus[]> {
   const statuses: PeerStatus[] = []
   for (const view of await listPeers(site)) {

@@ -72,6 +72,7 @@ export function peerDocument(peer: Peer): DocumentChange {
   return { ...jsonDocument('peers', name, value), expect: peer.content }
 }
 
+/** By its name here. */
 export async function findPeer(store: FederationStore, name: string): Promise<Peer | undefined> {
   const content = await store.getDocument('peers', name)
   return content && readPeer(name, content)

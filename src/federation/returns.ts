@@ -74,6 +74,7 @@ async function returnable(
   return found
 }
 
+/** Throws Refusal if it cannot be read back. */
 export async function keptOperation(reader: OperationReader, bucket: Bucket, origin: Origin, number: number): Promise<KeptOperation> {
   const kept = await reader.foreign(bucket.id, origin, number)
   if (kept === undefined)

@@ -54,6 +54,7 @@ export class Refusal extends Error {
   }
 }
 
+/** Makes a Refusal that is thrown within the answer. */
 export async function refusable<T>(work: () => Promise<T>): Promise<Result<T, FederationFault>> {
   try {
     return ok(await work())

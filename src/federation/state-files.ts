@@ -67,6 +67,7 @@ async function writeWhole(file: string, content: string | Uint8Array, mode: numb
   await folder.close()
 }
 
+/** Throws Refusal if it cannot be written. */
 export async function writeReceiptFile(file: string, text: string): Promise<void> {
   try {
     await writeWhole(file, text, 0o644)

@@ -42,6 +42,7 @@ export const sectionsOf = ({ buckets, returns }: Statement): readonly (StatedBuc
   ...returns,
 ]
 
+/** As the first member of a bundle has it. Format: docs/formats.md#operations, "Statement". */
 export function statementJson({ returns, ...statement }: Statement): Json {
   const named = returns.map(({ bucket, name, deleted, origin, brings }) => ({ bucket, name, deleted, origin, brings }))
   return { format: 1, ...statement, ...(named.length === 0 ? {} : { returns: named }) } as unknown as Json

@@ -25,6 +25,7 @@ export type Stopped = {
 
 const NAME = 'stopped'
 
+/** Undefined if bundles are exchanged: nothing stopped them in the present epoch, or the peer whose bundle did is not trusted any more. */
 export async function findStopped(store: FederationStore): Promise<Stopped | undefined> {
   const whole = (max: number) => [0, max] as const
   const stopped = await getJson(store, 'site', NAME, (fields) => ({
@@ -47,6 +48,7 @@ export const WHAT_TO_DO =
 export const stoppedSentence = ({ sinceMs, reason }: Stopped): string =>
   `Stopped since ${new Date(sinceMs).toISOString()}: ${reason} ${WHAT_TO_DO}`
 
+/** Throws Refusal. */
 export async function refuseIfStopped(site: FederationSite): Promise<void> {
   const stopped = await findStopped(site.store.federation)
   if (stopped !== undefined) throw new Refusal(5, 'stopped', stoppedSentence(stopped))

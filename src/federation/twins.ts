@@ -8,6 +8,7 @@ import type { BatchOperation } from './batch.ts'
 import { isSameChange, keyOf } from './operation.ts'
 import type { Peer } from './peers.ts'
 import { type FederationSite, Refusal } from './site.ts'
+import { positionText } from './words.ts'
 
 export class Twins {
   readonly #peer: Peer
@@ -22,7 +23,7 @@ export class Twins {
   async named(bucket: Bucket, held: Frontier, operation: BatchOperation): Promise<BatchOperation> {
     for (const { origin, epoch, number } of earlierNames(held, operation)) {
       const kept = await this.#reader.foreign(bucket.id, origin, number)
-      if (kept === undefined || positionOf(kept.operation) !== positionOf(operation.operation)) continue
+      if (kept === undefined || positionText(kept.operation.position) !== positionText(operation.operation.position)) continue
       if (!isSameChange(kept.operation, operation.operation)) throw sameTwice(this.#peer, bucket, operation)
       return { ...operation, twin: { epoch, number, knows: NO_RANGES } }
     }
@@ -41,8 +42,6 @@ export async function isOwnHere(own: OperationReader, bucket: Bucket, operation:
   return made !== undefined
 }
 
-const positionOf = ({ position: { clock, site, sequence } }: BatchOperation['operation']): string => `${clock}/${site}/${sequence}`
-
 /** Under which numbers it may be held: it keeps its number in a new epoch, unless it was lost and came back. */
 function earlierNames(held: Frontier, { origin, operation: { number, was } }: BatchOperation) {
   const now = parseOrigin(origin)!
@@ -51,7 +50,7 @@ function earlierNames(held: Frontier, { origin, operation: { number, was } }: Ba
     return before.site === now.site && before.epoch < now.epoch ? [{ origin: name, epoch: before.epoch, number }] : []
   })
   const former = was === undefined ? [] : [{ origin: was.origin, epoch: parseOrigin(was.origin)!.epoch, number: was.number }]
-  return [...names, ...former].filter(({ origin: name, number: at }) => contains(held[name] ?? NO_RANGES, at))
+  return [...names, ...former].filter(({ origin: name, number: at }) => contains(held[name], at))
 }
 
 const sameTwice = (peer: Peer, bucket: Bucket, { operation }: BatchOperation): Refusal => {

@@ -19,6 +19,7 @@ import { counted } from './words.ts'
 export type VerifyView = VerifyReport & { readonly sentence: string }
 export type InspectView = InspectReport & { readonly sentence: string }
 
+/** Reads every byte. Faults: what is wrong with it, or that fewer have signed than the site asks for. */
 export function verifyForSite(
   site: FederationSite,
   dirs: readonly string[],
@@ -65,6 +66,7 @@ export function verifyWithSigner(
   return refusable(async () => verified(await verifyBundle(dirs, trustIn(identityText), options)))
 }
 
+/** What a bundle says of itself; to its recipient also what is sealed. */
 export function inspectForSite(site: FederationSite, dirs: readonly string[]): Promise<Result<InspectView, FederationFault>> {
   return refusable(async () => {
     const options = { nowMs: site.clock.nowMs(), trust: await trustOf(site), identity: site.identity }
@@ -72,6 +74,7 @@ export function inspectForSite(site: FederationSite, dirs: readonly string[]): P
   })
 }
 
+/** As inspectForSite, but for what is sealed; `identityText`: of the signer, if it is known. */
 export function inspectWithoutSite(
   dirs: readonly string[],
   identityText: string | undefined,
@@ -96,6 +99,7 @@ export function pageForSite(
   })
 }
 
+/** The page about a bundle, without what is sealed. */
 export function pageWithoutSite(
   dirs: readonly string[],
   identityText: string | undefined,

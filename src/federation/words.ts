@@ -8,6 +8,7 @@ export const positionText = ({ clock, site, sequence }: Position): BucketOrigin 
 
 const POSITION = /^(0|[1-9][0-9]{0,15})\/([0-9a-f]{32})\/(0|[1-9][0-9]{0,15})$/
 
+/** Undefined if it is no position's text. */
 export function parsePosition(text: unknown): Position | undefined {
   const match = typeof text === 'string' ? POSITION.exec(text) : null
   if (match === null) return undefined

@@ -11,6 +11,7 @@ export function parseAmzDate(text: string): number | undefined {
   return formatAmzDate(ms) === text ? ms : undefined
 }
 
+/** "20130524T000000Z", as x-amz-date has it. */
 export function formatAmzDate(ms: number): string {
   const text = new Date(ms).toISOString()
   return `${text.slice(0, 4)}${text.slice(5, 7)}${text.slice(8, 13)}${text.slice(14, 16)}${text.slice(17, 19)}Z`

@@ -22,6 +22,7 @@ export type Hasher = { update(bytes: Uint8Array): void; digest(): Buffer }
 
 const NODE_HASHES: Readonly<Partial<Record<ChecksumAlgorithm, string>>> = { MD5: 'md5', SHA1: 'sha1', SHA256: 'sha256', SHA512: 'sha512' }
 
+/** A hash under way; its digest is most significant byte first, as checksumOf's. */
 export function makeHasher(algorithm: ChecksumAlgorithm): Hasher {
   switch (algorithm) {
     case 'MD5':

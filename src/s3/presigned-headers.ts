@@ -22,6 +22,7 @@ const CONDITIONS: ReadonlySet<string> = new Set(['if-match', 'if-none-match', 'i
 /** Not values of checksums: these say what the object shall have. */
 const CHECKSUM_SETTINGS: ReadonlySet<string> = new Set(['x-amz-checksum-algorithm', 'x-amz-checksum-type', 'x-amz-checksum-mode'])
 
+/** The request as if what its URL says were in headers; the same one if there is nothing of that kind. */
 export function withPresignedHeaders(request: HttpRequest, query: ReadonlyMap<string, string>): HttpRequest {
   let headers: Map<string, string> | undefined
   for (const [parameter, value] of query) {

@@ -29,6 +29,7 @@ export class SigningKeys {
   }
 }
 
+/** `day`: "20130524". Source: Amazon S3 API Reference, "Signature Calculations for the Authorization Header". */
 export function deriveSigningKey(secretAccessKey: string, day: string, region: string): HmacKey {
   let key = new HmacKey(Buffer.from(`AWS4${secretAccessKey}`))
   for (const step of [day, region, 's3', 'aws4_request']) key = new HmacKey(key.sign(step, 'buffer'))

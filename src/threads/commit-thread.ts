@@ -30,6 +30,7 @@ export type FromCommit =
   | { readonly kind: 'stopped' }
   | { readonly kind: 'log'; readonly line: string }
 
+/** Opens the site and serves the other threads until it is told to stop. In a worker thread only. */
 export async function runCommitThread(
   options: CommitOptions,
   { clock, random }: { readonly clock: Clock; readonly random: Random },

@@ -49,6 +49,7 @@ export type FromGateway =
 type Environment = { readonly clock: Clock; readonly random: Random }
 type Server = HttpServer | NodeHttpServer
 
+/** Serves requests until it is told to stop. In a worker thread only. */
 export async function runGatewayThread(options: GatewayOptions, environment: Environment): Promise<void> {
   const main = parentPort
   if (main === null) throw new Error('a gateway runs in a worker thread')

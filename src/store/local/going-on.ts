@@ -38,12 +38,14 @@ export function readIndex(index: OrderedMap): IndexState | undefined {
   }
 }
 
+/** What the disks must have for the site to go on with them. */
 export function seenBy({ seenSequence = 0 }: EngineInput, state: IndexState | undefined): Seen {
   const { applied, chain } = state ?? emptyState()
   if (seenSequence > applied) return { sequence: seenSequence }
   return { sequence: applied, ...(applied > 0 && { chain }) }
 }
 
+/** See the head. `when`: the index is made anew only at a start, where nobody reads it yet. */
 export async function goOn(input: EngineInput, journal: Journal, when: 'at-start' | 'serving'): Promise<Result<Replayed, GoOnFault>> {
   const { pool, index } = input
   if (!pool.mayBegin) return fail({ kind: 'held' })

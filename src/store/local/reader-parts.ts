@@ -37,6 +37,7 @@ export type ReaderInput = {
 
 export type ReaderParts = { readonly store: LocalStore; close(): Promise<void> }
 
+/** The store of a thread that changes nothing itself: it sends its changes through `commits`. */
 export async function openReaderParts(input: ReaderInput): Promise<Result<ReaderParts, 'index-failed'>> {
   const { commits, clock } = input
   const index = await LmdbMap.open(join(input.siteDirectory, INDEX_FOLDER))

@@ -160,6 +160,7 @@ class SlicesReader implements ContentReader {
   }
 }
 
+/** The fault of an extent as callers of the store know it. */
 export function storeFault(fault: ExtentFault): StoreFault {
   return fault === 'too-few-disks' ? 'unavailable' : fault
 }

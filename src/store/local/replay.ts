@@ -28,6 +28,7 @@ export type Replayed = {
 
 const RECORDS_PER_COMMIT = 2000
 
+/** Applies what the journal has beyond the index, and commits it in steps. Answers what has to be freed. */
 export async function replay(input: {
   readonly index: OrderedMap
   readonly journal: Pick<Journal, 'entries' | 'reader' | 'nextSequence'>

@@ -37,6 +37,7 @@ export type SiteFileFault = 'not-a-site' | 'damaged' | 'newer-version' | 'unreac
 export const encodeSite = (record: SiteRecord): Uint8Array =>
   seal(FORMAT, VERSION, { ...record, unclean: record.unclean.slice(-UNCLEAN_MAX) })!
 
+/** Bytes from outside: undefined fields and wrong types are 'damaged', as a wrong digest is. */
 export function decodeSite(bytes: Uint8Array): Result<SiteRecord, 'damaged' | 'newer-version'> {
   const body = unseal(FORMAT, VERSION, bytes, BYTES_MAX)
   if (!body.ok) return fail(body.error === 'newer-version' ? 'newer-version' : 'damaged')

@@ -15,6 +15,7 @@ import { applyEpoch } from './epochs.ts'
 import { dropManifest } from './ownership.ts'
 import type { ShardNote } from './record.ts'
 
+/** Again changes nothing: what the index has applied already is passed over. */
 export function apply(context: ApplyContext, change: PlacedChange): void {
   const { state } = context
   if (change.sequence <= state.applied) return

@@ -13,6 +13,7 @@ import type { ChangeRequest } from './request.ts'
 
 type Request<K extends ChangeRequest['kind']> = Extract<ChangeRequest, { kind: K }>
 
+/** Why a conditional write is refused; undefined if it may be. `of`: the row that counts, if it is not the current version's. */
 export function checkCondition(
   reader: IndexReader,
   bucketId: BucketId,

@@ -17,6 +17,7 @@ type UploadRequest = Extract<ChangeRequest, { kind: 'create-upload' | 'put-part'
 /** An upload's id is made like a version's, from the position of the record that created it. */
 export const uploadIdOf = versionIdOf
 
+/** Also one that is complete, for as long as it is remembered. */
 export function getUpload(reader: IndexReader, bucketId: BucketId, key: string, uploadId: string): UploadRow | undefined {
   const position = positionOf(uploadId)
   const value = position && reader.get(uploadKey(bucketId, key, position))

@@ -12,6 +12,7 @@ import { decideUploadChange } from './decide-uploads.ts'
 import { decideEpoch } from './epochs.ts'
 import type { ChangeRequest, DocumentChange } from './request.ts'
 
+/** Reads the index of `context` as all changes before have left it, and writes nothing. */
 export function decide(context: DecideContext, request: ChangeRequest): Decision {
   switch (request.kind) {
     case 'create-bucket':

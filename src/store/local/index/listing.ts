@@ -181,6 +181,7 @@ function positionNamed(reader: IndexReader, { bucketId, after: key }: ListVersio
 
 export type ListedUpload = { readonly key: string; readonly upload: UploadRow }
 
+/** Those neither complete nor aborted. Undefined if no upload can be called `afterUploadId`. */
 export async function listUploads(
   index: OrderedMap,
   clock: Clock,

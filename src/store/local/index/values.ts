@@ -5,6 +5,7 @@ import type { PartRow, UploadRow } from './rows.ts'
 import { decodeAttributes, etagText, type VersionRow } from './version-row.ts'
 import { versionIdOfRow } from './versions.ts'
 
+/** A row as callers of the store see it. */
 export function toVersion(bucketId: BucketId, key: string, row: VersionRow, isLatest: boolean): Version {
   const { position, bytes, partCount, content } = row
   const versionId = versionIdOfRow(row)

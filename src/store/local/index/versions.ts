@@ -13,6 +13,7 @@ import { decodeVersionRow, encodeVersionRow, type VersionRow } from './version-r
 export const versionIdOfRow = (row: VersionRow): string =>
   row.isNull ? NULL_VERSION_ID : (row.more?.versionId ?? versionIdOf(row.position))
 
+/** Undefined if the newest version is a delete marker, or there is none. */
 export function getCurrent(reader: IndexReader, bucketId: BucketId, key: string): VersionRow | undefined {
   const value = reader.get(currentKey(bucketId, key))
   return value && decodeVersionRow(value)
@@ -25,9 +26,11 @@ function getNewestBelow(reader: IndexReader, bucketId: BucketId, key: string): V
   return entry && decodeVersionRow(entry.value)
 }
 
+/** The newest version, delete markers included. */
 export const getNewest = (reader: IndexReader, bucketId: BucketId, key: string): VersionRow | undefined =>
   getCurrent(reader, bucketId, key) ?? getNewestBelow(reader, bucketId, key)
 
+/** The version at a position. */
 export function getAt(reader: IndexReader, bucketId: BucketId, key: string, position: Position): VersionRow | undefined {
   const current = getCurrent(reader, bucketId, key)
   if (current !== undefined && samePosition(current.position, position)) return current
@@ -35,6 +38,7 @@ export function getAt(reader: IndexReader, bucketId: BucketId, key: string, posi
   return value && decodeVersionRow(value)
 }
 
+/** The one that is called 'null', wherever it is among the others. */
 export function getNull(reader: IndexReader, bucketId: BucketId, key: string): VersionRow | undefined {
   const current = getCurrent(reader, bucketId, key)
   if (current?.isNull === true) return current
@@ -44,6 +48,7 @@ export function getNull(reader: IndexReader, bucketId: BucketId, key: string): V
   return value && decodeVersionRow(value)
 }
 
+/** By its version id, 'null' included. */
 export function getNamed(reader: IndexReader, bucketId: BucketId, key: string, versionId: string): VersionRow | undefined {
   if (versionId === NULL_VERSION_ID) return getNull(reader, bucketId, key)
   const position = positionOf(versionId)

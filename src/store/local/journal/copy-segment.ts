@@ -20,6 +20,7 @@ export type CopyInput = {
 /** `disk`: the target failed. */
 export type CopyFault = JournalFault | { readonly kind: 'disk'; readonly fault: DiskFault }
 
+/** Makes a copy anew, durable and read back; none stays if that fails. */
 export async function copySegment(input: CopyInput): Promise<Result<void, CopyFault>> {
   const { to, segment, xxh64 } = input
   const name = segmentFile(segment.header.number)

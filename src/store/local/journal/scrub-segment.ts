@@ -29,6 +29,7 @@ export type SegmentScrub = {
   readonly close: () => Promise<boolean>
 }
 
+/** What came of each disk that has a copy, or got one. */
 export async function scrubSegment(scrub: SegmentScrub): Promise<CopyCheck[]> {
   const { segment, disks } = scrub
   const checks: CopyCheck[] = []

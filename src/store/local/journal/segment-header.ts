@@ -53,6 +53,7 @@ export type SegmentHeaderFault =
   /** All zero: the file is prepared and not a segment yet. */
   { readonly kind: 'blank' } | { readonly kind: 'corrupt' } | { readonly kind: 'unknown-version'; readonly version: number }
 
+/** `seed`: its checksum, from which those of the records go on. */
 export function encodeSegmentHeader(header: SegmentHeader, xxh64: Xxh64): { readonly bytes: Uint8Array; readonly seed: bigint } {
   const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -75,6 +76,7 @@ export function encodeSegmentHeader(header: SegmentHeader, xxh64: Xxh64): { read
   return { bytes, seed }
 }
 
+/** Never throws, whatever the bytes. */
 export function decodeSegmentHeader(input: Uint8Array, xxh64: Xxh64): Result<DecodedSegmentHeader, SegmentHeaderFault> {
   if (input.length < SEGMENT_HEADER_BYTES) return fail({ kind: 'corrupt' })
   const bytes = Buffer.from(input.buffer, input.byteOffset, SEGMENT_HEADER_BYTES)
