@@ -12,7 +12,7 @@ import { walkBundle } from './bundle-walk.ts'
 import { applyOne, foreignRefusal } from './import-apply.ts'
 import { STEPS_TOLD } from './import-apply-pass.ts'
 import { ahead } from './import-checks.ts'
-import { checkNotMergedThere, type Destination, type Destinations, nameOf } from './import-policy.ts'
+import { type Destination, type Destinations, mergedThere, nameOf } from './import-policy.ts'
 import { rulesOf } from './peer-rules.ts'
 import type { Peer } from './peers.ts'
 import { type KindCount, RuleCheck } from './rule-check.ts'
@@ -131,6 +131,6 @@ async function whatIsHere(
 /** The peer cannot have seen more changes of ours than there are. */
 function checkFrontier(peer: Peer, { stated, destination, made }: Here, seen: number, { clock }: Statement): void {
   if (seen <= made) return
-  checkNotMergedThere(peer, stated, destination.kind === 'made')
+  if (destination.kind === 'made') throw mergedThere(peer, stated)
   throw ahead(peer.name, stated.name, seen, made, { seenEpoch: 0, clock })
 }

@@ -116,15 +116,22 @@ async function decide(
       )
     return { kind: 'known', bucket: known }
   }
-  const name = mapped ?? stated.name
+  return decideNew(site, peer, statement, stated, { name: mapped ?? stated.name, chosen })
+}
+
+/** Of a bucket that is not known here. `chosen`: an operator said where it goes. */
+async function decideNew(
+  site: FederationSite,
+  peer: Peer,
+  statement: Statement,
+  stated: StatedBucket,
+  { name, chosen }: { readonly name: string; readonly chosen: boolean },
+): Promise<Destination> {
+  const store = site.store.federation
   if (!BUCKET_NAME.test(name)) throw new Refusal(5, 'bad-name', `"${name}" is no bucket name: choose one with --map ${stated.name}=NAME.`)
   const there = await site.store.findBucket(name as BucketName)
   if (there === undefined || (await leaves(store, there, statement))) {
-    checkNotMergedThere(
-      peer,
-      stated,
-      statement.holds.some(({ bucket, origin }) => bucket === stated.bucket && origin === store.origin),
-    )
+    if (statement.holds.some(({ bucket, origin }) => bucket === stated.bucket && origin === store.origin)) throw mergedThere(peer, stated)
     return { kind: 'made', name: name as BucketName }
   }
   if (stated.deleted) return { kind: 'made', name: passingName(stated) }
@@ -144,14 +151,12 @@ async function decide(
 }
 
 /** What the peer made one bucket of cannot be two here: its later changes build on ours. */
-export function checkNotMergedThere(peer: Peer, stated: StatedBucket, isMerged: boolean): void {
-  if (!isMerged) return
-  throw new Refusal(
+export const mergedThere = (peer: Peer, stated: StatedBucket): Refusal =>
+  new Refusal(
     5,
     'merged-there',
     `${peer.name} has merged its bucket ${stated.name} with one of this site: say --merge ${stated.name} (or --map ${stated.name}=NAME) so that it goes into that one here too.`,
   )
-}
 
 /** Whether the bundle itself deletes the bucket, before any other needs its name. */
 async function leaves(store: FederationStore, bucket: Bucket, { buckets }: Statement): Promise<boolean> {

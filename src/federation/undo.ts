@@ -178,15 +178,15 @@ class Undo {
     const newest = this.#input.sinceMs === undefined ? undefined : wanted.at(-1)
     for (let from = 0; from < wanted.length; from += IN_FLIGHT_MAX) {
       const some = wanted.slice(from, from + IN_FLIGHT_MAX)
-      await Promise.all(some.map((each) => this.#bringBack(each, each === newest)))
+      await Promise.all(some.map((each) => this.#bringBack(each, each === newest ? 'on-top' : 'in-old-place')))
     }
     return []
   }
 
-  async #bringBack(hidden: HiddenVersion, asNewest: boolean): Promise<void> {
+  async #bringBack(hidden: HiddenVersion, place: 'in-old-place' | 'on-top'): Promise<void> {
     const { bucket, isDeleted } = this.#buckets.get(hidden.bucketId)!
     if (!this.#taken.has(bucket.id) && !this.#input.dryRun) {
-      const returned = await this.#store.returnVersion(hidden, asNewest)
+      const returned = await this.#store.returnVersion(hidden, place)
       if (!returned.ok && returned.error !== 'name-taken')
         throw storeRefusal(`${bucket.name}/${hidden.key} could not be brought back`, returned.error)
       if (!returned.ok) this.#taken.add(bucket.id)

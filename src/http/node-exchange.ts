@@ -191,31 +191,24 @@ export class NodeExchange implements HttpRequest, BodySource {
   }
 
   private async sendStream(source: ReplySource, bytes: number | undefined): Promise<void> {
-    const { response } = this
-    let sentBytes = 0
-    let complete = false
-    try {
-      while (!this.gone && !complete) {
-        if (sentBytes === bytes) complete = true
-        else {
-          const chunk = await source.read()
-          if (this.gone) break
-          if (chunk === undefined) {
-            complete = bytes === undefined
-            if (!complete) break
-          } else {
-            sentBytes += chunk.length
-            if (bytes !== undefined && sentBytes > bytes) break
-            if (chunk.length > 0 && !response.write(source.lent === true ? Buffer.from(chunk) : chunk)) await this.drained()
-          }
-        }
-      }
-    } catch {
-      complete = false
-    }
+    const outcome = await this.pump(source, bytes).catch(() => 'short' as const)
     source.close()
-    if (complete) await this.ended(undefined)
+    if (outcome === 'whole') await this.ended(undefined)
     else this.cutOff()
+  }
+
+  private async pump(source: ReplySource, bytes: number | undefined): Promise<'whole' | 'short'> {
+    let sentBytes = 0
+    while (!this.gone) {
+      if (sentBytes === bytes) return 'whole'
+      const chunk = await source.read()
+      if (this.gone) break
+      if (chunk === undefined) return bytes === undefined ? 'whole' : 'short'
+      sentBytes += chunk.length
+      if (bytes !== undefined && sentBytes > bytes) break
+      if (chunk.length > 0 && !this.response.write(source.lent === true ? Buffer.from(chunk) : chunk)) await this.drained()
+    }
+    return 'short'
   }
 
   private drained(): Promise<void> {

@@ -93,10 +93,10 @@ export interface FederationStore {
   /** How many there are and what they hold, by the site that removed them. */
   hiddenSums(): Promise<readonly { readonly site: SiteId; readonly versions: number; readonly bytes: number }[]>
   /**
-   * Brings a hidden version back as a new one with the same bytes, in its old place among the versions of the key; `asNewest`: on top, if all that is above it was written
-   * by the site that removed it, when it did or later. A deleted bucket is back with it. False: it is not hidden (any more).
+   * Brings a hidden version back as a new one with the same bytes: in its old place among the versions of the key; or on top, if all that is above it
+   * was written by the site that removed it, when it did or later. A deleted bucket is back with it. False: it is not hidden (any more).
    */
-  returnVersion(hidden: HiddenVersion, asNewest: boolean): Promise<Result<boolean, StoreFault | 'name-taken'>>
+  returnVersion(hidden: HiddenVersion, place: 'in-old-place' | 'on-top'): Promise<Result<boolean, StoreFault | 'name-taken'>>
   /** Deleted buckets that hold versions all the same, and the sites that deleted them. */
   lostBuckets(): Promise<readonly { readonly bucket: Bucket; readonly deletedBy: readonly SiteId[] }[]>
   /** Undoes the deletion of a bucket by an operation that it had not seen. False: it is there. */

@@ -67,7 +67,7 @@ export class StorePeer {
     const after = [...key.state.slice(0, newer), back, ...key.state.slice(newer)]
     this.#model.hidden.delete(placeOf(hidden.position))
     await this.#settle(key, after, async () => {
-      const returned = await this.#store.federation.returnVersion(hidden, this.#chance.oneIn(2))
+      const returned = await this.#store.federation.returnVersion(hidden, this.#chance.oneIn(2) ? 'on-top' : 'in-old-place')
       if (!returned.ok) return returned
       if (!returned.value) throw new Error(`${key.bucket}/${key.key}: what is hidden cannot be brought back`)
       const listed = await this.#store.listVersions({ bucketId, prefix: key.key, delimiter: '', after: '', max: 1000 })

@@ -154,8 +154,9 @@ export class LocalFederation implements FederationStore {
     return hiddenSums(this.#input.index.reader())
   }
 
-  async returnVersion(hidden: HiddenVersion, asNewest: boolean): ReturnType<FederationStore['returnVersion']> {
+  async returnVersion(hidden: HiddenVersion, place: 'in-old-place' | 'on-top'): ReturnType<FederationStore['returnVersion']> {
     const { bucketId, key, position } = hidden
+    const asNewest = place === 'on-top'
     return this.#returned(await this.#input.submit({ kind: 'return-version', bucketId, key, hidden: position, asNewest }))
   }
 

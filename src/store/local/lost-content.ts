@@ -13,7 +13,7 @@ import { versionIdOfRow } from './index/versions.ts'
 import type { JournalReader } from './journal/reader.ts'
 import type { ScrubTally } from './scrub-tally.ts'
 
-/** A version, or with `part` a part of an upload, which is named by `uploadId`. */
+/** A version; with `part` instead of `versionId`, a part of an upload that is under way. */
 export type LostContent = {
   readonly bucket: string
   readonly key: string
