@@ -1,6 +1,6 @@
 /**
  * Giving back: operations of a peer's earlier epochs that are known here and that it did not sign again under its new one. It has lost them, with a
- * disk or by being restored. They travel as they came, with the peer's own signature. Format: docs/formats.md#operations, "Epochs".
+ * disk or by being restored. They travel as they came, with the peer's own signature. Format: docs/formats.md#epochs.
  */
 import { zstdDecompressSync } from 'node:zlib'
 import { DIGEST_BYTES } from '../bundles/format.ts'
