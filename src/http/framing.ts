@@ -12,12 +12,14 @@ const NO_BODY_FRAMING: Result<Framing, never> = ok({ bodyBytes: 0, expectsContin
 /**
  * How the body of a request is delimited, from its headers by lower-case name; or the status of the refusal. Everything that two readers of
  * one request could understand differently is refused, and the connection closed, since whoever stands before us may have done the other.
- * Sources: RFC 9112, sections 6.1 to 6.3 and 11.2; RFC 9110, sections 8.6 and 10.1.1.
+ * Sources: RFC 9112, sections 3.2, 6.1 to 6.3 and 11.2; RFC 9110, sections 8.6 and 10.1.1.
  */
 export function readFraming(headers: ReadonlyMap<string, string>): Result<Framing, 400 | 417 | 501> {
   const length = headers.get('content-length')
   const coding = headers.get('transfer-encoding')
   const expect = headers.get('expect')
+  // Sent twice: RFC 9112, section 3.2.
+  if (headers.get('host')?.includes(',')) return fail(400)
   if (length === undefined && coding === undefined && expect === undefined) return NO_BODY_FRAMING
 
   if (expect !== undefined && expect.toLowerCase() !== '100-continue') return fail(417)

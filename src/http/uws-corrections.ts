@@ -17,6 +17,15 @@ const REPLACEMENTS: readonly Replacement[] = [
   { at: 0xfc570, was: '41807c0301217d0c', put: '41807c030121730c' },
   // cmpb $0x20,-1(%r11); jg  →  ja
   { at: 0xfc590, was: '41807bff207f11', put: '41807bff207711' },
+  // The list of headers ends with one that has no name, so a line that begins with a colon hid all that follow, Content-Length among them, and the body was
+  // read as the next request: what smuggles requests past a proxy (RFC 9112, section 11.2). An empty name is now refused as a forbidden character is.
+  // mov %r11,%rax; sub %r14,%rax; mov %rax,(%rdx); mov %r14,8(%rdx); cmpb $0x3a,(%r11); jne refuse; mov %ebp,0xc(%rsp); lea 1(%r11),%r12; mov $-2,%rbx;
+  // sub %r11,%rbx; mov %r12,%r13; 7 bytes of nothing  →  the same with "je refuse" behind the first subtraction, and 1 byte of nothing
+  {
+    at: 0xfc4bd,
+    was: '4c89d84c29f04889024c89720841803b3a0f850f010000896c240c4d8d630148c7c3feffffff4c29db4d89e50f1f8000000000',
+    put: '4c89d84c29f00f841a0100004889024c89720841803b3a0f8509010000896c240c4d8d630148c7c3feffffff4c29db4d89e590',
+  },
   // A request that arrives before the one before it was answered closes the connection, and the first answer is lost. And a socket that filled the receive
   // buffer is read again at once, even if the adapter paused it: a fast client got the kernel's whole buffer into ours.
   ...PIPELINING,

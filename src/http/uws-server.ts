@@ -36,7 +36,8 @@ const NOT_ASCII = /[^ -~\t]/
 /**
  * HTTP/1.1 on uWebSockets.js, without TLS. What differs from the node:http adapter, because the library's parser decides it: HTTP/1.0 is refused; a client that
  * closes its sending side is taken to have gone; at most 98 headers; chunk extensions are refused; that a client has gone is seen only when its reply is
- * sent, if it had pipelined more. Uncorrected (uws-corrections.ts), a pipelined request behind one that waits for a disk closes the connection unanswered.
+ * sent, if it had pipelined more. Uncorrected (uws-corrections.ts), a pipelined request behind one that waits for a disk closes the connection unanswered,
+ * and what stands behind a header without a name is not seen.
  */
 export async function startUwsServer(options: UwsServerOptions): Promise<Result<HttpServer, HttpServerFault>> {
   const { cacheFolder, checked } = options

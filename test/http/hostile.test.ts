@@ -13,7 +13,9 @@ for (const adapter of ADAPTERS) {
     test.each([
       ['no request at all', 'no sense\r\n\r\n', /^HTTP\/1\.1 (400|505) /],
       ['a blank in a header name', `GET / HTTP/1.1\r\n${HOST}a b: c\r\n\r\n`, /^HTTP\/1\.1 400 /],
+      ['a header without a name', `GET / HTTP/1.1\r\n${HOST}: b\r\n\r\n`, /^HTTP\/1\.1 400 /],
       ['a folded header', `GET / HTTP/1.1\r\n${HOST}a: b\r\n c\r\n\r\n`, /^HTTP\/1\.1 400 /],
+      ['two hosts', `GET / HTTP/1.1\r\n${HOST}Host: b\r\n\r\n`, /^HTTP\/1\.1 400 /],
       ['no Host', 'GET / HTTP/1.1\r\n\r\n', /^HTTP\/1\.1 400 /],
       ['an absolute URL', `GET http://a/ HTTP/1.1\r\n${HOST}\r\n`, /^HTTP\/1\.1 (400|505) /],
       ['a length that is no number', `PUT / HTTP/1.1\r\n${HOST}Content-Length: 0x5\r\n\r\nhello`, /^HTTP\/1\.1 400 /],
@@ -40,6 +42,29 @@ for (const adapter of ADAPTERS) {
         .closed()
       expect(received).toMatch(/^HTTP\/1\.1 400 /)
       expect(received.match(/HTTP\/1\.1 /g)?.length).toBe(1)
+    })
+
+    test('a header without a name hides neither the length behind it nor a second request', async () => {
+      const server = await start()
+      const inner = `GET /smuggled HTTP/1.1\r\n${HOST}\r\n`
+      for (const nameless of [': b\r\n', ':\r\n', ':: b\r\n']) {
+        const received = await new RawClient(server.port)
+          .send(`PUT / HTTP/1.1\r\n${HOST}${nameless}Content-Length: ${inner.length}\r\n\r\n${inner}`)
+          .closed()
+        expect(received).toMatch(/^HTTP\/1\.1 400 /)
+        expect(received.match(/HTTP\/1\.1 /g)?.length).toBe(1)
+      }
+    })
+
+    test('headers that come in pieces of any size are read as if they came at once', async () => {
+      const server = await start()
+      const request = `PUT / HTTP/1.1\r\n${HOST}a-b: c\r\nContent-Length: 3\r\n\r\nabc`
+      for (let cut = 1; cut < request.length; cut++) {
+        const client = new RawClient(server.port).send(request.slice(0, cut))
+        await new Promise<void>((resolve) => setImmediate(resolve))
+        expect(await client.send(request.slice(cut)).until('<3>')).toMatch(/^HTTP\/1\.1 200 /)
+        client.destroy()
+      }
     })
 
     test('headers and URL may be as long as a real client sends them', async () => {
