@@ -17,7 +17,8 @@ const NO_BODY_FRAMING: Result<Framing, never> = ok({ bodyBytes: 0, expectsContin
 export function readFraming(headers: ReadonlyMap<string, string>): Result<Framing, 400 | 417 | 501> {
   const length = headers.get('content-length')
   const coding = headers.get('transfer-encoding')
-  const expect = headers.get('expect')
+  // A list of nothing is none: RFC 9110, section 5.6.1.
+  const expect = headers.get('expect') || undefined
   // Sent twice: RFC 9112, section 3.2.
   if (headers.get('host')?.includes(',')) return fail(400)
   if (length === undefined && coding === undefined && expect === undefined) return NO_BODY_FRAMING

@@ -18,6 +18,8 @@ export type StatedChecksum = { readonly algorithm: ChecksumAlgorithm; readonly v
 export interface Payload {
   /** Bytes of the content: x-amz-decoded-content-length, else Content-Length; undefined if the request states neither. */
   readonly bytes: number | undefined
+  /** The request has a Transfer-Encoding, in the place of its length. */
+  readonly isTransferEncoded: boolean
   /** x-amz-checksum-*, or x-amz-trailer naming one; undefined without. */
   readonly statedChecksum: StatedChecksum | undefined
   /** Asks for digests to be computed besides those verified. Before the first read. */
@@ -136,6 +138,7 @@ type Stated = {
 
 class RequestPayload implements Payload {
   readonly bytes: number | undefined
+  readonly isTransferEncoded: boolean
   readonly statedChecksum: StatedChecksum | undefined
   readonly #request: HttpRequest
   readonly #chunks: AwsChunkedDecoder | undefined
@@ -157,6 +160,7 @@ class RequestPayload implements Payload {
     this.#stated = stated
     this.#md5Shown = promise.md5Shown
     this.bytes = stated.bytes
+    this.isTransferEncoded = request.headers.has('transfer-encoding')
     this.statedChecksum = stated.checksum
     this.#digests = new ContentDigests(stated.bytes)
     this.#sha256 = promise.contentSha256.length === 64 ? promise.contentSha256.toLowerCase() : undefined
@@ -273,6 +277,7 @@ class RequestPayload implements Payload {
 /** For requests whose bodies mean nothing (GET, HEAD, DELETE): always at its end. */
 export const NO_PAYLOAD: Payload = {
   bytes: 0,
+  isTransferEncoded: false,
   statedChecksum: undefined,
   want: () => undefined,
   lend: () => undefined,

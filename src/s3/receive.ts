@@ -18,7 +18,7 @@ export type Received = {
  * Streams the payload into the store. `algorithm` is the checksum to keep: if undefined, the client's own if it stated one, else CRC64NVME. Another
  * one that the client states is verified all the same.
  * What can be known before the body is answered without asking for it.
- * Errors: MissingContentLength, EntityTooLarge, IncompleteBody, BadDigest and the like (payload.ts), and the store's faults. After a failure nothing
+ * Errors: MissingContentLength, NotImplemented (Transfer-Encoding in its place), EntityTooLarge, IncompleteBody, BadDigest and the like (payload.ts), and the store's faults. After a failure nothing
  * stays staged.
  */
 export async function receiveContent(
@@ -27,7 +27,12 @@ export async function receiveContent(
   options: { readonly bytesMax: number; readonly algorithm?: ChecksumAlgorithm | undefined },
 ): Promise<Result<Received, S3Failure>> {
   const { bytes } = payload
-  if (bytes === undefined) return s3Fail('MissingContentLength')
+  if (bytes === undefined) {
+    // Of writes without a length Amazon takes none, and names the header that stands in its place.
+    return payload.isTransferEncoded
+      ? s3Fail('NotImplemented', { elements: { Header: 'Transfer-Encoding' } })
+      : s3Fail('MissingContentLength')
+  }
   if (bytes > options.bytesMax) {
     return s3Fail('EntityTooLarge', { elements: { ProposedSize: bytes, MaxSizeAllowed: options.bytesMax } })
   }

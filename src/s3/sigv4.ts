@@ -186,15 +186,15 @@ function claimOfQuery(request: HttpRequest, query: Query, verifier: Verifier): R
       elements: { 'X-Amz-Expires': expires, Expires: errorTime(endMs), ServerTime: errorTime(verifier.nowMs) },
     })
   }
-  const stated = isUnsignedDigest(request, signedHeaders.split(';')) ? undefined : request.headers.get(CONTENT_SHA256)
-  const contentSha256 = stated ?? query.values.get('X-Amz-Content-Sha256') ?? UNSIGNED
-  if (!isContentSha256(contentSha256)) return badContentSha256(contentSha256)
+  const contentSha256 = request.headers.get(CONTENT_SHA256) ?? query.values.get('X-Amz-Content-Sha256') ?? UNSIGNED
+  const isSigned = !isUnsignedDigest(request, signedHeaders.split(';'))
+  if (isSigned && !isContentSha256(contentSha256)) return badContentSha256(contentSha256)
   return ok({ place: 'query', scope: scope.value, signedHeaders, signature, dateTime, contentSha256 })
 }
 
 const CONTENT_SHA256 = 'x-amz-content-sha256'
 
-/** What a presigned request says of its body in a header beyond those signed counts for nothing, unless the body came in chunks. */
+/** A presigned request may say of its body, in a header beyond those signed, what it was signed with; and nothing else, or the signature does not match. */
 function isUnsignedDigest(request: HttpRequest, names: readonly string[]): boolean {
   const stated = request.headers.get(CONTENT_SHA256)
   return stated !== undefined && !stated.startsWith('STREAMING-') && !names.includes(CONTENT_SHA256)

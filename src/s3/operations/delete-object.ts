@@ -1,6 +1,6 @@
 import { fail, ok, type Result } from '../../result.ts'
 import type { Deleted, WriteCondition } from '../../store/store.ts'
-import type { S3Failure } from '../errors.ts'
+import { type S3Failure, s3Failure } from '../errors.ts'
 import { define, type S3Request } from '../operation.ts'
 import { namedVersion } from './arguments.ts'
 import { writeCondition } from './conditions.ts'
@@ -14,12 +14,15 @@ function parse(request: S3Request): Result<Input, S3Failure> {
   if (!versionId.ok) return versionId
   const condition = writeCondition(request, 'delete')
   if (!condition.ok) return condition
+  // Amazon's conditions are of the current version, and it refuses them beside another's name.
+  if (condition.value !== undefined && versionId.value !== undefined)
+    return fail(s3Failure('NotImplemented', { elements: { Header: 'If-Match' } }))
   return ok({ key: request.key, versionId: versionId.value, condition: condition.value })
 }
 
 /**
  * Without a version id: hides the object behind a delete marker (or removes it, where there is no versioning). With one: removes that version for good.
- * Nothing to delete is no error. Errors: PreconditionFailed, NoSuchKey (both only with If-Match).
+ * Nothing to delete is no error. Errors: PreconditionFailed, NoSuchKey (both only with If-Match), NotImplemented (If-Match of a named version).
  * Source: Amazon S3 API Reference, DeleteObject.
  */
 export const deleteObject = define<Input, Output>({

@@ -127,6 +127,20 @@ export function conditionTests(endpoint: Endpoint): void {
       expect(await refusal(s3.headObject({ Bucket, Key }))).toMatchObject({ status: 404 })
     })
 
+    // Amazon, of whatever is current: github.com/localstack/localstack/issues/13894, tried in us-east-1 in March 2026.
+    test('a delete under a condition is of what is current: not of a version that is named, nor of nothing', async () => {
+      const Key = newKey()
+      const { ETag, VersionId } = await s3.putObject({ Bucket: versioned, Key, Body: 'x' })
+      for (const IfMatch of [ETag, '*']) {
+        const named = await refusal(s3.deleteObject({ Bucket: versioned, Key, VersionId, IfMatch }))
+        expect(named).toMatchObject({ code: 'NotImplemented', status: 501, error: { Header: 'If-Match' } })
+      }
+      expect(await readText(s3, versioned, Key)).toBe('x')
+      expect((await s3.deleteObject({ Bucket: versioned, Key, IfMatch: '*' })).DeleteMarker).toBe(true)
+      for (const IfMatch of [ETag, '*'])
+        expect(await refusal(s3.deleteObject({ Bucket: versioned, Key, IfMatch }))).toMatchObject({ code: 'NoSuchKey', status: 404 })
+    })
+
     test('a multipart upload is completed only under its condition', async () => {
       const Key = newKey()
       await s3.putObject({ Bucket, Key, Body: 'x' })
