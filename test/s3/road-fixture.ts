@@ -119,7 +119,7 @@ function operations(stored: Map<string, { body: Buffer; checksum: string }>): re
     selectors: [],
     permission: 's3:PutObject',
     parameters: [],
-    headers: ['x-amz-storage-class', 'x-amz-meta-*'],
+    headers: ['x-amz-storage-class', 'x-amz-meta-*', 'x-amz-sdk-checksum-algorithm'],
     parse: (request) => ok({ path: `${request.bucket}/${request.key}`, payload: request.payload }),
     run: async (context, { path, payload }) => {
       const received = await receiveContent(context.store, payload, { bytesMax: 1 << 20 })

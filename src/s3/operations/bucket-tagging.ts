@@ -6,7 +6,7 @@ import { define } from '../operation.ts'
 import type { Payload } from '../payload.ts'
 import { readXml } from '../receive.ts'
 import { putConfiguration } from './bucket-configuration.ts'
-import { CHECKSUM_HEADERS } from './checksums.ts'
+import { CHECKSUM_HEADERS, digestedPayload } from './checksums.ts'
 import { BUCKET_TAGS, parseTagging, taggingDocument } from './tags.ts'
 
 const NAME = 'tagging'
@@ -32,7 +32,7 @@ export const getBucketTagging = define<undefined, Tags>({
   render: (tags) => ({ status: 200, headers: [], body: { kind: 'xml', text: taggingDocument(tags) } }),
 })
 
-/** Errors: MalformedXML, InvalidTag, BadRequest (more than 50). */
+/** Errors: InvalidRequest (no digest of the body), MalformedXML, InvalidTag, BadRequest (more than 50). */
 export const putBucketTagging = define<Payload, undefined>({
   name: 'PutBucketTagging',
   resource: 'bucket',
@@ -41,7 +41,7 @@ export const putBucketTagging = define<Payload, undefined>({
   permission: 's3:PutBucketTagging',
   parameters: [],
   headers: [...CHECKSUM_HEADERS, 'x-amz-sdk-checksum-algorithm'],
-  parse: (request) => ok(request.payload),
+  parse: digestedPayload,
   async run(context, payload) {
     const root = await readXml(payload)
     if (!root.ok) return root

@@ -8,6 +8,7 @@ import { CHECKSUM_BYTES, checksumHeader, checksumOf, parseAlgorithm } from '../c
 import { combineCrcs } from '../crc.ts'
 import { type S3Failure, s3Failure } from '../errors.ts'
 import type { S3Request } from '../operation.ts'
+import type { Payload } from '../payload.ts'
 import { element, textOf, type XmlElement } from '../xml.ts'
 
 export type ChecksumType = Checksum['type']
@@ -31,6 +32,14 @@ export { checksumHeader }
 
 /** The headers that carry a value, for the tables of operations. */
 export const CHECKSUM_HEADERS: readonly string[] = CHECKSUM_ALGORITHMS.map(checksumHeader)
+
+/** The body of an operation that must be sent with its digest. Error: InvalidRequest if it is not. */
+export function digestedPayload(request: S3Request): Result<Payload, S3Failure> {
+  const { payload } = request
+  if (request.http.headers.has('content-md5') || payload.statedChecksum !== undefined) return ok(payload)
+  const message = 'Missing required header for this request: Content-MD5 OR x-amz-checksum-*'
+  return fail(s3Failure('InvalidRequest', { message }))
+}
 
 /** The header x-amz-checksum-algorithm. Error: InvalidRequest for an algorithm that S3 does not have. */
 export function askedAlgorithm(request: S3Request): Result<ChecksumAlgorithm | undefined, S3Failure> {

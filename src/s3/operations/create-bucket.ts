@@ -50,11 +50,12 @@ async function readConfiguration(payload: Payload): Promise<Result<Wanted, S3Fai
   const tags: Result<Tags, S3Failure> = set === undefined ? ok([]) : parseTagList(set, NEW_BUCKET_TAGS)
   if (!tags.ok) return tags
   const location = textOf(root.value, 'LocationConstraint')?.trim()
-  return ok({ location: location === '' ? undefined : location, tags: tags.value })
+  return ok({ location, tags: tags.value })
 }
 
 /** us-east-1 is the region that goes without saying, and may not be said. Elsewhere the constraint must be the region. */
 function checkLocation(location: string | undefined, region: string): S3Failure | undefined {
+  if (location === '') return s3Failure('InvalidLocationConstraint', { elements: { LocationConstraint: '' } })
   const meant = location === 'EU' ? 'eu-west-1' : location
   if (region === 'us-east-1' ? meant === undefined : meant === region) return undefined
   if (region === 'us-east-1') return s3Failure('InvalidLocationConstraint', { elements: { LocationConstraint: location ?? '' } })

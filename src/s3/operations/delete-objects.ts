@@ -2,12 +2,12 @@ import { authorize } from '../../iam/authorize.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import type { Deleted } from '../../store/store.ts'
 import { S3_ERRORS, type S3Failure, s3Failure } from '../errors.ts'
-import { type Context, define, type S3Request } from '../operation.ts'
+import { type Context, define } from '../operation.ts'
 import type { Payload } from '../payload.ts'
 import { readXml } from '../receive.ts'
 import { childOf, childrenOf, element, textOf, type XmlElement, xmlDocument } from '../xml.ts'
 import { bareEtag } from './arguments.ts'
-import { CHECKSUM_HEADERS } from './checksums.ts'
+import { CHECKSUM_HEADERS, digestedPayload } from './checksums.ts'
 import { changeFailure } from './versions.ts'
 
 /** Source: Amazon S3 API Reference, DeleteObjects. */
@@ -22,13 +22,6 @@ type Doomed = { readonly key: string; readonly versionId: string | undefined; re
 type Request = { readonly objects: readonly Doomed[]; readonly quiet: boolean }
 type Outcome = { readonly doomed: Doomed; readonly result: Result<Deleted, S3Failure> }
 type Output = { readonly outcomes: readonly Outcome[]; readonly quiet: boolean }
-
-function parse(request: S3Request): Result<Payload, S3Failure> {
-  const sent = request.http.headers
-  if (sent.has('content-md5') || request.payload.statedChecksum !== undefined) return ok(request.payload)
-  const message = 'Missing required header for this request: Content-MD5 OR x-amz-checksum-*'
-  return fail(s3Failure('InvalidRequest', { message }))
-}
 
 function parseDelete(root: XmlElement): Result<Request, S3Failure> {
   const rows = root.name === 'Delete' ? childrenOf(root, 'Object') : []
@@ -75,7 +68,7 @@ export const deleteObjects = define<Payload, Output>({
   permission: 's3:DeleteObject',
   parameters: [],
   headers: [...CHECKSUM_HEADERS, 'x-amz-sdk-checksum-algorithm', 'x-amz-bypass-governance-retention', 'x-amz-request-payer'],
-  parse,
+  parse: digestedPayload,
   async run(context, payload) {
     const root = await readXml(payload, LIMITS)
     if (!root.ok) return root

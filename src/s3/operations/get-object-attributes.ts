@@ -11,6 +11,9 @@ import { findObject, showsVersions } from './versions.ts'
 const ATTRIBUTES = ['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSize'] as const
 type Attribute = (typeof ATTRIBUTES)[number]
 
+/** Source: Amazon S3 API Reference, GetObjectAttributes, x-amz-max-parts. */
+const PARTS_LISTED_MAX = 1000
+
 type Input = {
   readonly key: string
   readonly versionId: string | undefined
@@ -42,11 +45,17 @@ function parse(request: S3Request): Result<Input, S3Failure> {
     if (known === undefined) return fail(invalidArgument('x-amz-object-attributes', name, 'Invalid attribute name specified.'))
     wanted.add(known)
   }
+  // Amazon does not mind one that is no number.
   const partsMax = rowsMax('x-amz-max-parts', sent.get('x-amz-max-parts'))
-  if (!partsMax.ok) return partsMax
   const partsAfter = partNumberMarker('x-amz-part-number-marker', sent.get('x-amz-part-number-marker'))
   if (!partsAfter.ok) return partsAfter
-  return ok({ key: request.key, versionId: versionId.value, wanted, partsMax: partsMax.value, partsAfter: partsAfter.value })
+  return ok({
+    key: request.key,
+    versionId: versionId.value,
+    wanted,
+    partsMax: partsMax.ok ? partsMax.value : PARTS_LISTED_MAX,
+    partsAfter: partsAfter.value,
+  })
 }
 
 /** How many parts a multipart object has; they are listed only where the checksum is made of theirs, as at Amazon. */

@@ -44,6 +44,9 @@ function parse(request: S3Request): Result<Input, S3Failure> {
   if (!part.ok) return part
   if (part.value !== undefined && range !== undefined)
     return fail(s3Failure('InvalidRequest', { message: 'Cannot specify both Range header and partNumber query parameter' }))
+  for (const name of query.keys()) {
+    if (name.startsWith('response-') && !RESPONSE_OVERRIDES.includes(name)) return fail(notOverridable(name, query.get(name) ?? ''))
+  }
   const overrides = query.size > 0 && RESPONSE_OVERRIDES.some((name) => query.has(name)) ? query : undefined
   if (overrides !== undefined && !isSigned(request)) {
     const message = 'Request specific response headers cannot be used for anonymous GET requests.'
@@ -66,6 +69,13 @@ function parse(request: S3Request): Result<Input, S3Failure> {
     wantsChecksum: mode !== undefined && mode.toUpperCase() === 'ENABLED',
   })
 }
+
+const notOverridable = (name: string, value: string): S3Failure =>
+  invalidArgument(
+    name,
+    value,
+    `${name} is not in the set of overridable response headers. Please refer to the S3 API documentation for a complete list of overridable response headers.`,
+  )
 
 /** A reply has no other characters for it: RFC 9110, 5.5. */
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/

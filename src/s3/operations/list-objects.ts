@@ -7,12 +7,21 @@ import { element, xmlDocument } from '../xml.ts'
 import { fromToken, toToken, WRONG_TOKEN } from './continuation.ts'
 import { contentRows, EMPTY_PAGE, type ListArguments, listArguments, nameElement, nameWriter, ownerElement, prefixRows } from './listing.ts'
 
-type Output<Input> = { readonly page: ListPage<ListedObject>; readonly bucket: string; readonly owner: string; readonly input: Input }
+type Output<Input> = {
+  readonly page: ListPage<ListedObject>
+  readonly bucket: string
+  readonly region: string
+  readonly owner: string
+  readonly input: Input
+}
 
 const readPage = async ({ store, bucket }: Context, input: ListArguments, after: string): Promise<ListPage<ListedObject>> =>
   input.max === 0
     ? EMPTY_PAGE
     : store.listObjects({ bucketId: bucket.id, prefix: input.prefix, delimiter: input.delimiter, after, max: input.max })
+
+/** Amazon says it in every listing of objects (and of no others). */
+const regionHeader = (region: string): readonly (readonly [string, string])[] => [['x-amz-bucket-region', region]]
 
 /** How both end. */
 const pageEnd = (page: ListPage<ListedObject>, input: ListArguments, owner: string): string => {
@@ -42,9 +51,10 @@ export const listObjects: AnyOperation = define<InputV1, Output<InputV1>>({
   },
   async run(context, input) {
     const page = await readPage(context, input, input.marker)
-    return ok({ page, bucket: context.bucket.name, owner: ownerElement(context.bucket.owner, context.caller), input })
+    const { bucket, region, caller } = context
+    return ok({ page, bucket: bucket.name, region, owner: ownerElement(bucket.owner, caller), input })
   },
-  render({ page, bucket, owner, input }) {
+  render({ page, bucket, region, owner, input }) {
     const write = nameWriter(input.encoded)
     // Amazon names the next marker only with a delimiter; without, it is the last key.
     const next = page.truncated && input.delimiter !== '' ? page.last : undefined
@@ -52,7 +62,7 @@ export const listObjects: AnyOperation = define<InputV1, Output<InputV1>>({
       `<Name>${bucket}</Name>${nameElement('Prefix', input.prefix, write)}${nameElement('Marker', input.marker, write)}` +
       nameElement('NextMarker', next, write) +
       pageEnd(page, input, owner)
-    return { status: 200, headers: [], body: { kind: 'xml', text: xmlDocument('ListBucketResult', content) } }
+    return { status: 200, headers: regionHeader(region), body: { kind: 'xml', text: xmlDocument('ListBucketResult', content) } }
   },
 })
 
@@ -94,9 +104,9 @@ export const listObjectsV2: AnyOperation = define<InputV2, Output<InputV2>>({
   async run(context, input) {
     const page = await readPage(context, input, input.after)
     const owner = input.fetchOwner ? ownerElement(context.bucket.owner, context.caller) : ''
-    return ok({ page, bucket: context.bucket.name, owner, input })
+    return ok({ page, bucket: context.bucket.name, region: context.region, owner, input })
   },
-  render({ page, bucket, owner, input }) {
+  render({ page, bucket, region, owner, input }) {
     const write = nameWriter(input.encoded)
     const content =
       `<Name>${bucket}</Name>${nameElement('Prefix', input.prefix, write)}${nameElement('StartAfter', input.startAfter, write)}` +
@@ -104,6 +114,6 @@ export const listObjectsV2: AnyOperation = define<InputV2, Output<InputV2>>({
       element('NextContinuationToken', page.truncated ? toToken(page.last) : undefined) +
       `<KeyCount>${page.entries.length + page.commonPrefixes.length}</KeyCount>` +
       pageEnd(page, input, owner)
-    return { status: 200, headers: [], body: { kind: 'xml', text: xmlDocument('ListBucketResult', content) } }
+    return { status: 200, headers: regionHeader(region), body: { kind: 'xml', text: xmlDocument('ListBucketResult', content) } }
   },
 })

@@ -70,6 +70,13 @@ export function bucketTests(endpoint: Endpoint): void {
       expect(['InvalidLocationConstraint', 'IllegalLocationConstraintException']).toContain(reply.element('Code'))
     })
 
+    // A reply quoted in github.com/versity/versitygw/issues/1644.
+    test('a location constraint of nothing is none that there is', async () => {
+      const body = '<CreateBucketConfiguration><LocationConstraint/></CreateBucketConfiguration>'
+      const reply = await sendRaw(endpoint, { method: 'PUT', path: `/${newBucketName()}`, body })
+      expect([reply.status, reply.element('Code')]).toEqual([400, 'InvalidLocationConstraint'])
+    })
+
     test('a configuration that is not XML is refused', async () => {
       const reply = await sendRaw(endpoint, { method: 'PUT', path: `/${newBucketName()}`, body: '<CreateBucketConf' })
       expect(reply.status).toBe(400)

@@ -29,6 +29,14 @@ export function listingTests(endpoint: Endpoint): void {
       expect(keysOf(await s3.listObjects({ Bucket }))).toEqual(inOrder)
     })
 
+    // No page of Amazon's says so: replies quoted in github.com/versity/versitygw/issues/1814.
+    test('a listing names the region of its bucket', async () => {
+      for (const query of ['list-type=2', 'prefix=none']) {
+        const reply = await sendRaw(endpoint, { method: 'GET', path: `/${Bucket}`, query })
+        expect([reply.status, reply.headers['x-amz-bucket-region']]).toEqual([200, endpoint.region])
+      }
+    })
+
     test('V1 names owners always, V2 when asked', async () => {
       expect((await s3.listObjects({ Bucket })).Contents?.[0]?.Owner?.ID).toMatch(/^[0-9a-f]{64}$/)
       expect((await s3.listObjectsV2({ Bucket })).Contents?.[0]?.Owner).toBeUndefined()

@@ -208,6 +208,24 @@ export function objectTests(endpoint: Endpoint): void {
       })
     })
 
+    // A reply quoted in github.com/versity/versitygw/issues/2075.
+    test('a header that cannot be overridden is named', async () => {
+      const Key = newKey()
+      await s3.putObject({ Bucket, Key, Body: 'x' })
+      const ask = (method: string) => sendRaw(endpoint, { method, path: `/${Bucket}/${Key}`, query: 'response-x-frame-options=deny' })
+      const reply = await ask('GET')
+      expect([reply.status, reply.element('Code'), reply.element('ArgumentName'), reply.element('ArgumentValue')]).toEqual([
+        400,
+        'InvalidArgument',
+        'response-x-frame-options',
+        'deny',
+      ])
+      expect(reply.element('Message')).toBe(
+        'response-x-frame-options is not in the set of overridable response headers. Please refer to the S3 API documentation for a complete list of overridable response headers.',
+      )
+      expect((await ask('HEAD')).status).toBe(400)
+    })
+
     test.each([
       ['x-amz-server-side-encryption', 'aws:kms'],
       ['x-amz-server-side-encryption-customer-algorithm', 'AES256'],
@@ -270,6 +288,9 @@ export function objectTests(endpoint: Endpoint): void {
       })
       expect(bad.status).toBe(400)
       expect(bad.element('Code')).toBe('InvalidArgument')
+      // Amazon does not look at a number of parts that is none: github.com/versity/versitygw/issues/1806.
+      const headers = { 'x-amz-object-attributes': 'ObjectSize', 'x-amz-max-parts': 'many' }
+      expect((await sendRaw(endpoint, { method: 'GET', path: `/${Bucket}/${Key}`, query: 'attributes', headers })).status).toBe(200)
       expect(await refusal(s3.getObjectAttributes({ Bucket, Key: newKey(), ObjectAttributes: ['ETag'] }))).toMatchObject({
         code: 'NoSuchKey',
       })

@@ -1,6 +1,8 @@
 /** Tags of objects and buckets. Source: Amazon S3 User Guide, "Categorizing your objects using tags"; API Reference, the operations. */
+import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { connect, type Endpoint, newKey, refusal, scratchBucket } from './endpoint.ts'
+import { sendRaw } from './raw.ts'
 
 const numbered = (count: number) => Array.from({ length: count }, (_, tag) => ({ Key: `key${tag}`, Value: `value${tag}` }))
 
@@ -114,6 +116,21 @@ export function taggingTests(endpoint: Endpoint): void {
       expect((await s3.getBucketTagging({ Bucket })).TagSet).toEqual(numbered(1))
       await s3.deleteBucketTagging({ Bucket })
       expect(await refusal(s3.getBucketTagging({ Bucket }))).toMatchObject({ code: 'NoSuchTagSet' })
+    })
+
+    // Of all that set a bucket's or an object's tags, Amazon asks this one for a digest: a reply quoted in github.com/versity/versitygw/issues/1521.
+    test('a set that comes without a digest is refused', async () => {
+      const body = '<Tagging><TagSet><Tag><Key>a</Key><Value>1</Value></Tag></TagSet></Tagging>'
+      const put = (path: string, headers: Record<string, string>) =>
+        sendRaw(endpoint, { method: 'PUT', path, query: 'tagging', body, headers })
+      const bare = await put(`/${Bucket}`, {})
+      expect([bare.status, bare.element('Code')]).toEqual([400, 'InvalidRequest'])
+      expect(bare.element('Message')).toBe('Missing required header for this request: Content-MD5 OR x-amz-checksum-*')
+      const digest = { 'content-md5': createHash('md5').update(body).digest('base64') }
+      expect((await put(`/${Bucket}`, digest)).status).toBe(204)
+      const Key = newKey()
+      await s3.putObject({ Bucket, Key, Body: 'x' })
+      expect((await put(`/${Bucket}/${Key}`, {})).status).toBe(200)
     })
 
     test('fifty-one are refused', async () => {
