@@ -35,4 +35,5 @@ export function chooseAdapter(wanted: WantedAdapter, options: UwsLoadOptions = {
 
 const UNCORRECTED =
   'uWebSockets.js serves without the corrections that Linux x64 gets: uploads are asked for before they are refused, a pipelined request may close the ' +
-  'connection unanswered, header values lose bytes beyond ASCII at their ends, and fast uploads take more memory. "--http node" has none of this.'
+  'connection unanswered, header values lose bytes beyond ASCII at their ends, a header without a name hides all behind it (behind a proxy: a way to smuggle ' +
+  'requests), and fast uploads take more memory. "--http node" has none of this.'
