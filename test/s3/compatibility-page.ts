@@ -22,7 +22,8 @@ const DIFFERENCES = `## Where Holdfast differs from Amazon, on purpose
   whole object, as at Amazon.
 - **User metadata sent as raw UTF-8** comes back encoded by RFC 2047 as the text that was sent. Amazon takes each byte for a latin1 character, so that its reply decodes
   to garbled text.
-- **Version ids are taken as they are**: one that was never given out is \`NoSuchVersion\`, not \`InvalidArgument\`, since ids from other sites are kept verbatim.
+- **Version ids are taken as they are**: one that was never given out is \`NoSuchVersion\`, not \`InvalidArgument\`, since ids from other sites are kept verbatim;
+  deleting it goes well, as with one that is gone.
 - **CompleteMultipartUpload verifies** an \`x-amz-checksum-crc64nvme\` of the whole also for uploads that were begun without an algorithm, and refuses a
   checksum of another algorithm there; Amazon ignores both.
 - **No region but one:** a site is one region, \`us-east-1\` unless \`--region\` says otherwise.
