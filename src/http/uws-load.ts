@@ -44,8 +44,8 @@ export type LoadedUws = CheckedUws & { readonly native: Uws }
  * once, which takes a tenth of the time of making it again to compare.
  */
 const KNOWN_COPIES: readonly string[] = [
-  '507a468af628133c4aa6caff11af3c804f01e838d83531a425195b7291fefc92',
-  '3a135f5f6edec0db8b40f2c0c828907c94895151930a38a443df614d03571c49',
+  '3965fed7b6f474759d1dee688db258cf875ade9754658e67c14c438f6021df61',
+  '4c931f0a2359c69d96ecbecae1d28766616a159f0819128b72d576cd79e5baa6',
 ]
 
 export type UwsLoadOptions = {
