@@ -43,7 +43,7 @@ export type LoadedUws = CheckedUws & { readonly native: Uws }
  * SHA-256 of what is made of the pinned library for Linux x64: corrected, for an older glibc and for any other. Such a copy of an earlier start is loaded at
  * once, which takes a tenth of the time of making it again to compare.
  */
-const KNOWN_COPIES: readonly string[] = [
+export const KNOWN_COPIES: readonly string[] = [
   '3965fed7b6f474759d1dee688db258cf875ade9754658e67c14c438f6021df61',
   '4c931f0a2359c69d96ecbecae1d28766616a159f0819128b72d576cd79e5baa6',
 ]

@@ -9,7 +9,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { rewriteForOlderGlibc } from '../../src/http/glibc-compatible.ts'
 import { correct } from '../../src/http/uws-corrections.ts'
-import type { UwsLoadOptions } from '../../src/http/uws-load.ts'
+import { KNOWN_COPIES, type UwsLoadOptions } from '../../src/http/uws-load.ts'
 
 const library = join(dirname(createRequire(import.meta.url).resolve('uWebSockets.js')), `uws_linux_x64_${process.versions.modules}.node`)
 const original = readFileSync(library)
@@ -54,6 +54,14 @@ describe('the copy for an older glibc', () => {
 })
 
 describe('the corrections', () => {
+  // On whatever machine this runs: a copy of an older Holdfast, with fewer corrections, must not count as known on any other.
+  test('are those that the known copies have, for an older glibc and for any other', () => {
+    const copy = Buffer.from(original)
+    correct(copy)
+    const older = rewriteForOlderGlibc(copy)
+    expect(older.ok && [hash('sha256', older.value), hash('sha256', copy)]).toEqual(KNOWN_COPIES)
+  })
+
   test('are made in the pinned library, change few bytes, and are not made twice', () => {
     const copy = Buffer.from(original)
     expect(correct(copy)).toBe('corrected')
