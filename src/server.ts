@@ -24,7 +24,7 @@ import type { ServingFault } from './threads/serving-threads.ts'
 export type ProcessEnvironment = { readonly clock: Clock; readonly random: Random; readonly threadFile: URL }
 
 /** Requests in flight may take so long once the server is told to stop. */
-const STOP_GRACE_MS = 8500
+const STOP_GRACE_MS = 7500
 
 /** Whether there is a site in a directory, or what is there instead. */
 export const lookAt = (directory: string): Result<void, SiteLack> => lookForSite(directory, SITE_FILE)
