@@ -137,14 +137,14 @@ async function adopt(site: FederationSite, stated: StatedBucket, destination: De
   const adopted = await site.store.federation.adoptBucket({
     origin: parsePosition(stated.bucket)!,
     owner: site.ownerId,
-    ...(destination.kind === 'made' ? { name: destination.name } : { name: destination.into.name, mergeInto: destination.into.id }),
+    ...(destination.kind === 'merged' ? { name: destination.into.name, mergeInto: destination.into.id } : { name: destination.name }),
   })
   if (adopted.ok) return adopted.value
   if (adopted.error === 'name-taken')
     throw new Refusal(
       6,
       'name-taken',
-      `Bucket ${nameOf(destination)} was made or deleted here meanwhile: run the import again with --map or --merge.`,
+      `There is another bucket ${nameOf(destination)} here by now: run the import again with --map ${stated.name}=OTHER, or with --merge.`,
     )
   throw storeRefusal(`Bucket ${stated.name} could not be made`, adopted.error)
 }

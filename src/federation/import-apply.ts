@@ -176,7 +176,7 @@ export function foreignRefusal(peer: string, bucket: string, { operation }: Batc
       return new Refusal(
         6,
         fault,
-        `${what} could not be applied: the bucket was deleted here meanwhile, and its name is taken. Run it again with --map.`,
+        `${what} could not be applied: the bucket was deleted here, and another one has its name. Run it again with --map ${bucket}=OTHER, under which it then comes back.`,
       )
     default:
       return storeRefusal(`${what} could not be applied`, fault)

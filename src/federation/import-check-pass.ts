@@ -122,7 +122,7 @@ async function whatIsHere(
 ): Promise<Here> {
   const origin = stated.origin ?? statement.origin
 
-  const bucket = destination.kind === 'made' ? undefined : destination.kind === 'known' ? destination.bucket : destination.into
+  const bucket = destination.kind === 'made' ? undefined : destination.kind === 'merged' ? destination.into : destination.bucket
   if (bucket === undefined) return { stated, destination, bucket, frontier: {}, held: NO_RANGES, made: 0 }
   const frontier = await store.held(bucket.id)
   return { stated, destination, bucket, frontier, held: frontier[origin] ?? NO_RANGES, made: await store.lastOperation(bucket.id) }

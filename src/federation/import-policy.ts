@@ -19,6 +19,8 @@ export type BucketChoices = {
 export type Destination =
   /** It has been here before. */
   | { readonly kind: 'known'; readonly bucket: Bucket }
+  /** It was deleted here, and would come back under this name. */
+  | { readonly kind: 'renamed'; readonly bucket: Bucket; readonly name: BucketName }
   | { readonly kind: 'made'; readonly name: BucketName }
   | { readonly kind: 'merged'; readonly into: Bucket }
 
@@ -59,7 +61,7 @@ export async function decideDestinations(
 }
 
 export const nameOf = (destination: Destination): string =>
-  destination.kind === 'made' ? destination.name : destination.kind === 'known' ? destination.bucket.name : destination.into.name
+  'name' in destination ? destination.name : destination.kind === 'known' ? destination.bucket.name : destination.into.name
 
 function checkAllowed(peer: Peer, allowed: PeerRules['buckets'], stated: StatedBucket, name: string): void {
   if (allowed === null || allowed.includes(name)) return
@@ -108,13 +110,14 @@ async function decide(
       `${peer.name} sends changes of bucket ${stated.name}, which it neither made nor was sent from here. If they are wanted, say --merge ${stated.name}.`,
     )
   if (known !== undefined) {
-    if (mapped !== undefined && mapped !== known.name)
-      throw new Refusal(
-        5,
-        'mapped-before',
-        `Bucket ${stated.name} of ${peer.name} goes into bucket ${known.name} here already: it cannot be mapped to ${mapped} any more.`,
-      )
-    return { kind: 'known', bucket: known }
+    if (mapped === undefined || mapped === known.name || (await hasNewNamesake(store, statement, stated)))
+      return { kind: 'known', bucket: known }
+    if ((await store.deletedBuckets()).some(({ id }) => id === known.id)) return comingBack(site, stated, known, mapped)
+    throw new Refusal(
+      5,
+      'mapped-before',
+      `Bucket ${stated.name} of ${peer.name} goes into bucket ${known.name} here already: it cannot be mapped to ${mapped} any more.`,
+    )
   }
   return decideNew(site, peer, statement, stated, { name: mapped ?? stated.name, chosen })
 }
@@ -125,14 +128,14 @@ async function decideNew(
   peer: Peer,
   statement: Statement,
   stated: StatedBucket,
-  { name, chosen }: { readonly name: string; readonly chosen: boolean },
+  { name: wanted, chosen }: { readonly name: string; readonly chosen: boolean },
 ): Promise<Destination> {
   const store = site.store.federation
-  if (!BUCKET_NAME.test(name)) throw new Refusal(5, 'bad-name', `"${name}" is no bucket name: choose one with --map ${stated.name}=NAME.`)
-  const there = await site.store.findBucket(name as BucketName)
+  const name = parseName(stated, wanted)
+  const there = await site.store.findBucket(name)
   if (there === undefined || (await leaves(store, there, statement))) {
     if (statement.holds.some(({ bucket, origin }) => bucket === stated.bucket && origin === store.origin)) throw mergedThere(peer, stated)
-    return { kind: 'made', name: name as BucketName }
+    return { kind: 'made', name }
   }
   if (stated.deleted) return { kind: 'made', name: passingName(stated) }
   if (!chosen)
@@ -148,6 +151,26 @@ async function decideNew(
       `Bucket ${name} here takes the changes of another bucket of ${peer.name} already: choose another one with --map ${stated.name}=OTHER.`,
     )
   return { kind: 'merged', into: there }
+}
+
+function parseName(stated: StatedBucket, name: string): BucketName {
+  if (BUCKET_NAME.test(name)) return name as BucketName
+  throw new Refusal(5, 'bad-name', `"${name}" is no bucket name: choose one with --map ${stated.name}=NAME.`)
+}
+
+/** Whether another bucket of this name comes, which is not here yet: the choice of a name is for that one. It was made at the peer after the other one was deleted there. */
+async function hasNewNamesake(store: FederationStore, statement: Statement, { name, bucket }: StatedBucket): Promise<boolean> {
+  for (const other of sectionsOf(statement))
+    if (other.name === name && other.bucket !== bucket && (await store.findBucketByOrigin(parsePosition(other.bucket)!)) === undefined)
+      return true
+  return false
+}
+
+/** Its old name may be another one's by now: deleted and made again here, while the peer went on writing to the first. */
+async function comingBack(site: FederationSite, stated: StatedBucket, bucket: Bucket, mapped: string): Promise<Destination> {
+  const name = parseName(stated, mapped)
+  if ((await site.store.findBucket(name)) === undefined) return { kind: 'renamed', bucket, name }
+  throw new Refusal(5, 'made-apart', `There is a bucket ${name} here already: choose another name with --map ${stated.name}=OTHER.`)
 }
 
 /** What the peer made one bucket of cannot be two here: its later changes build on ours. */

@@ -57,7 +57,8 @@ export interface FederationStore {
   held(bucketId: BucketId): Promise<Frontier>
   /**
    * Makes the local bucket for a foreign one, keeping its origin; or (`mergeInto`) lets the foreign bucket's operations go into a local one from now on.
-   * Durable. Answers the local bucket; asking again for the same origin answers the same bucket.
+   * Durable. Answers the local bucket; asking again for the same origin answers the same bucket. One that is deleted here
+   * takes the name, to come back under it.
    */
   adoptBucket(input: {
     readonly origin: Position

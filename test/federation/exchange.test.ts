@@ -136,6 +136,43 @@ describe('two sites', () => {
     expect(await listing(b)).toEqual(await listing(a))
   })
 
+  test('a bucket deleted and made again under its name while the other site puts into the first is two buckets, once somebody chose names', async () => {
+    const { a, b } = await twoSites()
+    await a.make('namesake')
+    await carry(a, b)
+    value(await a.store.deleteBucket((await a.bucket('namesake')).id))
+    await a.make('namesake', 'enabled')
+    await a.put('namesake', 'new', 'new')
+    await b.put('namesake', 'kept', 'into the first one')
+    for (const [from, to, kind] of [
+      [a, b, 'name-taken'],
+      [b, a, 'no-such-bucket'],
+    ] as const) {
+      const [out, receiptFile] = [newPath('bundle'), newPath('receipt')]
+      value(await from.export(to, out))
+      expect(await to.import(out)).toMatchObject({
+        error: { exit: 6, kind, sentence: expect.stringContaining('--map namesake=OTHER') },
+      })
+      value(await to.import(out, { map: { namesake: 'other' }, receiptFile }))
+      value(await from.acknowledge(readFileSync(receiptFile, 'utf8')))
+    }
+    const keys = async (site: TestSite, bucket: string) =>
+      (await listing(site, [bucket])).slice(1).map((line) => JSON.parse(line.slice(bucket.length + 1))[0])
+    expect([await keys(a, 'namesake'), await keys(a, 'other')]).toEqual([['new'], ['kept']])
+    expect([await keys(b, 'namesake'), await keys(b, 'other')]).toEqual([['kept'], ['new']])
+    await a.loseIndex()
+    expect([await keys(a, 'namesake'), await keys(a, 'other')]).toEqual([['new'], ['kept']])
+    await a.put('other', 'from a', 'x')
+    await b.put('other', 'from b', 'x')
+    await carry(a, b)
+    await carry(b, a)
+    expect([await keys(b, 'namesake'), await keys(b, 'other')]).toEqual([
+      ['from a', 'kept'],
+      ['from b', 'new'],
+    ])
+    for (const site of [a, b]) await site.close()
+  }, 60_000)
+
   test('a bucket that came and went before the other site heard of it leaves nothing there', async () => {
     await a.make('brief')
     await a.put('brief', 'x', 'x')

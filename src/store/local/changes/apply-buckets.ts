@@ -48,6 +48,11 @@ export function applyBucketChange(context: ApplyContext, change: PlacedChange, r
       writer.put(bucketOriginKey(record.origin), encodeBucketId(record.bucket))
       state.nextBucketId = Math.max(state.nextBucketId, record.bucket + 1)
       if (record.kind === 'adopt-bucket' && record.merged) return
+      // It stays deleted, under the name that it will come back under.
+      if (getDeletedBucket(writer, record.bucket) !== undefined) {
+        changeBucket(context, record.bucket, (bucket) => ({ ...bucket, name: record.name }))
+        return
+      }
       putBucket(context, {
         id: record.bucket,
         name: record.name,

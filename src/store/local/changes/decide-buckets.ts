@@ -60,14 +60,26 @@ function freshBucket({ state }: DecideContext, name: Bucket['name'], owner: stri
   return { id, name, owner, createdMs: modifiedMsOf(origin), versioning: 'unversioned', origin, configuration: {} }
 }
 
+function decideNameToComeBackUnder(
+  { reader }: DecideContext,
+  deleted: Bucket,
+  { name, origin }: Extract<BucketRequest, { kind: 'adopt-bucket' }>,
+): Decision {
+  if (deleted.name === name) return { kind: 'nothing', value: deleted }
+  if (getBucketByName(reader, name) !== undefined) return refused('name-taken')
+  return change({ kind: 'adopt-bucket', bucket: deleted.id, name, owner: deleted.owner, origin, merged: false }, { ...deleted, name })
+}
+
 function decideAdoption(context: DecideContext, request: Extract<BucketRequest, { kind: 'adopt-bucket' }>): Decision {
   const { reader } = context
   const { origin, name, owner, mergeInto } = request
   const known = reader.get(bucketOriginKey(origin))
   if (known !== undefined) {
     const id = decodeBucketId(known)
-    const bucket = getBucket(reader, id) ?? getDeletedBucket(reader, id)
+    const bucket = getBucket(reader, id)
     if (bucket !== undefined) return { kind: 'nothing', value: bucket }
+    const deleted = getDeletedBucket(reader, id)
+    if (deleted !== undefined) return decideNameToComeBackUnder(context, deleted, request)
   }
   if (mergeInto !== undefined) {
     const bucket = getBucket(reader, mergeInto)
