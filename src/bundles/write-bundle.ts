@@ -196,12 +196,25 @@ class BundleWriter {
     return { name, record, leaves, file }
   }
 
+  /** Before the manifest says so, all files are there, and none besides. What others put there meanwhile is not ours to remove. */
+  async #clear(listed: ReadonlyMap<string, string>): Promise<void> {
+    for (const { data, parity } of namedGroups(groupsOf(this.#state)))
+      for (const { name, record } of [...data, ...parity])
+        if ((await this.#out.bytes(name)) !== record.bytes || (await this.#out.bytes(format.trailerName(name))) === undefined)
+          throw gone(this.#out, name)
+    const names = (await this.#out.names()).filter((name) => !listed.has(name) && name !== format.CHECKSUMS_NAME)
+    const strange = names.find((name) => !isBundleName(name))
+    if (strange !== undefined)
+      throw new Stop(
+        'out-not-empty',
+        `${this.#out.path} holds ${JSON.stringify(strange)}, which does not belong to the bundle. Move it away, then run the export again to finish it.`,
+      )
+    for (const name of names) await this.#out.remove(name)
+  }
+
   async close(): Promise<BundleSummary> {
-    const { bundleId, volumes, parity, groupVolumes, receiptKeys } = this.#state
-    const groups = Array.from({ length: Math.ceil(volumes.length / groupVolumes) }, (_, group) => ({
-      volumes: volumes.slice(group * groupVolumes, (group + 1) * groupVolumes),
-      parity: parity[group] ?? [],
-    }))
+    const { bundleId, volumes, parity, receiptKeys } = this.#state
+    const groups = groupsOf(this.#state)
     const preamble = Buffer.from(this.#state.preamble, 'base64')
     const manifest = writeManifest(this.#input.signer, bundleId, digestOfBody('preamble', preamble), groups)
     const sums = new Map([
@@ -218,7 +231,7 @@ class BundleWriter {
     }
     const lines = [...sums].map(([name, sum]) => `${sum}  ${name}\n`)
     await this.#out.writeFile(format.CHECKSUMS_NAME, Buffer.from(lines.join('')))
-    for (const name of await this.#out.names()) if (!sums.has(name) && name !== format.CHECKSUMS_NAME) await this.#out.remove(name)
+    await this.#clear(sums)
     await this.#out.writeFile(format.MANIFEST_NAME, manifest)
     return {
       bundleId,
@@ -230,6 +243,16 @@ class BundleWriter {
     }
   }
 }
+
+const groupsOf = ({ volumes, parity, groupVolumes }: BundleState) =>
+  Array.from({ length: Math.ceil(volumes.length / groupVolumes) }, (_, group) => ({
+    volumes: volumes.slice(group * groupVolumes, (group + 1) * groupVolumes),
+    parity: parity[group] ?? [],
+  }))
+
+/** What is on the medium under this name is what was written, by its length; else it was taken away meanwhile. */
+const gone = (out: OutputFolder, name: string): Stop =>
+  new Stop('medium-failed', `${name} is not in ${out.path} any more as it was written. Run the export again: it is written anew.`)
 
 const trailerBytesMax = (volumeBytes: number): number => documentBytesMax('trailer') + rowCount(volumeBytes) * format.DIGEST_BYTES
 

@@ -100,8 +100,9 @@ export function decodeBatch(entry: Uint8Array, signer: PublicIdentity): Batch | 
   }
 }
 
+/** No more of them than it takes to see that there are too many. */
 function* splitLines(entry: Uint8Array): Generator<Uint8Array> {
-  for (let from = 0; from < entry.length; ) {
+  for (let from = 0, lines = 0; from < entry.length && lines <= 1 + BATCH_OPERATIONS_MAX; lines++) {
     const end = entry.indexOf(10, from)
     yield entry.subarray(from, end < 0 ? entry.length : end)
     from = end < 0 ? entry.length : end + 1

@@ -16,8 +16,16 @@ const VERSION_ID_BYTES_MAX = 1024
 const CONFIGURATION_CHARACTERS_MAX = 512 * 1024
 const PARTS_MAX = 10_000
 const TAGS_MAX = 50
-const METADATA_ENTRIES_MAX = 1_000
-const HEADER_CHARACTERS_MAX = 16 * 1024
+const TAG_CHARACTERS_MAX = 16 * 1024
+/** Names and values together. Source: Amazon S3 User Guide, "Working with object metadata". */
+const METADATA_CHARACTERS_MAX = 2048
+/** All together: as much as a request can have. */
+const HEADERS_CHARACTERS_MAX = 8 * 1024
+/** What is shown in headers of replies could else begin headers of its own, or end them: each character is sent as a byte. */
+const VERSION_ID = /^[\x20-\x7e]+$/
+const HEADER_VALUE = /^[^\0\r\n\u0100-\uffff]*$/
+const METADATA_NAME = /^[^\0-\x20:\x7f\u0100-\uffff]*$/
+const METADATA_VALUE = /^[\0-\xff]*$/
 const HEADERS: ReadonlySet<string> = new Set<keyof ContentHeaders>([
   ...(['contentType', 'cacheControl', 'contentDisposition', 'contentEncoding'] as const),
   ...(['contentLanguage', 'expires', 'websiteRedirectLocation'] as const),
@@ -112,7 +120,7 @@ function readPutObject(fields: Fields): ReadChange {
     attributes: {
       etag: fields.text('etag', 64),
       headers: headersOf(fields.json('headers')) ?? fields.malformed(),
-      userMetadata: (pairs(fields.json('metadata'), METADATA_ENTRIES_MAX) as UserMetadata | undefined) ?? fields.malformed(),
+      userMetadata: metadataOf(fields.json('metadata')) ?? fields.malformed(),
       tags: tagsOf(fields),
       ...(checksum && { checksum }),
     },
@@ -134,7 +142,7 @@ function key(fields: Fields): string {
 
 function versionId(fields: Fields): string {
   const text = fields.text('version', VERSION_ID_BYTES_MAX)
-  return text !== '' && Buffer.byteLength(text) <= VERSION_ID_BYTES_MAX && !text.includes('\0') ? text : fields.malformed()
+  return VERSION_ID.test(text) ? text : fields.malformed()
 }
 
 const replaced = (fields: Fields): Position | null => fields.optional('replaces', (name) => positionField(fields, name)) ?? null
@@ -145,17 +153,27 @@ function pairs(value: Json, max: number): readonly (readonly [string, string])[]
   if (!Array.isArray(value) || value.length > max) return undefined
   const sound = (value as readonly Json[]).every(
     (pair) =>
-      Array.isArray(pair) && pair.length === 2 && pair.every((text) => typeof text === 'string' && text.length <= HEADER_CHARACTERS_MAX),
+      Array.isArray(pair) && pair.length === 2 && pair.every((text) => typeof text === 'string' && text.length <= TAG_CHARACTERS_MAX),
   )
   return sound ? (value as unknown as readonly (readonly [string, string])[]) : undefined
 }
 
 function headersOf(value: Json): ContentHeaders | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
-  const sound = Object.entries(value).every(
-    ([name, text]) => HEADERS.has(name) && typeof text === 'string' && text.length <= HEADER_CHARACTERS_MAX,
-  )
-  return sound ? (value as ContentHeaders) : undefined
+  let characters = 0
+  for (const [name, text] of Object.entries(value)) {
+    if (!HEADERS.has(name) || typeof text !== 'string' || !HEADER_VALUE.test(text)) return undefined
+    characters += text.length
+  }
+  return characters <= HEADERS_CHARACTERS_MAX ? (value as ContentHeaders) : undefined
+}
+
+function metadataOf(value: Json): UserMetadata | undefined {
+  const listed = pairs(value, METADATA_CHARACTERS_MAX)
+  const characters = listed?.reduce((sum, [name, text]) => sum + name.length + text.length, 0) ?? 0
+  const sound =
+    listed?.every(([name, text]) => METADATA_NAME.test(name) && METADATA_VALUE.test(text)) && characters <= METADATA_CHARACTERS_MAX
+  return sound ? listed : undefined
 }
 
 function checksumOf(algorithm: unknown, type: unknown, value: unknown): Checksum | undefined {

@@ -1,4 +1,4 @@
-import { cpSync, rmSync, truncateSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type BundleState, parseBundleState, serializeBundleState } from '../../src/bundles/bundle-state.ts'
@@ -189,6 +189,54 @@ test('finished volumes that were lost or cut short meanwhile are written anew, u
   rmSync(join(path, 'parity-001-01.rows'))
   expect((await writeBundle(input(after))).ok).toBe(true)
   await expectWhole(path, record)
+})
+
+/** An export without parity, to which something happens behind the second volume; then the same again. */
+function disturbed(disturb: (path: string) => void) {
+  const path = newFolder()
+  const states: BundleState[] = []
+  const run = () => {
+    const state = states.at(-1)
+    return writeBundle(
+      inputFor(entries, {
+        ...{ out: path, random, ...(state === undefined ? {} : { state }) },
+        saveState: async (saved) => {
+          states.push(saved)
+          if (states.filter(({ volumes }) => volumes.length === 2).length === 1 && saved.volumes.length === 2) disturb(path)
+        },
+      }),
+    )
+  }
+  return { path, run }
+}
+
+test.each(['volume-00001.tar.sealed', 'volume-00001.trailer'])(
+  'an export from under which %s is taken does not claim to be whole, and is when it is run again',
+  async (name) => {
+    const { path, run } = disturbed((folder) => rmSync(join(folder, name)))
+    expect(await run()).toMatchObject({
+      ok: false,
+      error: { kind: 'medium-failed', sentence: expect.stringContaining('volume-00001.tar.sealed is not in') },
+    })
+    expect(existsSync(join(path, 'manifest'))).toBe(false)
+    expect(await run()).toMatchObject({ ok: true })
+    await expectWhole(path, { salts: new Map(), state: undefined })
+  },
+)
+
+test('what somebody else puts into the folder of an export is not removed, and the export not finished until he does', async () => {
+  const { path, run } = disturbed((folder) => {
+    writeFileSync(join(folder, 'letter.txt'), 'mine')
+    mkdirSync(join(folder, 'photos'))
+  })
+  for (const name of ['letter.txt', 'photos']) {
+    expect(await run()).toMatchObject({ ok: false, error: { kind: 'out-not-empty', sentence: expect.stringContaining(name) } })
+    expect(existsSync(join(path, name))).toBe(true)
+    expect(existsSync(join(path, 'manifest'))).toBe(false)
+    rmSync(join(path, name), { recursive: true })
+  }
+  expect(await run()).toMatchObject({ ok: true })
+  await expectWhole(path, { salts: new Map(), state: undefined })
 })
 
 describe('what is asked for', () => {

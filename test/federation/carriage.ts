@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import type { Chance } from '../sim/chance.ts'
 import { newPath } from './sites.ts'
 
-/** The folders that arrive. 'whole': nothing in the media speaks against an import; 'refused': it may not be taken. */
-export type Carriage = { readonly how: string; readonly folders: readonly string[]; readonly expected: 'whole' | 'refused' }
+/** The folders that arrive. 'whole': nothing in the media speaks against an import; 'refused': it may not be taken; 'either': what came in may be damage that parity makes up for. */
+export type Carriage = { readonly how: string; readonly folders: readonly string[]; readonly expected: 'whole' | 'refused' | 'either' }
 
 const isVolume = (name: string): boolean => name.endsWith('.sealed') || name.endsWith('.rows')
 /** Of the first group, which has a hundred volumes. */
@@ -107,7 +107,7 @@ class Medium {
     if (kind === 0) return { folders: this.#chance.shuffle([this.#folder, other]), expected: 'refused' }
     const names = kind === 1 ? [this.#chance.pick(['preamble', 'manifest'])] : ['volume-00001.tar.sealed', 'volume-00001.trailer']
     for (const name of names) cpSync(join(other, name), this.#path(name))
-    return this.#end('refused')
+    return this.#end(kind === 1 ? 'refused' : 'either')
   }
 
   /** Files on several media, some of them more than once, one copy of those perhaps damaged; the folders in any order, and one named twice. */

@@ -21,6 +21,8 @@ const bucket = positionText({ clock: 1_763_900_000_000_000, site, sequence: 7 })
 
 const text = fc.string({ unit: 'grapheme', maxLength: 12 }).filter((value) => value.isWellFormed() && !value.includes('\0'))
 const key = text.filter((value) => value !== '')
+const versionId = fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 12 })
+const latin1 = fc.string({ unit: fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code)), maxLength: 12 })
 const position: fc.Arbitrary<Position> = fc.record({
   clock: fc.integer({ min: 0, max: 2 ** 50 }),
   site: fc.constant(site),
@@ -36,12 +38,12 @@ const partsOf = fc.array(fc.record({ bytes: fc.nat(), etag: fc.constant('a'.repe
 const putObject: fc.Arbitrary<Change> = fc
   .record({
     key,
-    versionId: key,
+    versionId,
     replaces,
     etag: fc.constant('b'.repeat(32)),
-    pairs,
+    metadata: fc.array(fc.tuple(fc.stringMatching(/^[a-z0-9-]{0,9}$/), latin1), { maxLength: 3 }),
     tags: pairs,
-    contentType: text,
+    contentType: latin1.map((value) => value.replace(/[\0\r\n]/g, '')),
     bytes: fc.nat(),
     checksum: fc.option(checksum),
     parts: partsOf,
@@ -50,7 +52,7 @@ const putObject: fc.Arbitrary<Change> = fc
     kind: 'put-object',
     ...{ key: made.key, versionId: made.versionId, replaces: made.replaces },
     attributes: {
-      ...{ etag: made.etag, headers: { contentType: made.contentType }, userMetadata: made.pairs, tags: made.tags },
+      ...{ etag: made.etag, headers: { contentType: made.contentType }, userMetadata: made.metadata, tags: made.tags },
       ...(made.checksum === null ? {} : { checksum: made.checksum }),
     },
     bytes: made.parts.length === 0 ? made.bytes : made.parts.reduce((sum, part) => sum + part.bytes, 0),
@@ -62,8 +64,8 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   fc.constantFrom<Change>({ kind: 'put-versioning', versioning: 'enabled' }, { kind: 'put-versioning', versioning: 'suspended' }),
   fc.record({ kind: fc.constant('put-configuration' as const), name: key, json: fc.option(text) }),
   putObject,
-  fc.record({ kind: fc.constant('put-marker' as const), key, versionId: key, replaces }),
-  fc.record({ kind: fc.constant('delete-version' as const), key, versionId: key, target: position }),
+  fc.record({ kind: fc.constant('put-marker' as const), key, versionId, replaces }),
+  fc.record({ kind: fc.constant('delete-version' as const), key, versionId, target: position }),
   fc.record({ kind: fc.constant('put-tags' as const), key, target: position, tags: pairs }),
 )
 const frontier: fc.Arbitrary<Frontier> = fc.constantFrom(
@@ -135,6 +137,26 @@ test('operations beyond what S3 allows are refused', () => {
     expect(parseOperation(make(bad)), JSON.stringify(bad)).toBeUndefined()
   const foreign = canonicalJson({ ...JSON.parse(make({})), position: `1/${'d'.repeat(32)}/1` })
   expect(parseOperation(foreign)).toBeUndefined()
+})
+
+test('what would begin a header of its own in the reply to a client is refused', () => {
+  const made = (more: { readonly versionId?: string; readonly attributes?: object }): SignedOperation | undefined => {
+    const attributes = { etag: 'b'.repeat(32), headers: {}, userMetadata: [], tags: [], ...more.attributes }
+    const put = { kind: 'put-object', key: 'k', versionId: 'null', replaces: null, bytes: 0, parts: [], ...more, attributes } as Change
+    const operation = { number: 1, position: { clock: 1, site, sequence: 1 }, frontier: {}, change: put }
+    return parseOperation(operationText({ bucket, origin, operation, digest: null }))
+  }
+  expect(made({ attributes: { headers: { contentType: 'text/ü' }, userMetadata: [['name', 'a\r\nb']] } })).toBeDefined()
+  // A character beyond latin1 would be sent as its lower byte.
+  for (const end of ['\r\nset-cookie: x', '\nset-cookie: x', '\0', '\u010d\u010aset-cookie: x']) {
+    expect(made({ versionId: `v${end}` }), end).toBeUndefined()
+    expect(made({ attributes: { headers: { contentType: `text/plain${end}` } } }), end).toBeUndefined()
+    expect(made({ attributes: { userMetadata: [[`name${end}`, 'value']] } }), end).toBeUndefined()
+  }
+  expect(made({ attributes: { userMetadata: [['name: x', 'value']] } })).toBeUndefined()
+  expect(made({ attributes: { userMetadata: [['name', '\u010a']] } })).toBeUndefined()
+  expect(made({ attributes: { userMetadata: [['name', 'x'.repeat(2045)]] } })).toBeUndefined()
+  expect(made({ attributes: { headers: { contentType: 'x'.repeat(9000) } } })).toBeUndefined()
 })
 
 test('what an operation was before can only be something of an earlier epoch of its own site', () => {

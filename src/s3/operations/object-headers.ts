@@ -6,6 +6,7 @@ import { fail, ok, type Result } from '../../result.ts'
 import type { ContentHeaders, ObjectVersion, Tags, UserMetadata } from '../../store/terms.ts'
 import { type S3Failure, s3Failure } from '../errors.ts'
 import type { S3Request } from '../operation.ts'
+import { invalidArgument } from './arguments.ts'
 import { cannedAcl } from './canned-acl.ts'
 import { checksumHeaders } from './checksums.ts'
 import { decodeEncodedWords, toEncodedWords } from './encoded-words.ts'
@@ -94,6 +95,8 @@ const withoutFraming = (encoding: string): string =>
     : encoding
 
 const METADATA_PREFIX = 'x-amz-meta-'
+/** Source: RFC 9110, 5.6.2. */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]*$/
 /** Names without the prefix and values, in bytes. */
 const METADATA_BYTES_MAX = 2048
 
@@ -103,6 +106,8 @@ function readUserMetadata(request: S3Request): Result<UserMetadata, S3Failure> {
   for (const [name, sent] of request.http.headers) {
     if (!name.startsWith(METADATA_PREFIX)) continue
     const short = name.slice(METADATA_PREFIX.length)
+    // Out of a presigned address it may be anything; in a reply it is the name of a header.
+    if (!TOKEN.test(short)) return fail(invalidArgument(name, sent, 'The name of user metadata is not the name of a header.'))
     const value = decodeEncodedWords(sent)
     bytes += short.length + value.length
     found.push([short, value])

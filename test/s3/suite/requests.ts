@@ -52,6 +52,18 @@ export function requestTests(endpoint: Endpoint): void {
       expect(await expired.text()).toContain('Request has expired')
     })
 
+    test('metadata in a presigned address whose name would begin a header of its own is refused', async () => {
+      const Key = newKey()
+      const write = new PutObjectCommand({ Bucket, Key })
+      const metadata = (next: (args: never) => Promise<never>) => (args: { readonly request?: unknown }) => {
+        ;(args.request as { query: Record<string, string> }).query['x-amz-meta-a\r\nset-cookie: a=b'] = 'x'
+        return next(args as never)
+      }
+      write.middlewareStack.add(metadata as never, { step: 'build', name: 'metadata' })
+      const refused = await fetch(await getSignedUrl(s3, write, { expiresIn: 60 }), { method: 'PUT', body: 'x' })
+      expect([refused.status, /<Code>(\w+)/.exec(await refused.text())?.[1]]).toEqual([400, 'InvalidArgument'])
+    })
+
     test('a condition in a presigned address is obeyed', async () => {
       const write = new PutObjectCommand({ Bucket, Key: newKey() })
       const condition = (next: (args: never) => Promise<never>) => (args: { readonly request?: unknown }) => {
