@@ -1,12 +1,11 @@
 /**
  * Reads a bundle through without any decryption key: who signed it, and every volume that is missing or damaged, with places, and whether parity can make up
- * for it. Memory: one row, 48 bytes per row of the volume in hand, two per row of the group.
+ * for it. Memory: one row, 48 bytes per row of the volume in hand, two per row of the longest volume, and the damaged places.
  */
 import { type BundleHead, loadHead } from './bundle-head.ts'
 import { type BundleFaultKind, exitCode, Stop } from './fault.ts'
 import { ROW_BYTES } from './format.ts'
 import { type LocatedVolume, locateVolume } from './located-volume.ts'
-import { rowCount } from './manifest.ts'
 import type { Trust } from './signature.ts'
 
 export type VolumeDamage = {
@@ -89,8 +88,10 @@ export function summary(head: BundleHead, nowMs: number): BundleFacts {
   }
 }
 
-/** Rows that are not as signed, by number, ascending. */
-type Scan = { readonly volume: LocatedVolume; readonly badRows: readonly number[]; readonly holds: string | undefined }
+/** Rows by number, from the first to before the second; ascending and apart. A volume may lack hundreds of thousands. */
+type Rows = readonly (readonly [from: number, to: number])[]
+/** `bad`: rows that are not as signed. */
+type Scan = { readonly volume: LocatedVolume; readonly bad: Rows; readonly holds: string | undefined }
 
 async function findDamage(head: BundleHead, options: VerifyOptions): Promise<VolumeDamage[]> {
   const damage: VolumeDamage[] = []
@@ -106,11 +107,41 @@ async function findDamage(head: BundleHead, options: VerifyOptions): Promise<Vol
       doneBytes += named.record.bytes
       options.progress?.({ doneBytes, totalBytes })
     }
-    const badPerRow = new Uint16Array(Math.max(...scans.map(({ volume }) => volume.rows)))
-    for (const { badRows } of scans) for (const row of badRows) badPerRow[row]! += 1
-    for (const scan of scans) damage.push(...describe(scan, (row) => badPerRow[row]! <= parity.length))
+    const lost = rowsBeyond(scans, parity.length)
+    for (const scan of scans) damage.push(...describe(scan, lost))
   }
   return damage
+}
+
+/** The rows that more volumes of a group lack than there is parity. */
+function rowsBeyond(scans: readonly Scan[], parity: number): Rows {
+  const changes = new Int16Array(1 + Math.max(...scans.map(({ volume }) => volume.rows)))
+  for (const { bad } of scans)
+    for (const [from, to] of bad) {
+      changes[from]! += 1
+      changes[to]! -= 1
+    }
+  const lost: [number, number][] = []
+  let count = 0
+  for (const [row, change] of changes.entries()) {
+    count += change
+    if (count > parity) add(lost, row)
+  }
+  return lost
+}
+
+function add(rows: [number, number][], row: number): void {
+  const last = rows.at(-1)
+  if (last?.[1] === row) last[1] = row + 1
+  else rows.push([row, row + 1])
+}
+
+function meet(one: Rows, other: Rows): boolean {
+  let at = 0
+  return one.some(([from, to]) => {
+    while (at < other.length && other[at]![1] <= from) at++
+    return at < other.length && other[at]![0] < to
+  })
 }
 
 /** A volume may have gigabytes: progress within it is told every so many rows. */
@@ -119,18 +150,21 @@ const ROWS_PER_STEP = 32
 type ScanOptions = VerifyOptions & { readonly read: (bytes: number) => void }
 
 async function scanVolume(head: BundleHead, volume: LocatedVolume, options: ScanOptions): Promise<Scan> {
-  const badRows: number[] = []
+  if (volume.copies.length === 0) return { volume, bad: [[0, volume.rows]], holds: undefined }
+  const bad: [number, number][] = []
   try {
     for (let row = 0; row < volume.rows; row++) {
       if (options.signal?.aborted === true) throw new Stop('aborted', 'The check was stopped.')
-      if (volume.copies.length === 0 || (await volume.row(row)) === undefined) badRows.push(row)
+      if ((await volume.row(row)) === undefined) add(bad, row)
       if (row % ROWS_PER_STEP === ROWS_PER_STEP - 1) options.read(Math.min((row + 1) * ROW_BYTES, volume.record.bytes))
     }
-    return { volume, badRows, holds: badRows.length === volume.rows ? await otherVolume(head, volume) : undefined }
+    return { volume, bad, holds: isWhole(volume, bad) ? await otherVolume(head, volume) : undefined }
   } finally {
     await volume.close()
   }
 }
+
+const isWhole = ({ rows }: LocatedVolume, bad: Rows): boolean => bad[0]?.[0] === 0 && bad[0][1] === rows
 
 /** The name of the volume whose bytes lie under the name of this one, if they are those of another one. */
 async function otherVolume(head: BundleHead, volume: LocatedVolume): Promise<string | undefined> {
@@ -139,25 +173,20 @@ async function otherVolume(head: BundleHead, volume: LocatedVolume): Promise<str
   return all.find(({ name, record }) => name !== volume.name && record.root === root)?.name
 }
 
-function describe({ volume, badRows, holds }: Scan, rowRepairable: (row: number) => boolean): VolumeDamage[] {
+function describe({ volume, bad, holds }: Scan, lost: Rows): VolumeDamage[] {
   const { name, record, copies, trailer } = volume
-  if (badRows.length === 0) {
+  const [first] = bad
+  if (first === undefined) {
     if (trailer === 'good') return []
     const sentence = `The trailer of ${name} is ${trailer}; the volume itself is whole, and can be used.`
     return [{ name, kind: 'trailer', ranges: [], repairable: true, sentence }]
   }
-  const ranges: { from: number; to: number }[] = []
-  for (const row of badRows) {
-    const [from, to] = [row * ROW_BYTES, Math.min((row + 1) * ROW_BYTES, record.bytes)]
-    const before = ranges.at(-1)
-    if (before?.to === from) before.to = to
-    else ranges.push({ from, to })
-  }
-  const repairable = badRows.every(rowRepairable)
+  const ranges = bad.map(([from, to]) => ({ from: from * ROW_BYTES, to: Math.min(to * ROW_BYTES, record.bytes) }))
+  const repairable = !meet(bad, lost)
   const suffix = repairable ? 'It can be repaired from parity.' : 'It cannot be repaired: ask for it again.'
   const longest = Math.max(0, ...copies.map((copy) => copy.bytes))
   if (copies.length === 0) return [{ name, kind: 'missing', ranges, repairable, sentence: `${name} is missing. ${suffix}` }]
-  if (longest < record.bytes && badRows[0] === Math.floor(longest / ROW_BYTES) && badRows.length === rowCount(record.bytes) - badRows[0]) {
+  if (longest < record.bytes && first[0] === Math.floor(longest / ROW_BYTES) && first[1] === volume.rows) {
     const sentence = `${name} is cut short: it has ${longest} of its ${record.bytes} bytes. ${suffix}`
     return [{ name, kind: 'truncated', ranges, repairable, sentence }]
   }
@@ -166,9 +195,9 @@ function describe({ volume, badRows, holds }: Scan, rowRepairable: (row: number)
   const what =
     holds !== undefined
       ? `holds the bytes of ${holds}: files were swapped.`
-      : badRows.length === volume.rows && trailer !== 'good'
+      : isWhole(volume, bad) && trailer !== 'good'
         ? 'is damaged, and so is its trailer, which would say where; it may belong to another bundle.'
-        : badRows.length === volume.rows && volume.rows > 1
+        : isWhole(volume, bad) && volume.rows > 1
           ? 'is damaged from its first row to its last: it may belong to another bundle.'
           : `is damaged within bytes ${shownRanges.join(', ')}.`
   return [{ name, kind: 'changed', ranges, repairable, sentence: `${name} ${what} ${suffix}` }]

@@ -1,5 +1,5 @@
 /**
- * The first reading of a bundle, before anything is changed: every byte is authenticated, every operation parsed and held against what is known here already. Memory: one
+ * The first reading of a bundle, before anything is changed: every byte is authenticated, every content held against its digest, every operation parsed and held against what is known here already. Memory: one
  * operations entry.
  */
 import type { OpenBundle } from '../bundles/read-bundle.ts'
@@ -8,7 +8,7 @@ import type { Frontier, Origin } from '../store/operation.ts'
 import { contains, greatest, NO_RANGES, type Ranges } from '../store/ranges.ts'
 import type { Bucket } from '../store/terms.ts'
 import type { BatchOperation } from './batch.ts'
-import { walkBundle } from './bundle-walk.ts'
+import { type WalkedContent, walkBundle } from './bundle-walk.ts'
 import { applyOne, foreignRefusal } from './import-apply.ts'
 import { STEPS_TOLD } from './import-apply-pass.ts'
 import { ahead } from './import-checks.ts'
@@ -77,7 +77,10 @@ export async function checkPass(
       else {
         counts.fresh += 1
         rules.look(nameOf(here.destination), operation, stated.origin !== undefined)
-        if (content.kind === 'here') counts.contentBytes += content.bytes
+        if (content.kind === 'here') {
+          counts.contentBytes += content.bytes
+          await checkContent(content)
+        }
       }
       const done = counts.fresh + counts.known
       if (done % STEPS_TOLD === 1) progress({ what: 'Checking', done, total: statement.operations, unit: 'items' })
@@ -88,6 +91,12 @@ export async function checkPass(
     await own.close()
     await twins.close()
   }
+}
+
+/** Reads it to its end, where its digest shows: signed as it is, it may have another one than was promised. */
+async function checkContent(content: Extract<WalkedContent, { kind: 'here' }>): Promise<void> {
+  const parts = content.read()[Symbol.asyncIterator]()
+  while ((await parts.next()).done !== true);
 }
 
 /** Whether it is here although it is not numbered so: known from an earlier epoch, or an operation of this site itself. */

@@ -198,6 +198,24 @@ test('content with another digest than its name ends with a fault, though it is 
   expect(await unpacked(folder)).toMatchObject({ fault: 'wrong-digest', entries: ['before'] })
 })
 
+test('a stranger’s manifest of ten thousand volumes of 256 GiB, none of them there, is answered volume by volume and not row by row', async () => {
+  const known = await written([])
+  const folder = changed(() => undefined, known)
+  const digest = readPreamble(bodyOf('preamble', readFileSync(join(folder, 'preamble'))))!.digest
+  const volumes = Array.from({ length: 200 }, () => ({ bytes: 256 * 1024 ** 3, root: 'cd'.repeat(48) }))
+  const groups = Array.from({ length: 50 }, () => ({ volumes, parity: [] }))
+  for (const name of filesOf(folder).filter((file) => file.startsWith('volume-'))) rmSync(join(folder, name))
+  writeFileSync(join(folder, 'manifest'), writeManifest(alpha, known.summary.bundleId, digest, groups))
+  const report = await verifyBundle([folder], trusting(), { nowMs: NOW })
+  expect(report).toMatchObject({ verdict: 'damaged', exit: 4, bytes: 10_000 * 256 * 1024 ** 3 })
+  expect(report.damage).toHaveLength(10_000)
+  expect(report.damage[9_999]).toMatchObject({
+    name: 'volume-10000.tar.sealed',
+    kind: 'missing',
+    ranges: [{ from: 0, to: 256 * 1024 ** 3 }],
+  })
+})
+
 test('inspect shows what stands in clear to everybody, and the statement to a recipient only', async () => {
   const stranger = createIdentity(seededRandom('stranger'), NOW)
   const folder = changed((at) => rmSync(join(at, 'volume-00002.tar.sealed')), other)

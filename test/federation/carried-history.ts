@@ -14,6 +14,7 @@ import type { Result } from '../../src/result.ts'
 import type { Bucket, ObjectVersion, Tags } from '../../src/store/terms.ts'
 import { Chance } from '../sim/chance.ts'
 import { type Carriage, carried } from './carriage.ts'
+import { stateOf } from './site-state.ts'
 import { newPath, noProgress, type TestSite, twoSites, value } from './sites.ts'
 
 const KEYS = [
@@ -33,18 +34,6 @@ const KEYS = [
   '\uffff',
   '__proto__',
 ]
-const COLLECTIONS = [
-  'peers',
-  'peer-sites',
-  'peer-states',
-  'peer-rules',
-  'peer-holds',
-  'peer-buckets',
-  'site',
-  'exports',
-  'imports',
-  'batches',
-] as const
 /** What an import of whole media may be refused for: something before it is not here yet, or two buckets want one name. */
 const AWAITED = ['gap', 'made-apart', 'name-taken', 'no-such-bucket', 'mapped-before', 'not-theirs']
 
@@ -447,21 +436,6 @@ async function contentsOf(site: TestSite) {
     contents.push({ bucket: positionText(bucket.origin), digest, shown, numbers: await numbersOf(site, bucket) })
   }
   return contents.sort((one, other) => (one.bucket < other.bucket ? -1 : 1))
-}
-
-/** All that an import or a receipt could change. */
-async function stateOf(site: TestSite): Promise<readonly string[]> {
-  const { federation } = site.store
-  const lines: string[] = []
-  for (const bucket of await site.store.listBuckets()) {
-    const { digest } = value(await digestBucket(site.federation, { bucket: bucket.name, content: false }, noProgress))
-    lines.push(`${bucket.name} ${digest} ${JSON.stringify(await federation.held(bucket.id))} ${await federation.lastOperation(bucket.id)}`)
-  }
-  for (const bucket of await federation.deletedBuckets()) lines.push(`${bucket.name} ${positionText(bucket.origin)} deleted`)
-  for (const collection of COLLECTIONS)
-    for (const { name, content } of await federation.listDocuments(collection, '', 1000))
-      lines.push(`${collection}/${name} ${createHash('sha256').update(content).digest('hex').slice(0, 16)}`)
-  return lines
 }
 
 /** A receipt with one letter of its base64 exchanged. */
