@@ -3,7 +3,7 @@
  * opened, lengths are asked for first, and an unreadable place is damage, not a failure.
  */
 import { constants, promises as fs } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Stop } from './fault.ts'
 import { PARTIAL_SUFFIX } from './format.ts'
 
@@ -147,7 +147,7 @@ export function outputFolder(path: string): OutputFolder {
   }
   return {
     path,
-    prepare: () => attempt(path, async () => void (await fs.mkdir(path, { recursive: true }))),
+    prepare: () => attempt(path, () => makeFolder(path)),
     names: () => attempt(path, () => fs.readdir(path)),
     bytes: async (name) => {
       const stat = await fs.lstat(at(name)).catch(() => undefined)
@@ -167,6 +167,19 @@ export function outputFolder(path: string): OutputFolder {
     readFile: (name, bytesMax) => readSmall(at(name), bytesMax),
     open: (name) => openInput(at(name)),
     remove: (name) => attempt(path, () => fs.rm(at(name), { force: true })),
+  }
+}
+
+/** With the folders above it. Node.js's own `recursive` tries for ever where a folder that is there takes none, such as /proc. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await fs.mkdir(path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && (await fs.stat(path)).isDirectory()) return
+    if (code !== 'ENOENT' || dirname(path) === path) throw error
+    await makeFolder(dirname(path))
+    await fs.mkdir(path)
   }
 }
 

@@ -165,8 +165,9 @@ async function write(
   })
   if (written.ok) return written.value
   const { kind, sentence } = written.error
-  const begun = (await loadBundleState(folder))?.volumes.length ?? 0
-  if (begun === 0 && (kind === 'out-not-empty' || kind === 'invalid-input')) await folder.remove()
+  const saved = await loadBundleState(folder)
+  // Before there is a state nothing is on the medium: there is nothing to go on with.
+  if (saved === undefined || (saved.volumes.length === 0 && (kind === 'out-not-empty' || kind === 'invalid-input'))) await folder.remove()
   const more = kind === 'source-failed' ? ' Run it again to go on; if that fails too, export into an empty folder.' : ''
   throw new Refusal(exitCode(kind), kind, sentence + more)
 }

@@ -246,6 +246,18 @@ describe('what is asked for', () => {
     expect(await writeBundle(inputFor(entries, { out: path }))).toMatchObject({ ok: false, error: { kind: 'out-not-empty' } })
   })
 
+  test('folders above it are made; one that cannot be made is said', async () => {
+    const made = join(newFolder(), 'a', 'b', 'c')
+    expect(await writeBundle(inputFor(entries, { out: made }))).toMatchObject({ ok: true })
+    const file = join(newFolder(), 'file')
+    writeFileSync(file, '')
+    for (const out of [file, join(file, 'below'), '/proc/nothing', '/proc/nothing/below'])
+      expect(await writeBundle(inputFor(entries, { out })), out).toMatchObject({
+        ok: false,
+        error: { kind: 'medium-failed', sentence: expect.stringContaining(`${out} cannot be written`) },
+      })
+  })
+
   test('a saved export goes on for the same peer and sizes only', async () => {
     const states: BundleState[] = []
     const out = newFolder()

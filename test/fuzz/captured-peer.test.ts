@@ -469,7 +469,7 @@ test(`${SEEDS} bundles of a captured peer are refused with a sentence and change
     const imported = await to.import(await writtenFor(told, a, to))
     if (!imported.ok) {
       refused.set(imported.error.kind, (refused.get(imported.error.kind) ?? 0) + 1)
-      expect(imported.error.sentence, `seed ${seed}`).toMatch(/^[A-Za-z"].{20,}\.$/s)
+      expect(imported.error.sentence, `seed ${seed}`).toMatch(/^[A-Za-z0-9"].{20,}\.$/s)
       expect(imported.error.kind, `seed ${seed}`).not.toBe('unforeseen')
       // What is found only while it is applied may leave a part, whole in itself.
       // Claiming to know what was never made here stops the exchange, which is noted.
