@@ -224,6 +224,14 @@ test.each(['volume-00001.tar.sealed', 'volume-00001.trailer'])(
   },
 )
 
+test('a medium that vanishes in the middle is said, and written anew when it is back', async () => {
+  const { path, run } = disturbed((folder) => rmSync(folder, { recursive: true }))
+  expect(await run()).toMatchObject({ ok: false, error: { kind: 'medium-failed', sentence: expect.stringContaining(path) } })
+  expect(existsSync(path)).toBe(false)
+  expect(await run()).toMatchObject({ ok: true })
+  await expectWhole(path, { salts: new Map(), state: undefined })
+})
+
 test('what somebody else puts into the folder of an export is not removed, and the export not finished until he does', async () => {
   const { path, run } = disturbed((folder) => {
     writeFileSync(join(folder, 'letter.txt'), 'mine')
