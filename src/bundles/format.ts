@@ -24,7 +24,7 @@ export const documentType = (kind: DocumentKind): string => `application/vnd.hol
 export const SIGNATURES_MAX = 16
 export const ENCRYPTION_KEYS_MAX = 8
 export const RECIPIENTS_MAX = 64
-export const STATEMENT_BYTES_MAX = 16 * MiB
+export const STATEMENT_BYTES_MAX = 4 * MiB
 export const NEEDS_BYTES_MAX = 1 * MiB
 export const MARKING_CHARACTERS_MAX = 200
 

@@ -93,6 +93,7 @@ test('archives that end too soon, go on too long or hold pieces that do not join
     'a member cut short': [Buffer.concat([statement, first.subarray(0, 600)])],
     'no statement': [Buffer.concat([ops(1), END])],
     'a statement that is no JSON': [Buffer.concat([whole({ kind: 'statement' }, Buffer.from('{"a":1},"x":{}')), END])],
+    'a statement longer than any': [Buffer.concat([whole({ kind: 'statement' }, Buffer.alloc(4 * 1024 ** 2 + 1, '1')), END])],
     'two statements': [Buffer.concat([statement, statement, END])],
     'operations out of order': [Buffer.concat([statement, ops(2), ops(2), END])],
     'a piece without its beginning': [Buffer.concat([statement, rest, END])],
