@@ -23,8 +23,9 @@ const METADATA_CHARACTERS_MAX = 2048
 const HEADERS_CHARACTERS_MAX = 8 * 1024
 /** What is shown in headers of replies could else begin headers of its own, or end them: each character is sent as a byte. */
 const VERSION_ID = /^[\x20-\x7e]+$/
-const HEADER_VALUE = /^[^\0\r\n\u0100-\uffff]*$/
-const METADATA_NAME = /^[^\0-\x20:\x7f\u0100-\uffff]*$/
+const HEADER_VALUE = /^[\t\x20-\xff]*$/
+/** Source: RFC 9110, 5.6.2, "token". */
+const METADATA_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]*$/
 const METADATA_VALUE = /^[\0-\xff]*$/
 const HEADERS: ReadonlySet<string> = new Set<keyof ContentHeaders>([
   ...(['contentType', 'cacheControl', 'contentDisposition', 'contentEncoding'] as const),
