@@ -32,6 +32,8 @@ const LISTEN_EXCLUSIVE = 1
 const TIMEOUT_S_MIN = 8
 const TIMEOUT_S_MAX = 900
 const NOT_ASCII = /[^ -~\t]/
+/** The library takes them in header values, and no reply could send them back. Source: RFC 9110, section 5.5. */
+const CONTROL = /[^\t -~\u0080-\uffff]/
 
 /**
  * HTTP/1.1 on uWebSockets.js, without TLS. What differs from the node:http adapter, because the library's parser decides it: HTTP/1.0 is refused; a client that
@@ -112,7 +114,7 @@ class UwsServer implements HttpServer, UwsHost {
     // The library decodes UTF-8; the bytes as sent, one character each, are what the contract promises.
     const asSent = (text: string): string => {
       if (!NOT_ASCII.test(text)) return text
-      if (text.includes('\ufffd')) garbled = true
+      if (text.includes('\ufffd') || CONTROL.test(text)) garbled = true
       return Buffer.from(text).toString('latin1')
     }
     const headers = new Map<string, string>()

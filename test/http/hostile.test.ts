@@ -14,6 +14,7 @@ for (const adapter of ADAPTERS) {
       ['no request at all', 'no sense\r\n\r\n', /^HTTP\/1\.1 (400|505) /],
       ['a blank in a header name', `GET / HTTP/1.1\r\n${HOST}a b: c\r\n\r\n`, /^HTTP\/1\.1 400 /],
       ['a header without a name', `GET / HTTP/1.1\r\n${HOST}: b\r\n\r\n`, /^HTTP\/1\.1 400 /],
+      ['a header value with a control character', `GET / HTTP/1.1\r\n${HOST}a: b\x7f\r\n\r\n`, /^HTTP\/1\.1 400 /],
       ['a folded header', `GET / HTTP/1.1\r\n${HOST}a: b\r\n c\r\n\r\n`, /^HTTP\/1\.1 400 /],
       ['two hosts', `GET / HTTP/1.1\r\n${HOST}Host: b\r\n\r\n`, /^HTTP\/1\.1 400 /],
       ['no Host', 'GET / HTTP/1.1\r\n\r\n', /^HTTP\/1\.1 400 /],
