@@ -40,15 +40,20 @@ export class ShardRepair {
     this.#header = encodeShardHeader(poolId, place, shard)
   }
 
-  /** Every unit and the header. */
+  /**
+   * Every unit and the header, read from the disk itself: after a failed sync the kernel shows bytes that are not there. Without a `pace` what is intact is
+   * also made durable, as it may be what a write left that was never answered, or a process that ended before its sync.
+   */
   async verify(pace?: Pace): Promise<Result<void, DiskFault | 'damaged' | 'stopped'>> {
     const disk = this.#disk()
     if (disk === undefined) return fail('gone')
-    const file = await (pace === undefined ? disk.open(this.#file, { mode: 'read', lane: 'data' }) : openPastCache(disk, this.#file))
+    const file = await openPastCache(disk, this.#file)
     if (!file.ok) return this.#reported(file.error)
     const intact = await this.#verifyFile(file.value, pace)
+    const synced = intact.ok && pace === undefined ? await file.value.sync() : intact
     file.value.close()
-    return intact.ok ? intact : this.#reported(intact.error)
+    const named = synced.ok && pace === undefined ? await this.#folders.sync(disk, extentFolder(this.#place)) : synced
+    return named.ok ? named : this.#reported(named.error)
   }
 
   /**
@@ -61,13 +66,13 @@ export class ShardRepair {
     const file = await this.#openForRepair(disk)
     if (!file.ok) return this.#reported(file.error)
     const sources = sourcesOf(this.#set, this.#poolId, this.#place)
-    const written = await this.#rebuildFile(file.value, sources)
+    const onDisk = await openPastCache(disk, this.#file)
+    const written = onDisk.ok ? await this.#rebuildFile(file.value, onDisk.value, sources) : onDisk
     for (const source of sources) source.close()
+    if (onDisk.ok) onDisk.value.close()
     const synced = written.ok ? await file.value.sync() : written
     file.value.close()
-    if (!synced.ok) return this.#reported(synced.error)
-    const named = await this.#folders.sync(disk, extentFolder(this.#place))
-    const read = named.ok ? await this.verify() : this.#reported(named.error)
+    const read = synced.ok ? await this.verify() : this.#reported(synced.error)
     // Without a pace nothing stops it.
     return read.ok || read.error !== 'stopped' ? (read as Result<void, DiskFault | 'damaged'>) : fail('damaged')
   }
@@ -110,10 +115,14 @@ export class ShardRepair {
     return done
   }
 
-  async #rebuildFile(file: DiskFile, sources: readonly ShardSource[]): Promise<Result<void, ExtentFault | DiskFault>> {
-    const size = await file.size()
+  async #rebuildFile(
+    file: DiskFile,
+    onDisk: PastCacheFile,
+    sources: readonly ShardSource[],
+  ): Promise<Result<void, ExtentFault | DiskFault>> {
+    const size = await onDisk.size()
     if (!size.ok) return size
-    const header = size.value < SHARD_HEADER_BYTES ? undefined : await file.read(0, SHARD_HEADER_BYTES)
+    const header = size.value < SHARD_HEADER_BYTES ? undefined : await onDisk.read(0, SHARD_HEADER_BYTES)
     if (header?.ok === false) return header
     if (header === undefined || Buffer.compare(header.value, this.#header) !== 0) {
       const written = await file.write(0, [this.#header])
@@ -121,7 +130,7 @@ export class ShardRepair {
     }
     for (const [from, to] of this.#runs()) {
       const there = size.value > this.#cut.recordOffset(from)
-      const bad = there ? await this.#badUnits(file, from, to) : ok(this.#stored(from, to))
+      const bad = there ? await this.#badUnits(onDisk, from, to) : ok(this.#stored(from, to))
       if (!bad.ok) return bad
       if (bad.value.length === 0) continue
       const run = new StripeRun(this.#place, this.#cut, sources, from, to)

@@ -97,7 +97,10 @@ class History {
   }
 
   #copy(lost: readonly number[]): SimulatedEnclave {
-    return this.#enclave.copy(lost, this.#enclave.world.chance.pick(['with-index', 'without-index']))
+    const { chance } = this.#enclave.world
+    const copy = this.#enclave.copy(lost, chance.pick(['with-index', 'without-index']))
+    if (chance.oneIn(2)) copy.world.powerCut()
+    return copy
   }
 
   /** The bucket that is suspended at times goes from one to the other. */
@@ -157,9 +160,10 @@ class History {
     const enclave = this.#enclave
     const { chance } = enclave.world
     this.#totals.faults += 1
-    const kind = chance.below(8)
+    const kind = chance.below(10)
     if (kind === 0) enclave.world.moveWallClock((chance.below(2000) - 1000) * 100_000)
     else if (kind === 1) this.#fillOrEmpty()
+    else if (kind === 2) this.#failIndex()
     else if (this.#frail.length > 0) this.#harmDisk(chance.pick(this.#frail))
   }
 
@@ -172,6 +176,9 @@ class History {
     }
     const harms = [
       () => disk.failNextOperation(),
+      () => disk.failNextRead(),
+      () => disk.failNextSync(),
+      () => disk.slowDown(1500),
       () => disk.hang(),
       () => disk.resume(),
       () => disk.powerCut(),
@@ -179,16 +186,42 @@ class History {
       unnoticed(() => disk.loseNextWrite()),
       unnoticed(() => disk.misdirectNextWrite()),
       unnoticed(() => this.#flipBits(position)),
+      unnoticed(() => this.#loseFiles(position)),
       unnoticed(() => chance.oneIn(3) && disk.deleteDirectory()),
     ]
     chance.pick(harms)()
   }
 
+  /** One of them, or all at once. */
   #fillOrEmpty(): void {
     const { chance, disks } = this.#enclave.world
-    const disk = chance.pick(disks)
-    if (chance.oneIn(2)) disk.fill()
-    else disk.setCapacity(1e9)
+    const fills = chance.oneIn(2)
+    for (const disk of chance.oneIn(3) ? disks : [chance.pick(disks)]) {
+      if (fills) disk.fill()
+      else disk.setCapacity(1e9)
+    }
+  }
+
+  /** The index cannot be written for a while. */
+  #failIndex(): void {
+    const { index, world } = this.#enclave
+    index.failing = true
+    world.after(1000 * world.chance.below(300), { happen: () => this.#mendIndex(index), interrupted: () => this.#mendIndex(index) })
+  }
+
+  #mendIndex(index = this.#enclave.index): void {
+    index.failing = false
+  }
+
+  /** Files end early, or are gone. */
+  #loseFiles(position: number): void {
+    const { chance } = this.#enclave.world
+    const disk = this.#enclave.disk(position)
+    const files = disk.files()
+    for (let i = 0; i < 1 + chance.below(3) && files.length > 0; i++) {
+      if (chance.oneIn(2)) disk.cutShort(chance.pick(files))
+      else disk.loseFile(chance.pick(files))
+    }
   }
 
   #flipBits(position: number): void {

@@ -10,7 +10,10 @@
  * - Bits that flip at rest; writes that answer well and land elsewhere or nowhere.
  * - A full disk, which may take the beginning of a write before it says so.
  * - A disk that hangs: each operation answers 'timeout' after two seconds, and may be done all the same when the disk goes on.
- * - I/O errors, after which nothing is believed.
+ * - A disk that is slow for a while: each operation takes nearly as long as it may.
+ * - I/O errors, of any operation, of a read, or of a sync, after which nothing is believed. After that of a sync the kernel shows what was written as
+ *   if it were on the disk, syncs it well when asked again, and never writes it: only reading past the cache tells.
+ * - Files that end early, or are gone, as the repair of a file system leaves them.
  * - `rm -rf` of the directory, or another one mounted over it: operations on open files go on into the void, check() says 'gone'.
  * - A disk that comes back as it was some time ago.
  */
@@ -24,6 +27,15 @@ import type { Death, SimulatedWorld } from './world.ts'
 
 export type DiskOptions = { readonly capacityBytes?: number }
 export type DiskSnapshot = { readonly root: FolderNode | undefined }
+
+/** How an operation passes: what is left of it if the process ends before, which faults hit it, and what is left then. */
+type Passing = {
+  readonly interrupted?: () => unknown
+  readonly kind?: 'io-read' | 'io-sync'
+  readonly onError?: () => void
+}
+const READS: Passing = { kind: 'io-read' }
+const SYNCS: Passing = { kind: 'io-sync' }
 
 const TIME_LIMIT_US = 2_000_000
 const SMALL_FILE_BYTES_MAX = 1024 * 1024
@@ -81,10 +93,9 @@ export class SimulatedDisk implements Disk {
     const creates = options.mode === 'create'
     const wrap = (found: Result<FileNode, DiskFault>): Result<DiskFile, DiskFault> =>
       found.ok ? ok(new SimulatedFile(this, found.value, options)) : found
-    return this.operate(
-      () => wrap(creates ? make() : find()),
-      () => (creates && this.#chance.oneIn(2) ? make() : undefined),
-    )
+    return this.operate(() => wrap(creates ? make() : find()), {
+      interrupted: () => (creates && this.#chance.oneIn(2) ? make() : undefined),
+    })
   }
 
   readFile(file: string): Promise<Result<Uint8Array, DiskFault>> {
@@ -93,7 +104,7 @@ export class SimulatedDisk implements Disk {
       const node = this.#medium.file(file)
       if (node === undefined) return fail('not-found')
       return node.size > SMALL_FILE_BYTES_MAX ? fail('io') : ok(node.read(0, node.size)!)
-    })
+    }, READS)
   }
 
   writeFile(file: string, content: Uint8Array): Promise<Result<void, DiskFault>> {
@@ -113,10 +124,12 @@ export class SimulatedDisk implements Disk {
       parent.setDurably(name, made())
       return done
     }
-    return this.operate(replace, () => {
-      const far = this.#chance.below(3)
-      if (far === 1) this.#medium.folder(folder)?.set(name + UNFINISHED_SUFFIX, made())
-      if (far === 2) this.#medium.folder(folder)?.set(name, made())
+    return this.operate(replace, {
+      interrupted: () => {
+        const far = this.#chance.below(3)
+        if (far === 1) this.#medium.folder(folder)?.set(name + UNFINISHED_SUFFIX, made())
+        if (far === 2) this.#medium.folder(folder)?.set(name, made())
+      },
     })
   }
 
@@ -133,7 +146,7 @@ export class SimulatedDisk implements Disk {
       }
       return done
     }
-    return this.operate(make, () => (this.#chance.oneIn(2) ? make() : undefined))
+    return this.operate(make, { interrupted: () => (this.#chance.oneIn(2) ? make() : undefined) })
   }
 
   syncFolder(folder: string): Promise<Result<void, DiskFault>> {
@@ -143,7 +156,7 @@ export class SimulatedDisk implements Disk {
       if (node === undefined) return fail('not-found')
       node.sync(names)
       return done
-    })
+    }, SYNCS)
   }
 
   list(folder: string): Promise<Result<string[], DiskFault>> {
@@ -165,7 +178,7 @@ export class SimulatedDisk implements Disk {
       this.#medium.usedBytes -= node.size
       return done
     }
-    return this.operate(remove, () => (this.#chance.oneIn(2) ? remove() : undefined))
+    return this.operate(remove, { interrupted: () => (this.#chance.oneIn(2) ? remove() : undefined) })
   }
 
   removeFolder(folder: string): Promise<Result<void, DiskFault>> {
@@ -178,7 +191,7 @@ export class SimulatedDisk implements Disk {
       this.#medium.folder(parent)?.set(name, undefined)
       return done
     }
-    return this.operate(remove, () => (this.#chance.oneIn(2) ? remove() : undefined))
+    return this.operate(remove, { interrupted: () => (this.#chance.oneIn(2) ? remove() : undefined) })
   }
 
   space(): Promise<Result<DiskSpace, DiskFault>> {
@@ -228,9 +241,15 @@ export class SimulatedDisk implements Disk {
     this.#medium.hangs = true
   }
 
-  /** Takes back hanging, and the faults that were to hit the next operation. */
+  /** Each operation takes up to so much longer; 2 s are too long. */
+  slowDown(ms: number): void {
+    this.#medium.slowUs = ms * 1000
+  }
+
+  /** Takes back hanging and slowness, and the faults that were to hit the next operation. */
   resume(): void {
     this.#medium.hangs = false
+    this.#medium.slowUs = 0
     this.#medium.nextFault = undefined
     this.#letStuckGo()
   }
@@ -242,6 +261,16 @@ export class SimulatedDisk implements Disk {
   /** The next operation fails with an I/O error. */
   failNextOperation(): void {
     this.#medium.nextFault = 'io'
+  }
+
+  /** The next read fails with an I/O error. */
+  failNextRead(): void {
+    this.#medium.nextFault = 'io-read'
+  }
+
+  /** The next sync of a file or folder fails with an I/O error, and the kernel forgets that there was something to write. */
+  failNextSync(): void {
+    this.#medium.nextFault = 'io-sync'
   }
 
   /** The next write answers well and changes nothing. */
@@ -335,10 +364,27 @@ export class SimulatedDisk implements Disk {
     return at
   }
 
+  /** The file ends somewhere before its end. */
+  cutShort(file: string): void {
+    const node = this.#medium.file(file)
+    if (node === undefined || node.size === 0) return
+    node.truncate(this.#chance.below(node.size))
+    this.#medium.recount()
+  }
+
+  /** The file is gone. */
+  loseFile(file: string): void {
+    const [folder, name] = split(file)
+    const parent = this.#medium.folder(folder)
+    parent?.set(name, undefined)
+    parent?.sync([name])
+    this.#medium.recount()
+  }
+
   // ---- How operations pass ----
 
-  /** Lets `effect` happen after a while; `interrupted` if the process ends before. */
-  operate<T>(effect: () => Result<T, DiskFault>, interrupted?: () => unknown): Promise<Result<T, DiskFault>> {
+  /** Lets `effect` happen after a while. */
+  operate<T>(effect: () => Result<T, DiskFault>, { interrupted, kind, onError }: Passing = {}): Promise<Result<T, DiskFault>> {
     if (this.#closed || this.#opening !== this.#medium.openings) this.failed ??= 'gone'
     return new Promise((resolve) => {
       const distrust = (fault: DiskFault): void => {
@@ -357,8 +403,9 @@ export class SimulatedDisk implements Disk {
         }
         this.#outstanding -= 1
         if (this.failed !== undefined) resolve(fail('gone'))
-        else if (this.#medium.nextFault === 'io') {
+        else if (this.#medium.nextFault === 'io' || (kind !== undefined && this.#medium.nextFault === kind)) {
           this.#medium.nextFault = undefined
+          onError?.()
           distrust('io')
         } else resolve(effect())
       }
@@ -369,7 +416,8 @@ export class SimulatedDisk implements Disk {
       const interrupt = (): void => {
         if (this.failed === undefined && !this.#medium.hangs) interrupted?.()
       }
-      this.#world.after(this.#world.latencyUs(), { happen, interrupted: interrupt })
+      const slowUs = this.#medium.slowUs === 0 ? 0 : this.#chance.below(this.#medium.slowUs)
+      this.#world.after(this.#world.latencyUs() + slowUs, { happen, interrupted: interrupt })
     })
   }
 
@@ -436,7 +484,7 @@ class SimulatedFile implements DiskFile {
     return this.#disk.operate(() => {
       const content = this.#node.read(offset, bytes)
       return content === undefined ? fail('short') : ok(content)
-    })
+    }, READS)
   }
 
   readInto(offset: number, target: Uint8Array): Promise<Result<number, DiskFault>> {
@@ -444,27 +492,27 @@ class SimulatedFile implements DiskFile {
     assert(!this.#direct || (offset % DIRECT_BYTES === 0 && isAligned(target)), 'a direct read is not aligned')
     return this.#disk.operate(() => {
       const bytes = Math.max(0, Math.min(target.length, this.#node.size - offset))
-      if (bytes > 0) target.set(this.#node.read(offset, bytes)!)
+      if (bytes > 0) target.set(this.#direct ? this.#node.readPastCache(offset, bytes)! : this.#node.read(offset, bytes)!)
       return ok(bytes)
-    })
+    }, READS)
   }
 
   write(offset: number, pieces: readonly Uint8Array[]): Promise<Result<void, DiskFault>> {
     assert(!this.#closed && !this.#readOnly, 'the file is not open for writing')
     assert(!this.#direct || (offset % DIRECT_BYTES === 0 && pieces.every(isAligned)), 'a direct write is not aligned')
-    return this.#disk.operate(
-      () => this.#disk.applyWrite(this.#node, offset, joined(pieces), this.#dsync),
-      () => this.#disk.interruptWrite(this.#node, offset, joined(pieces)),
-    )
+    return this.#disk.operate(() => this.#disk.applyWrite(this.#node, offset, joined(pieces), this.#dsync), {
+      interrupted: () => this.#disk.interruptWrite(this.#node, offset, joined(pieces)),
+    })
   }
 
   sync(): Promise<Result<void, DiskFault>> {
     assert(!this.#closed, 'the file is closed')
     const dirty = this.#node.dirty()
-    return this.#disk.operate(() => {
+    const sync = (): Result<void, DiskFault> => {
       this.#node.sync(dirty)
       return done
-    })
+    }
+    return this.#disk.operate(sync, { ...SYNCS, onError: () => this.#node.failSync(dirty) })
   }
 
   size(): Promise<Result<number, DiskFault>> {

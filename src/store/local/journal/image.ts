@@ -21,12 +21,17 @@ export async function readImage(segment: Segment, disks: SegmentRead['disks'], x
   return ok(image)
 }
 
-/** Writes where the file is not as the image, with zeros behind it, up to `until`. Its size is `size`. */
-export async function rewriteDiffering(file: DiskFile, image: Uint8Array, until: number, size: number): Promise<Result<void, DiskFault>> {
+/** Writes where the file is not as the image, with zeros behind it, up to `until`. Its size is `size`; what it holds is read through `from`. */
+export async function rewriteDiffering(
+  file: DiskFile,
+  image: Uint8Array,
+  until: number,
+  { size, from: held }: { readonly size: number; readonly from: Pick<DiskFile, 'read'> },
+): Promise<Result<void, DiskFault>> {
   for (let from = 0; from < until; from += WINDOW_BYTES) {
     const to = Math.min(from + WINDOW_BYTES, until)
     const wanted = windowOf(image, from, to)
-    const there = to <= size ? await file.read(from, to - from) : undefined
+    const there = to <= size ? await held.read(from, to - from) : undefined
     if (there !== undefined && !there.ok) return there
     if (there !== undefined && Buffer.compare(there.value, wanted) === 0) continue
     const written = await file.write(from, [wanted])

@@ -73,7 +73,7 @@ async function rewrite(
   if (!size.ok) return size
   // Where the file must grow, all of it is written.
   const until = size.value < bytes ? bytes : Math.min(size.value, segment.end + TAIL_BYTES)
-  const rewritten = await rewriteDiffering(file, image, until, size.value)
+  const rewritten = await rewriteDiffering(file, image, until, { size: size.value, from: file })
   if (!rewritten.ok) return rewritten
   const lastBatch = lastBatchAt < segment.end ? await file.write(lastBatchAt, [image.subarray(lastBatchAt, segment.end)]) : done
   return lastBatch.ok ? file.write(0, [image.subarray(0, SEGMENT_HEADER_BYTES)]) : lastBatch
