@@ -49,12 +49,19 @@ export async function checkDiskFiles(
   return ok({ identity: isWhole ? 'whole' : 'mended', generation: isNewest ? 'whole' : 'bad' })
 }
 
+/** One that is gone, as the repair of a file system leaves it, is made again. */
 async function writeInPlace(disk: Disk, name: string, content: Uint8Array): Promise<Result<void, DiskFault>> {
   const file = await disk.open(name, { mode: 'write', lane: 'journal', dsync: true })
-  if (!file.ok) return file
+  if (!file.ok) return file.error === 'not-found' ? makeAgain(disk, name, content) : file
   const written = await file.value.write(0, [content])
   file.value.close()
   return written
+}
+
+/** Unless the whole disk is gone, and its mount point is what is left. */
+async function makeAgain(disk: Disk, name: string, content: Uint8Array): Promise<Result<void, DiskFault>> {
+  const alive = await disk.check()
+  return alive.ok ? disk.writeFile(name, content) : alive
 }
 
 /** Keeps the generation of one disk: in turn into two files of fixed size, in place, so that it needs no space and a torn write costs nothing. */

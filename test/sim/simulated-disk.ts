@@ -20,6 +20,7 @@
 import assert from 'node:assert/strict'
 import { DIRECT_BYTES, type Disk, type DiskFault, type DiskFile, type DiskSpace, type OpenOptions } from '../../src/disks/disk.ts'
 import { isDiskPath, UNFINISHED_SUFFIX } from '../../src/disks/disk-path.ts'
+import { IDENTITY_FILE } from '../../src/disks/identity.ts'
 import { done, fail, ok, type Result } from '../../src/result.ts'
 import { Chance } from './chance.ts'
 import { FileNode, FolderNode, Medium, split } from './medium.ts'
@@ -48,6 +49,8 @@ export class SimulatedDisk implements Disk {
   readonly #chance: Chance
   readonly #incarnation: number
   readonly #opening: number
+  /** Without one the directory alone says that it is still the same. */
+  readonly #hadIdentity: boolean
   #closed = false
   /** Operations that can still reach the disk. */
   #outstanding = 0
@@ -59,6 +62,7 @@ export class SimulatedDisk implements Disk {
     this.#chance = chance
     this.#incarnation = medium.incarnation
     this.#opening = medium.openings
+    this.#hadIdentity = medium.file(IDENTITY_FILE) !== undefined
   }
 
   /** For SimulatedWorld.addDisk. */
@@ -202,7 +206,8 @@ export class SimulatedDisk implements Disk {
 
   check(): Promise<Result<void, DiskFault>> {
     return this.operate(() => {
-      if (this.#medium.root !== undefined && this.#medium.incarnation === this.#incarnation) return done
+      const hasIdentity = !this.#hadIdentity || this.#medium.file(IDENTITY_FILE) !== undefined
+      if (this.#medium.root !== undefined && this.#medium.incarnation === this.#incarnation && hasIdentity) return done
       this.failed ??= 'gone'
       return fail('gone')
     })
