@@ -24,6 +24,7 @@ test(`in ${SEEDS} histories everything acknowledged is there, whole and in order
     deaths: 0,
     faults: 0,
     losses: 0,
+    rebuilt: 0,
     healed: 0,
     scrubbed: 0,
     wentOn: 0,
@@ -33,7 +34,7 @@ test(`in ${SEEDS} histories everything acknowledged is there, whole and in order
   }
   // The histories try something only if much went well and much went wrong. One or two, asked for by number, need not.
   if (SEEDS < 20) return
-  for (const count of ['done', 'open', 'read', 'deaths', 'faults', 'losses', 'healed', 'scrubbed'] as const)
+  for (const count of ['done', 'open', 'read', 'deaths', 'faults', 'losses', 'rebuilt', 'healed', 'scrubbed'] as const)
     expect(totals[count], count).toBeGreaterThan(SEEDS / 8)
   expect(totals.wentOn).toBeGreaterThan(SEEDS / 20)
 })

@@ -7,6 +7,8 @@
 import { hash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { DiskSlot } from '../../src/disks/pool-view.ts'
+import { stateKey } from '../../src/store/local/index/keys.ts'
+import { readState } from '../../src/store/local/index/rows.ts'
 import type { Bucket } from '../../src/store/terms.ts'
 import type { DiskSnapshot } from './simulated-disk.ts'
 import { type EnclaveOptions, SimulatedEnclave } from './simulated-enclave.ts'
@@ -17,7 +19,7 @@ import { StoreModel } from './store-model.ts'
 import { ProcessDied } from './world.ts'
 
 export type HistoryTotals = Record<
-  'done' | 'refused' | 'open' | 'read' | 'unread' | 'deaths' | 'faults' | 'losses' | 'healed' | 'scrubbed' | 'wentOn',
+  'done' | 'refused' | 'open' | 'read' | 'unread' | 'deaths' | 'faults' | 'losses' | 'rebuilt' | 'healed' | 'scrubbed' | 'wentOn',
   number
 >
 
@@ -132,8 +134,21 @@ class History {
     const here = `${label}, without ${lost.map((position) => `/d${position + 1}`).join() || 'none'}`
     const started = await copy.start()
     if (!started.ok) throw new Error(`${here}: ${started.error}`)
+    this.#checkIndex(copy, here)
     await copy.run(checkStore(copy.store, this.#model, this.#buckets, { label: here, doubts: 'kept' }))
     this.#totals.losses += 1
+  }
+
+  /** Live and replayed, the same records make the same rows. */
+  #checkIndex(copy: SimulatedEnclave, here: string): void {
+    const rebuilt = rowsOf(copy)
+    const live = rowsOf(this.#enclave)
+    if (rebuilt.applied !== live.applied) return
+    for (const key of [...live.rows.keys(), ...rebuilt.rows.keys()]) {
+      if (live.rows.get(key) === rebuilt.rows.get(key)) continue
+      throw new Error(`${here}: row ${key} is ${live.rows.get(key)} live and ${rebuilt.rows.get(key)} replayed`)
+    }
+    this.#totals.rebuilt += 1
   }
 
   async #untilDeath(work: () => Promise<void>): Promise<boolean> {
@@ -352,6 +367,14 @@ class History {
   #settled(): number {
     return this.#enclave.settledGeneration()
   }
+}
+
+/** The rows of an index but for its state, and the sequence that they have come to. */
+function rowsOf({ index }: SimulatedEnclave): { readonly applied: number; readonly rows: ReadonlyMap<string, string> } {
+  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+  const rows = new Map(index.states.at(-1)?.flatMap(({ entries }) => entries.map(({ key, value }) => [hex(key), hex(value)])))
+  rows.delete(hex(stateKey))
+  return { applied: readState(index.reader())?.applied ?? 0, rows }
 }
 
 /** Every file of every disk, and the index. */
