@@ -17,8 +17,8 @@ const takeWindow = (): Uint8Array => spare.pop() ?? new Uint8Array(new WebAssemb
 export type PastCacheFile = Pick<DiskFile, 'read' | 'size' | 'sync' | 'close'>
 
 /** To be closed. */
-export async function openPastCache(disk: Disk, name: string): Promise<Result<PastCacheFile, DiskFault>> {
-  const opened = await disk.open(name, { mode: 'read', lane: 'data', direct: true })
+export async function openPastCache(disk: Disk, name: string, how?: 'forgiving'): Promise<Result<PastCacheFile, DiskFault>> {
+  const opened = await disk.open(name, { mode: 'read', lane: 'data', direct: true, forgiving: how === 'forgiving' })
   return opened.ok ? ok(new DirectlyRead(opened.value)) : opened
 }
 

@@ -13,9 +13,6 @@ export type SourceState =
   /** The disk is out or has failed. */
   | 'unreachable'
 
-/** Whether a fault speaks against the disk, and not only against the file. */
-const isDiskFailure = (fault: DiskFault): boolean => fault === 'gone' || fault === 'timeout' || fault === 'io'
-
 export class ShardSource {
   readonly shard: number
   /** Of a disk that is healing: nothing is said of what it lacks, and it is asked last. */
@@ -81,7 +78,7 @@ export class ShardSource {
   #opened(direct: boolean): Promise<Result<DiskFile, DiskFault>> {
     const file = extentFile(this.#place, this.shard)
     const open = (): Promise<Result<DiskFile, DiskFault>> =>
-      this.#slot!.disk.open(file, direct ? { mode: 'read', lane: 'data', direct } : { mode: 'read', lane: 'data' })
+      this.#slot!.disk.open(file, { mode: 'read', lane: 'data', direct, forgiving: true })
     if (direct) {
       this.#directFile ??= open()
       return this.#directFile
@@ -104,15 +101,20 @@ export class ShardSource {
     }
   }
 
+  /** And not only against the file, or a place in it. */
+  #speaksAgainstDisk(fault: DiskFault): boolean {
+    return fault === 'gone' || fault === 'timeout' || (fault === 'io' && this.#slot?.disk.failed !== undefined)
+  }
+
   #failed(fault: DiskFault): void {
     // Of files that were closed meanwhile nothing can be said.
     if (this.#closed) return
-    if (isDiskFailure(fault)) {
+    if (this.#speaksAgainstDisk(fault)) {
       if (this.state === 'usable') this.#set.reportFault(this.#place.set, shardPosition(this.#place, this.shard), fault)
       this.state = 'unreachable'
       return
     }
-    // A file that is too short still has what lies before its end.
+    // A file that is too short still has what lies before its end, and one with a bad sector what lies around it.
     if (fault === 'not-found') this.state = 'missing'
     this.reportBad()
   }

@@ -26,6 +26,9 @@ export class FileNode {
   /** The same of pages whose sync failed: the kernel shows what was written, takes it for clean, and never writes it. */
   readonly #droppedPages = new Map<number, Uint8Array>()
 
+  /** Pages of which no read succeeds until they are written as a whole. */
+  readonly #unreadable = new Set<number>()
+
   read(offset: number, bytes: number): Uint8Array | undefined {
     return offset + bytes > this.size ? undefined : this.#bytes.slice(offset, offset + bytes)
   }
@@ -46,6 +49,7 @@ export class FileNode {
     const before = this.size
     this.#own(end)
     for (let page = Math.floor(offset / PAGE); page * PAGE < end; page++) {
+      if (offset <= page * PAGE && end >= (page + 1) * PAGE) this.#unreadable.delete(page)
       const dropped = this.#droppedPages.get(page)
       if (dropped !== undefined) this.#durablePages.set(page, dropped)
       this.#droppedPages.delete(page)
@@ -97,6 +101,21 @@ export class FileNode {
     }
   }
 
+  /** A sector of the disk goes bad. */
+  spoil(offset: number): void {
+    this.#unreadable.add(Math.floor(offset / PAGE))
+  }
+
+  canRead(offset: number, bytes: number): boolean {
+    return ![...this.#unreadable].some((page) => page * PAGE < offset + bytes && (page + 1) * PAGE > offset)
+  }
+
+  /** Pages that are written in part are read for the rest. */
+  canWrite(offset: number, bytes: number): boolean {
+    const end = offset + bytes
+    return (offset % PAGE === 0 || this.canRead(offset, 1)) && (end % PAGE === 0 || this.canRead(end - 1, 1))
+  }
+
   /** Ends there, as a file system that was repaired may leave it. */
   truncate(bytes: number): void {
     this.#own(this.size)
@@ -134,6 +153,7 @@ export class FileNode {
     copy.#durableSize = this.#durableSize
     for (const [page, durable] of this.#durablePages) copy.#durablePages.set(page, durable)
     for (const [page, durable] of this.#droppedPages) copy.#droppedPages.set(page, durable)
+    for (const page of this.#unreadable) copy.#unreadable.add(page)
     return copy
   }
 

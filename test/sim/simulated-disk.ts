@@ -13,6 +13,7 @@
  * - A disk that is slow for a while: each operation takes nearly as long as it may.
  * - I/O errors, of any operation, of a read, or of a sync, after which nothing is believed. After that of a sync the kernel shows what was written as
  *   if it were on the disk, syncs it well when asked again, and never writes it: only reading past the cache tells.
+ * - Sectors that cannot be read.
  * - Files that end early, or are gone, as the repair of a file system leaves them.
  * - `rm -rf` of the directory, or another one mounted over it: operations on open files go on into the void, check() says 'gone'.
  * - A disk that comes back as it was some time ago.
@@ -369,6 +370,11 @@ export class SimulatedDisk implements Disk {
     return at
   }
 
+  /** A sector goes bad: reads of that place fail with an I/O error until it is written. */
+  spoil(file: string, offset: number): void {
+    this.#medium.file(file)?.spoil(offset)
+  }
+
   /** The file ends somewhere before its end. */
   cutShort(file: string): void {
     const node = this.#medium.file(file)
@@ -426,6 +432,12 @@ export class SimulatedDisk implements Disk {
     })
   }
 
+  /** An operation met a bad sector. */
+  distrust(): Result<never, DiskFault> {
+    this.failed ??= 'io'
+    return fail('io')
+  }
+
   /** The bytes of one write reach the disk, or what a fault makes of them. */
   applyWrite(node: FileNode, offset: number, content: Uint8Array, dsync: boolean): Result<void, DiskFault> {
     const fault = this.#medium.nextFault
@@ -435,6 +447,7 @@ export class SimulatedDisk implements Disk {
       this.#misdirect(node, offset, content)
       return done
     }
+    if (!node.canWrite(offset, content.length)) return this.distrust()
     const growth = Math.max(0, offset + content.length - node.size)
     if (!this.#takeRoom(growth)) {
       const fits = Math.min(content.length, Math.max(0, node.size - offset))
@@ -473,6 +486,7 @@ class SimulatedFile implements DiskFile {
   readonly #dsync: boolean
   readonly #readOnly: boolean
   readonly #direct: boolean
+  readonly #forgiving: boolean
   #closed = false
 
   constructor(disk: SimulatedDisk, node: FileNode, options: OpenOptions) {
@@ -481,12 +495,14 @@ class SimulatedFile implements DiskFile {
     this.#dsync = options.dsync === true
     this.#readOnly = options.mode === 'read'
     this.#direct = options.direct === true
+    this.#forgiving = options.forgiving === true
   }
 
   read(offset: number, bytes: number): Promise<Result<Uint8Array, DiskFault>> {
     assert(!this.#closed, 'the file is closed')
     assert(!this.#direct, 'the file is open for direct reading and writing only')
     return this.#disk.operate(() => {
+      if (!this.#node.canRead(offset, bytes)) return this.#forgiving ? fail('io') : this.#disk.distrust()
       const content = this.#node.read(offset, bytes)
       return content === undefined ? fail('short') : ok(content)
     }, READS)
@@ -497,6 +513,7 @@ class SimulatedFile implements DiskFile {
     assert(!this.#direct || (offset % DIRECT_BYTES === 0 && isAligned(target)), 'a direct read is not aligned')
     return this.#disk.operate(() => {
       const bytes = Math.max(0, Math.min(target.length, this.#node.size - offset))
+      if (!this.#node.canRead(offset, bytes)) return this.#forgiving ? fail('io') : this.#disk.distrust()
       if (bytes > 0) target.set(this.#direct ? this.#node.readPastCache(offset, bytes)! : this.#node.read(offset, bytes)!)
       return ok(bytes)
     }, READS)

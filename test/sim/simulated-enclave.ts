@@ -8,7 +8,7 @@ import { WITNESS_FILE, witnessIn } from '../../src/disks/pool-witness.ts'
 import { fail, ok, type Result } from '../../src/result.ts'
 import { type Engine, openEngine } from '../../src/store/local/engine.ts'
 import { MemoryMap, type MemoryState } from '../../src/store/local/index/memory-map.ts'
-import { readState } from '../../src/store/local/index/rows.ts'
+import { isIndexOf, readState } from '../../src/store/local/index/rows.ts'
 import { loadXxh64 } from '../../src/store/local/journal/checksum.ts'
 import type { LocalStore } from '../../src/store/local/local-store.ts'
 import type { ScrubReport } from '../../src/store/local/scrub.ts'
@@ -19,7 +19,7 @@ import type { SiteId } from '../../src/store/terms.ts'
 import type { SimulatedDisk } from './simulated-disk.ts'
 import { SimulatedWorld } from './world.ts'
 
-export type EnclaveOptions = { readonly seed: number; readonly disks: number; readonly parity: number }
+export type EnclaveOptions = { readonly seed: number; readonly disks: number; readonly parity: number; readonly site?: SiteId }
 export type StartOptions = {
   /** Positions of the disks that are there; all unless given. */
   readonly present?: readonly number[]
@@ -151,7 +151,7 @@ export class SimulatedEnclave {
         pool: pool.value,
         index,
         clock: world.clock,
-        site: SITE,
+        site: this.#site,
         epoch: 1,
         start,
         uncleanStarts,
@@ -221,8 +221,13 @@ export class SimulatedEnclave {
     return copy
   }
 
+  get #site(): SiteId {
+    return this.options.site ?? SITE
+  }
+
   #seenGeneration(): number {
     try {
+      if (!isIndexOf(this.index.reader(), this.#site)) return 0
       return readState(this.index.reader())?.generation ?? 0
     } catch {
       return 0
