@@ -202,6 +202,7 @@ class History {
       unnoticed(() => disk.misdirectNextWrite()),
       unnoticed(() => this.#flipBits(position)),
       unnoticed(() => this.#loseFiles(position)),
+      unnoticed(() => this.#spoilFiles(position)),
       unnoticed(() => chance.oneIn(3) && disk.deleteDirectory()),
     ]
     chance.pick(harms)()
@@ -226,6 +227,17 @@ class History {
 
   #mendIndex(index = this.#enclave.index): void {
     index.failing = false
+  }
+
+  /** Sectors go bad. */
+  #spoilFiles(position: number): void {
+    const { chance } = this.#enclave.world
+    const disk = this.#enclave.disk(position)
+    const files = disk.files()
+    for (let i = 0; i < 1 + chance.below(3) && files.length > 0; i++) {
+      const file = chance.pick(files)
+      disk.spoil(file, chance.below(disk.content(file)?.length ?? 1))
+    }
   }
 
   /** Files end early, or are gone. */

@@ -304,6 +304,20 @@ export class SimulatedDisk implements Disk {
     this.#medium.usedBytes = 0
   }
 
+  /** What is in the directories of two disks changes places. Who had them open has other ones. */
+  swapWith(other: SimulatedDisk): void {
+    const [mine, theirs] = [this.#medium, other.#medium]
+    const { root, capacityBytes } = mine
+    mine.root = theirs.root
+    mine.capacityBytes = theirs.capacityBytes
+    theirs.root = root
+    theirs.capacityBytes = capacityBytes
+    for (const medium of [mine, theirs]) {
+      medium.incarnation += 1
+      medium.recount()
+    }
+  }
+
   /** The directory is renamed, or its mount point taken away: open files are written to as before, and nothing is found by its path. */
   unplug(): void {
     this.#medium.aside ??= this.#medium.root
