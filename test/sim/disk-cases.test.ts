@@ -168,3 +168,26 @@ test('a generation file that is gone or cut short is made again with the next ge
     expect(enclave.states).toBe('in in in in')
   }
 })
+
+test('a disk that fails whenever it is filled is tried less and less often, and filled when it works again', async () => {
+  const site = await Case.of(130, 4, 2)
+  const { enclave } = site
+  await site.work(20)
+  enclave.disk(2).unplug()
+  await enclave.until(() => enclave.states === 'in in out in', 'put out')
+  // Its generation can be written, and nothing else.
+  enclave.disk(2).plug()
+  for (const file of enclave.disk(2).files()) if (file.startsWith('journal/')) enclave.disk(2).loseFile(file)
+  const before = enclave.engine.pool.view.generation
+  const breaking = enclave.engine.pool.onChange(() => {
+    if (enclave.states.includes('healing')) enclave.disk(2).failWrites()
+    else enclave.disk(2).resume()
+  })
+  await enclave.world.sleep(3_600_000)
+  expect(enclave.engine.pool.view.generation - before).toBeLessThan(50)
+  breaking()
+  enclave.disk(2).resume()
+  await enclave.world.sleep(400_000)
+  expect(enclave.states).toBe('in in in in')
+  await site.check('filled')
+})

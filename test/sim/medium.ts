@@ -236,6 +236,8 @@ export class Medium {
   capacityBytes: number
   usedBytes = 0
   hangs = false
+  /** Nothing can be written; what is there can be read. */
+  refusesWrites = false
   /** The directory under another name. */
   aside: FolderNode | undefined
   /** What was asked while it hangs, and may still be done when it goes on. */

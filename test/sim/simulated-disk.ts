@@ -252,10 +252,11 @@ export class SimulatedDisk implements Disk {
     this.#medium.slowUs = ms * 1000
   }
 
-  /** Takes back hanging and slowness, and the faults that were to hit the next operation. */
+  /** Takes back hanging, slowness and refused writes, and the faults that were to hit the next operation. */
   resume(): void {
     this.#medium.hangs = false
     this.#medium.slowUs = 0
+    this.#medium.refusesWrites = false
     this.#medium.nextFault = undefined
     this.#letStuckGo()
   }
@@ -267,6 +268,11 @@ export class SimulatedDisk implements Disk {
   /** The next operation fails with an I/O error. */
   failNextOperation(): void {
     this.#medium.nextFault = 'io'
+  }
+
+  /** From now on every write fails with an I/O error. */
+  failWrites(): void {
+    this.#medium.refusesWrites = true
   }
 
   /** The next read fails with an I/O error. */
@@ -461,7 +467,7 @@ export class SimulatedDisk implements Disk {
       this.#misdirect(node, offset, content)
       return done
     }
-    if (!node.canWrite(offset, content.length)) return this.distrust()
+    if (this.#medium.refusesWrites || !node.canWrite(offset, content.length)) return this.distrust()
     const growth = Math.max(0, offset + content.length - node.size)
     if (!this.#takeRoom(growth)) {
       const fits = Math.min(content.length, Math.max(0, node.size - offset))
