@@ -75,6 +75,9 @@ export interface Disk {
   close(): void
 }
 
+/** Of a file opened as `forgiving`: whether a read failed for its place, and not for its disk. */
+export const isOfPlace = (fault: DiskFault, disk: Disk): boolean => fault === 'io' && disk.failed === undefined
+
 export type DiskSpace = { readonly totalBytes: number; readonly freeBytes: number }
 
 export interface DiskFile {

@@ -1,6 +1,6 @@
 /** Checks shards, and makes lost ones anew from the others. */
 import { done, fail, ok, type Result } from '../result.ts'
-import type { Disk, DiskFault, DiskFile } from './disk.ts'
+import { type Disk, type DiskFault, type DiskFile, isOfPlace } from './disk.ts'
 import type { ExtentFolders } from './extent-folders.ts'
 import type { ExtentFault, Pace, SetDisks } from './extents.ts'
 import { type ExtentPlace, shardPosition } from './geometry.ts'
@@ -187,7 +187,7 @@ export class ShardRepair {
   /** Whether a fault speaks against this place of the file, and not against the disk. */
   #isOfPlace(fault: DiskFault): boolean {
     const disk = this.#disk()
-    return fault === 'short' || (fault === 'io' && disk !== undefined && disk.failed === undefined)
+    return fault === 'short' || (disk !== undefined && isOfPlace(fault, disk))
   }
 
   /** Of those, the ones that the file has not got intact; `unreadable`: for want of a sector that can be read. */

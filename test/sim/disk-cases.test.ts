@@ -1,5 +1,6 @@
 /** What disks do to a site that runs, and what is done about it. */
 import { expect, test } from 'vitest'
+import { segmentFile } from '../../src/store/local/journal/segment.ts'
 import { Case } from './case.ts'
 import type { SimulatedEnclave } from './simulated-enclave.ts'
 
@@ -41,6 +42,38 @@ test('sectors that cannot be read are read around and written again, and no disk
   expect(enclave.engine.pool.view.generation).toBe(generation)
   expect(await enclave.scrub()).toMatchObject({ repaired: 0, remaining: 0 })
   await checkOnLastTwo(site)
+})
+
+test('bad sectors in the journal and in the disks’ own files are written again by the scrub, and no disk is out for them', async () => {
+  const site = await Case.of(131, 4, 2)
+  const { enclave } = site
+  await site.work(60)
+  const { generation } = enclave.engine.pool.view
+  const segments = enclave.engine.journal.segments()
+  for (const position of [2, 3]) {
+    for (const file of ['identity.json', 'generation.0', 'generation.1']) enclave.disk(position).spoil(file, 10)
+    for (const { number, bytes } of segments) for (const at of [0, bytes - 1]) enclave.disk(position).spoil(segmentFile(number), at)
+  }
+  await site.check('with bad sectors')
+  expect(enclave.engine.pool.view.generation).toBe(generation)
+  const report = await enclave.scrub()
+  expect(report).toMatchObject({ remaining: 0, lostSegments: [] })
+  expect(report.disks.map(({ state }) => state)).toEqual(['checked', 'checked', 'checked', 'checked'])
+  expect(enclave.states).toBe('in in in in')
+  expect(await enclave.scrub()).toMatchObject({ repaired: 0, remaining: 0 })
+  await checkOnLastTwo(site)
+})
+
+test('a sector that goes bad where nothing is written yet is no reason to put a disk out at a start', async () => {
+  const site = await Case.of(132, 4, 2)
+  const { enclave } = site
+  await site.work(20)
+  await enclave.scrub()
+  for (const { number, bytes } of enclave.engine.journal.segments())
+    for (const position of [2, 3]) enclave.disk(position).spoil(segmentFile(number), bytes + 100_000)
+  await checkOnLastTwo(site)
+  await site.endAndStart('power-cut')
+  expect(enclave.states).toBe('in in in in')
 })
 
 test('a disk that came back with sectors that cannot be read is filled once, and in', async () => {

@@ -19,7 +19,19 @@ import { StoreModel } from './store-model.ts'
 import { ProcessDied } from './world.ts'
 
 export type HistoryTotals = Record<
-  'done' | 'refused' | 'open' | 'read' | 'unread' | 'deaths' | 'faults' | 'losses' | 'rebuilt' | 'healed' | 'scrubbed' | 'wentOn',
+  | 'done'
+  | 'refused'
+  | 'open'
+  | 'read'
+  | 'unread'
+  | 'deaths'
+  | 'diedStarting'
+  | 'faults'
+  | 'losses'
+  | 'rebuilt'
+  | 'healed'
+  | 'scrubbed'
+  | 'wentOn',
   number
 >
 
@@ -310,6 +322,7 @@ class History {
     if (remaining > 0 || /failed|out/.test(states)) {
       throw new Error(`${label}: the scrub leaves ${remaining} damaged places, disks ${states}, ${JSON.stringify(lost.named)}`)
     }
+    await this.#enclave.until(() => this.#enclave.strays().length === 0, `${label}: what nothing refers to is removed`)
     this.#totals.scrubbed += 1
   }
 
@@ -339,10 +352,26 @@ class History {
     else if (chance.oneIn(3)) present = present.filter((position) => !this.#frail.includes(position) || chance.oneIn(2))
     if (!this.#losesWitness && chance.oneIn(4)) this.#someComeBackOld()
     if (chance.oneIn(3) && (await this.#startWithTooFew(label)) === 'went-on') return
+    while (chance.oneIn(3)) await this.#dieStarting(present, label)
     const started = await enclave.start({ present })
     if (!started.ok) throw new Error(`${label}: it does not start: ${started.error}`)
     const { readOnly } = started.value.pool.view
     if (readOnly !== undefined) throw new Error(`${label}: ${readOnly}`)
+  }
+
+  /** The process dies while it starts, or soon after: what it had repaired and brought up by then is no worse for the next one. */
+  async #dieStarting(present: readonly number[], label: string): Promise<void> {
+    const enclave = this.#enclave
+    const { chance } = enclave.world
+    enclave.world.dieAfter(1 + chance.below(chance.pick([60, 300])), chance.pick(['power-cut', 'kill'] as const))
+    const died = await this.#untilDeath(async () => {
+      const started = await enclave.start({ present })
+      if (!started.ok) throw new Error(`${label}: it does not start: ${started.error}`)
+      await enclave.world.sleep(chance.below(1000))
+    })
+    enclave.world.live()
+    enclave.die('kill')
+    this.#totals.diedStarting += died ? 1 : 0
   }
 
   /** So few disks that nothing can be written: nothing is, until the others are there. */

@@ -307,6 +307,8 @@ const LOSSES: readonly Loss[] = [
   { away: (disk) => disk.unplug(), back: (disk) => disk.plug() },
   { away: (disk) => disk.hang(), back: (disk) => disk.resume() },
   { away: (disk) => disk.failNextOperation(), back: (disk) => disk.resume() },
+  { away: (disk) => disk.failNextRead(), back: (disk) => disk.resume() },
+  { away: (disk) => disk.failNextSync(), back: (disk) => disk.resume() },
   { away: (disk) => disk.powerCut(), back: () => undefined },
 ]
 

@@ -5,10 +5,11 @@
 import { decodeWitness } from '../../src/disks/identity.ts'
 import { Pool } from '../../src/disks/pool.ts'
 import { WITNESS_FILE, witnessIn } from '../../src/disks/pool-witness.ts'
+import { EXTENTS_FOLDER, parseShardName } from '../../src/disks/shard-file.ts'
 import { fail, ok, type Result } from '../../src/result.ts'
 import { type Engine, openEngine } from '../../src/store/local/engine.ts'
 import { MemoryMap, type MemoryState } from '../../src/store/local/index/memory-map.ts'
-import { isIndexOf, readState } from '../../src/store/local/index/rows.ts'
+import { getExtent, isIndexOf, readState } from '../../src/store/local/index/rows.ts'
 import { loadXxh64 } from '../../src/store/local/journal/checksum.ts'
 import type { LocalStore } from '../../src/store/local/local-store.ts'
 import type { ScrubReport } from '../../src/store/local/scrub.ts'
@@ -103,6 +104,17 @@ export class SimulatedEnclave {
   /** Disks that were not there at the start are now. */
   plugIn(): void {
     this.#present = this.positions()
+  }
+
+  /** Files of earlier starts that belong to no extent: nobody will ever read them. */
+  strays(): string[] {
+    const isStray = (file: string): boolean => {
+      const [folder, start = '', , name = ''] = file.split('/')
+      const shard = folder === EXTENTS_FOLDER ? parseShardName(name) : undefined
+      const id = shard && { start: Number.parseInt(start, 16), counter: shard.counter }
+      return id !== undefined && id.start < this.#start && getExtent(this.index.reader(), id) === undefined
+    }
+    return this.positions().flatMap((position) => this.disk(position).files().filter(isStray))
   }
 
   /** Passes time until something is so; a simulated minute at most. */

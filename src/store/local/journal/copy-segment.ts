@@ -1,5 +1,5 @@
 /** Makes copies of closed segments, or mends them: each record from any good copy, everything read back. */
-import type { Disk, DiskFault, DiskFile } from '../../../disks/disk.ts'
+import { DIRECT_BYTES, type Disk, type DiskFault, type DiskFile, isOfPlace } from '../../../disks/disk.ts'
 import type { Pace } from '../../../disks/extents.ts'
 import { openPastCache, type PastCacheFile } from '../../../disks/past-cache.ts'
 import { done, fail, type Result } from '../../../result.ts'
@@ -48,8 +48,8 @@ export async function mendCopy(input: CopyInput): Promise<Result<void, CopyFault
   const name = segmentFile(segment.header.number)
   const file = await to.open(name, { mode: 'write', lane: 'data' })
   if (!file.ok) return file.error === 'not-found' ? copySegment(input) : target(file.error)
-  const onDisk = await openPastCache(to, name)
-  const rewritten = onDisk.ok ? await rewrite(file.value, onDisk.value, image.value) : onDisk
+  const onDisk = await openPastCache(to, name, 'forgiving')
+  const rewritten = onDisk.ok ? await rewrite(to, file.value, onDisk.value, image.value) : onDisk
   const synced = rewritten.ok ? await file.value.sync() : rewritten
   file.value.close()
   if (onDisk.ok) onDisk.value.close()
@@ -57,9 +57,11 @@ export async function mendCopy(input: CopyInput): Promise<Result<void, CopyFault
   return (await isWholeCopy(segment, to, xxh64)) ? done : target('io')
 }
 
-async function rewrite(file: DiskFile, onDisk: PastCacheFile, image: Uint8Array): Promise<Result<void, DiskFault>> {
+async function rewrite(disk: Disk, file: DiskFile, onDisk: PastCacheFile, image: Uint8Array): Promise<Result<void, DiskFault>> {
   const size = await onDisk.size()
-  return size.ok ? rewriteDiffering(file, image, image.length, { size: size.value, from: onDisk }) : size
+  // Whole pages: one that cannot be read cannot be written in part.
+  const until = Math.ceil(image.length / DIRECT_BYTES) * DIRECT_BYTES
+  return size.ok ? rewriteDiffering(file, image, until, { size: size.value, from: onDisk, disk }) : size
 }
 
 /** Whether the disk's copy has every byte right; as checkCopy. */
@@ -77,15 +79,15 @@ export async function checkCopy(
   pace?: Pace,
 ): Promise<'whole' | 'bad' | 'missing' | 'unreachable' | 'stopped'> {
   const { header, lastSequence, lastChain } = segment
-  const file = await openPastCache(disk, segmentFile(header.number))
+  const file = await openPastCache(disk, segmentFile(header.number), 'forgiving')
   if (!file.ok) return file.error === 'not-found' ? 'missing' : 'unreachable'
   const head = await file.value.read(0, SEGMENT_HEADER_BYTES)
   const isRight = head.ok && Buffer.compare(head.value, encodeSegmentHeader(header, xxh64).bytes) === 0
   file.value.close()
-  if (!head.ok) return head.error === 'short' ? 'bad' : 'unreachable'
+  if (!head.ok) return head.error === 'short' || isOfPlace(head.error, disk) ? 'bad' : 'unreachable'
   if (!isRight) return 'bad'
   let chain = header.previousChain
-  const range = { from: header.firstSequence, to: lastSequence, bodies: true, pastCache: true }
+  const range = { from: header.firstSequence, to: lastSequence, bodies: true, pastCache: true, forgiving: true }
   for await (const found of readSegment({ segment, ...range, disks: [disk], xxh64 })) {
     if (!found.ok) return found.error.kind === 'unavailable' ? 'unreachable' : 'bad'
     chain = found.value.header.checksum
