@@ -48,7 +48,12 @@ test('what a process wrote onto a new disk and did not sync before it was killed
   const site = await Case.of(87, 4, 2)
   const { enclave } = site
   await site.work(6)
-  expect(enclave.disk(0).files().some((file) => file.startsWith('extents/'))).toBe(true)
+  expect(
+    enclave
+      .disk(0)
+      .files()
+      .some((file) => file.startsWith('extents/')),
+  ).toBe(true)
   enclave.disk(1).deleteDirectory()
   await enclave.until(() => enclave.states === 'in out in in', 'put out')
   enclave.disk(1).replaceByEmpty()
