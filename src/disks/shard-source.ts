@@ -1,7 +1,7 @@
 /** One shard of an extent as a place to read units from: says what went wrong to whom it concerns, and is not asked again in vain. */
 import type { Seed } from '../erasure/coder.ts'
 import type { Result } from '../result.ts'
-import { DIRECT_BYTES, type DiskFault, type DiskFile } from './disk.ts'
+import { DIRECT_BYTES, type DiskFault, type DiskFile, isOfPlace } from './disk.ts'
 import type { SetDisk, SetDisks } from './extents.ts'
 import { type ExtentPlace, shardPosition } from './geometry.ts'
 import { type Cut, encodeShardHeader, extentFile, shardSeed } from './shard-file.ts'
@@ -72,7 +72,7 @@ export class ShardSource {
     if (read.ok && offset + read.value >= end) return { content: target.subarray(start - offset, end - offset), settled: true }
     const fault = read.ok ? 'short' : read.error
     this.#failed(fault)
-    return { content: undefined, settled: !file.ok || read.ok }
+    return { content: undefined, settled: !file.ok || read.ok || isOfPlace(read.error, this.#slot.disk) }
   }
 
   #opened(direct: boolean): Promise<Result<DiskFile, DiskFault>> {
@@ -103,7 +103,7 @@ export class ShardSource {
 
   /** And not only against the file, or a place in it. */
   #speaksAgainstDisk(fault: DiskFault): boolean {
-    return fault === 'gone' || fault === 'timeout' || (fault === 'io' && this.#slot?.disk.failed !== undefined)
+    return fault === 'gone' || fault === 'timeout' || (fault === 'io' && this.#slot !== undefined && !isOfPlace(fault, this.#slot.disk))
   }
 
   #failed(fault: DiskFault): void {
