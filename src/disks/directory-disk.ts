@@ -100,7 +100,8 @@ export class DirectoryDisk implements Disk {
 
   async open(file: string, options: OpenOptions): Promise<Result<DiskFile, DiskFault>> {
     const flags = MODE_FLAGS[options.mode] | O_NOFOLLOW | (options.dsync === true ? O_DSYNC : 0)
-    return this.#open(options.lane, this.#path(file), options.direct === true && !this.#refusesDirect ? flags | O_DIRECT : flags)
+    const all = options.direct === true && !this.#refusesDirect ? flags | O_DIRECT : flags
+    return this.#open(options.lane, this.#path(file), all, options.forgiving === true)
   }
 
   async readFile(file: string): Promise<Result<Uint8Array, DiskFault>> {
@@ -188,7 +189,7 @@ export class DirectoryDisk implements Disk {
     return path === '' ? this.directory : `${this.directory}/${path}`
   }
 
-  async #open(lane: Lane, path: string, flags: number): Promise<Result<DirectoryFile, DiskFault>> {
+  async #open(lane: Lane, path: string, flags: number, forgiving = false): Promise<Result<DirectoryFile, DiskFault>> {
     // If the answer comes too late for its caller, or the disk failed meanwhile, nobody else would close the descriptor.
     let late = false
     let opened: number | undefined
@@ -209,7 +210,7 @@ export class DirectoryDisk implements Disk {
       })
     const fd = await this.#queue.run(lane, open)
     late = true
-    if (fd.ok) return ok(new DirectoryFile(this.#queue, this.#files, lane, fd.value, granted))
+    if (fd.ok) return ok(new DirectoryFile(this.#queue, this.#files, lane, fd.value, granted, forgiving))
     if (opened !== undefined) fs.close(opened, () => {})
     return fd
   }

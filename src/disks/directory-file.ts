@@ -21,12 +21,15 @@ export class DirectoryFile implements DiskFile {
   /** Calls that the kernel may still be working on: the descriptor is not closed under them. */
   #underWay = 0
   #closing = false
+  /** Of reads. */
+  readonly #forgiving: { readonly forgiving: boolean }
 
-  constructor(queue: DiskQueue, files: Set<DirectoryFile>, lane: Lane, fd: number, flags: number) {
+  constructor(queue: DiskQueue, files: Set<DirectoryFile>, lane: Lane, fd: number, flags: number, forgiving: boolean) {
     this.#queue = queue
     this.#files = files
     files.add(this)
     this.#lane = lane
+    this.#forgiving = { forgiving }
     this.#fd = fd
     this.#directFd = (flags & O_DIRECT) === 0 ? undefined : fd
     this.#flags = flags & (O_RDWR | O_DSYNC)
@@ -36,11 +39,11 @@ export class DirectoryFile implements DiskFile {
     return this.#run((back) => {
       const content = new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer)
       readFully(this.#fd, content, offset, 0, back)
-    })
+    }, this.#forgiving)
   }
 
   readInto(offset: number, target: Uint8Array): Promise<Result<number, DiskFault>> {
-    return this.#run((back) => this.#directly((fd, then) => readUpTo(fd, target, offset, 0, then), back))
+    return this.#run((back) => this.#directly((fd, then) => readUpTo(fd, target, offset, 0, then), back), this.#forgiving)
   }
 
   write(offset: number, pieces: readonly Uint8Array[]): Promise<Result<void, DiskFault>> {
@@ -84,10 +87,10 @@ export class DirectoryFile implements DiskFile {
     if (this.#underWay === 0) this.#release()
   }
 
-  #run<T>(call: Call<T>): Promise<Result<T, DiskFault>> {
+  #run<T>(call: Call<T>, options?: { readonly forgiving: boolean }): Promise<Result<T, DiskFault>> {
     if (this.#closing) return Promise.resolve(fail('gone'))
     this.#underWay += 1
-    return this.#queue.run(this.#lane, call, this.#left)
+    return this.#queue.run(this.#lane, call, this.#left, options)
   }
 
   readonly #left = (): void => {

@@ -28,6 +28,8 @@ type Job = {
   readonly over: (() => void) | undefined
   /** It releases something, so it runs on a disk that has failed, too. */
   readonly releases: boolean
+  /** An I/O error of it does not end the trust. */
+  readonly forgiving: boolean
   ticks: number
   retries: number
   answered: boolean
@@ -57,20 +59,23 @@ export class DiskQueue {
   }
 
   /** `over` is called once, when the kernel is through with the call or the call will never be made. */
-  run<T>(lane: Lane, call: Call<T>, over?: () => void): Promise<Result<T, DiskFault>> {
+  run<T>(lane: Lane, call: Call<T>, over?: () => void, options?: { readonly forgiving: boolean }): Promise<Result<T, DiskFault>> {
     if (this.failed !== undefined) {
       over?.()
       return Promise.resolve(fail('gone'))
     }
     return new Promise((resolve) => {
       // The call answers with T, and only with its own.
-      this.#enqueue(lane, call as Call<unknown>, resolve as Job['answer'], over, false)
+      this.#enqueue(lane, call as Call<unknown>, resolve as Job['answer'], over, {
+        releases: false,
+        forgiving: options?.forgiving === true,
+      })
     })
   }
 
   /** Runs when its turn comes, whatever happened to the disk; nobody waits for it. */
   release(lane: Lane, call: Call<void>): void {
-    this.#enqueue(lane, call as Call<unknown>, () => {}, undefined, true)
+    this.#enqueue(lane, call as Call<unknown>, () => {}, undefined, { releases: true, forgiving: false })
   }
 
   /** Ends the trust: what waits answers 'gone', what comes later too. */
@@ -89,9 +94,9 @@ export class DiskQueue {
     job.answer(fail('gone'))
   }
 
-  #enqueue(name: Lane, call: Call<unknown>, answer: Job['answer'], over: Job['over'], releases: boolean): void {
+  #enqueue(name: Lane, call: Call<unknown>, answer: Job['answer'], over: Job['over'], kind: Pick<Job, 'releases' | 'forgiving'>): void {
     const lane = this.#lanes[name]
-    const job: Job = { lane, call, answer, over, releases, ticks: 0, retries: 0, answered: false }
+    const job: Job = { lane, call, answer, over, ...kind, ticks: 0, retries: 0, answered: false }
     if (lane.running < lane.limit) this.#start(job)
     else lane.waiting.push(job)
   }
@@ -121,7 +126,7 @@ export class DiskQueue {
     if (job.answered) return
     job.answered = true
     const fault = error === null ? undefined : typeof error === 'string' ? error : diskFault(error)
-    if (fault === 'io' && typeof error !== 'string') this.distrust(fault)
+    if (fault === 'io' && typeof error !== 'string' && !job.forgiving) this.distrust(fault)
     // What a disk says that failed meanwhile counts for nothing.
     if (fault === undefined && this.failed !== undefined) job.answer(fail('gone'))
     else job.answer(fault === undefined ? ok(value) : fail(fault))

@@ -4,7 +4,7 @@
  *
  * Files are named by paths relative to the disk, parts joined by '/'. Every fault is a value. No operation takes longer than the
  * disk's time limit (2 s): it answers 'timeout' and the disk is no longer trusted. A disk that has failed once ('gone', 'timeout', 'io')
- * answers 'gone' from then on until it is opened anew: what it holds may be stale.
+ * answers 'gone' from then on until it is opened anew: what it holds may be stale. (But for reads of files that were opened as `forgiving`.)
  */
 import type { Result } from '../result.ts'
 
@@ -39,6 +39,8 @@ export type OpenOptions = {
    * of DIRECT_BYTES. Such bytes are no more durable than others: `sync` all the same.
    */
   readonly direct?: boolean
+  /** A read that fails with 'io' speaks against that place of the file, not against the disk, which stays trusted: for what is made again from others. */
+  readonly forgiving?: boolean
 }
 
 /** Page and block of whatever we run on. Memory at such addresses: the slabs of src/erasure. */
@@ -72,6 +74,9 @@ export interface Disk {
   /** Closes every file; nothing may be called afterwards. */
   close(): void
 }
+
+/** Of a file opened as `forgiving`: whether a read failed for its place, and not for its disk. */
+export const isOfPlace = (fault: DiskFault, disk: Disk): boolean => fault === 'io' && disk.failed === undefined
 
 export type DiskSpace = { readonly totalBytes: number; readonly freeBytes: number }
 

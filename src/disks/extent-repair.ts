@@ -1,6 +1,6 @@
 /** Checks shards, and makes lost ones anew from the others. */
 import { done, fail, ok, type Result } from '../result.ts'
-import type { Disk, DiskFault, DiskFile } from './disk.ts'
+import { type Disk, type DiskFault, type DiskFile, isOfPlace } from './disk.ts'
 import type { ExtentFolders } from './extent-folders.ts'
 import type { ExtentFault, Pace, SetDisks } from './extents.ts'
 import { type ExtentPlace, shardPosition } from './geometry.ts'
@@ -40,15 +40,20 @@ export class ShardRepair {
     this.#header = encodeShardHeader(poolId, place, shard)
   }
 
-  /** Every unit and the header. */
+  /**
+   * Every unit and the header, read from the disk itself: after a failed sync the kernel shows bytes that are not there. Without a `pace` what is intact is
+   * also made durable, as it may be what a write left that was never answered, or a process that ended before its sync.
+   */
   async verify(pace?: Pace): Promise<Result<void, DiskFault | 'damaged' | 'stopped'>> {
     const disk = this.#disk()
     if (disk === undefined) return fail('gone')
-    const file = await (pace === undefined ? disk.open(this.#file, { mode: 'read', lane: 'data' }) : openPastCache(disk, this.#file))
+    const file = await openPastCache(disk, this.#file, 'forgiving')
     if (!file.ok) return this.#reported(file.error)
     const intact = await this.#verifyFile(file.value, pace)
+    const synced = intact.ok && pace === undefined ? await file.value.sync() : intact
     file.value.close()
-    return intact.ok ? intact : this.#reported(intact.error)
+    const named = synced.ok && pace === undefined ? await this.#folders.sync(disk, extentFolder(this.#place)) : synced
+    return named.ok ? named : this.#reported(named.error)
   }
 
   /**
@@ -61,13 +66,13 @@ export class ShardRepair {
     const file = await this.#openForRepair(disk)
     if (!file.ok) return this.#reported(file.error)
     const sources = sourcesOf(this.#set, this.#poolId, this.#place)
-    const written = await this.#rebuildFile(file.value, sources)
+    const onDisk = await openPastCache(disk, this.#file, 'forgiving')
+    const written = onDisk.ok ? await this.#rebuildFile(file.value, onDisk.value, sources) : onDisk
     for (const source of sources) source.close()
+    if (onDisk.ok) onDisk.value.close()
     const synced = written.ok ? await file.value.sync() : written
     file.value.close()
-    if (!synced.ok) return this.#reported(synced.error)
-    const named = await this.#folders.sync(disk, extentFolder(this.#place))
-    const read = named.ok ? await this.verify() : this.#reported(named.error)
+    const read = synced.ok ? await this.verify() : this.#reported(synced.error)
     // Without a pace nothing stops it.
     return read.ok || read.error !== 'stopped' ? (read as Result<void, DiskFault | 'damaged'>) : fail('damaged')
   }
@@ -99,41 +104,57 @@ export class ShardRepair {
 
   async #verifyFile(file: PastCacheFile, pace: Pace | undefined): Promise<Result<void, DiskFault | 'damaged' | 'stopped'>> {
     const header = await file.read(0, SHARD_HEADER_BYTES)
-    if (!header.ok) return fail(header.error === 'short' ? 'damaged' : header.error)
+    if (!header.ok) return fail(this.#isOfPlace(header.error) ? 'damaged' : header.error)
     if (Buffer.compare(header.value, this.#header) !== 0) return fail('damaged')
     for (const [from, to] of this.#runs()) {
       const bad = await this.#badUnits(file, from, to)
       if (!bad.ok) return bad
-      if (bad.value.length > 0) return fail('damaged')
+      if (bad.value.stripes.length > 0) return fail('damaged')
       if ((await pace?.(this.#cut.recordsBytes(from, to, this.#shard))) === 'stop') return fail('stopped')
     }
     return done
   }
 
-  async #rebuildFile(file: DiskFile, sources: readonly ShardSource[]): Promise<Result<void, ExtentFault | DiskFault>> {
-    const size = await file.size()
+  async #rebuildFile(
+    file: DiskFile,
+    onDisk: PastCacheFile,
+    sources: readonly ShardSource[],
+  ): Promise<Result<void, ExtentFault | DiskFault>> {
+    const size = await onDisk.size()
     if (!size.ok) return size
-    const header = size.value < SHARD_HEADER_BYTES ? undefined : await file.read(0, SHARD_HEADER_BYTES)
-    if (header?.ok === false) return header
-    if (header === undefined || Buffer.compare(header.value, this.#header) !== 0) {
+    const header = size.value < SHARD_HEADER_BYTES ? undefined : await onDisk.read(0, SHARD_HEADER_BYTES)
+    if (header?.ok === false && !this.#isOfPlace(header.error)) return header
+    const hasHeader = header?.ok === true && Buffer.compare(header.value, this.#header) === 0
+    // A page that cannot be read must be written as a whole, with what lies beside the header.
+    const isLead = header?.ok === false && header.error === 'io'
+    if (!hasHeader && !isLead) {
       const written = await file.write(0, [this.#header])
       if (!written.ok) return written
     }
     for (const [from, to] of this.#runs()) {
       const there = size.value > this.#cut.recordOffset(from)
-      const bad = there ? await this.#badUnits(file, from, to) : ok(this.#stored(from, to))
-      if (!bad.ok) return bad
-      if (bad.value.length === 0) continue
+      const found = there ? await this.#badUnits(onDisk, from, to) : ok({ stripes: this.#stored(from, to), unreadable: false })
+      if (!found.ok) return found
+      const lead = isLead && from === 0 ? [this.#header] : []
+      const bad = found.value.unreadable || lead.length > 0 ? this.#stored(from, to) : found.value.stripes
+      if (bad.length === 0) continue
       const run = new StripeRun(this.#place, this.#cut, sources, from, to)
-      if (bad.value.length > 1) run.prefetchOthers([this.#shard])
-      const written = await this.#rebuildUnits(file, run, bad.value)
+      if (bad.length > 1) run.prefetchOthers([this.#shard])
+      const written = await this.#rebuildUnits(file, run, bad, lead)
       if (!written.ok) return written
     }
     return done
   }
 
-  async #rebuildUnits(file: DiskFile, run: StripeRun, stripes: readonly number[]): Promise<Result<void, ExtentFault | DiskFault>> {
+  /** `lead`: the header, to be written with the first of them. */
+  async #rebuildUnits(
+    file: DiskFile,
+    run: StripeRun,
+    stripes: readonly number[],
+    lead: readonly Uint8Array[],
+  ): Promise<Result<void, ExtentFault | DiskFault>> {
     // Records of adjacent stripes go in one write.
+    let before = lead
     let records: Uint8Array[] = []
     for (const [i, stripe] of stripes.entries()) {
       const rebuilt = await run.rebuild(stripe, [this.#shard], TRAILER_BYTES)
@@ -142,8 +163,10 @@ export class ShardRepair {
       sealRecord(record, this.#cut.storedBytes(stripe, this.#shard), unitSeed(shardSeed(this.#header), stripe))
       records.push(record)
       if (stripes[i + 1] === stripe + 1) continue
-      const written = await file.write(this.#cut.recordOffset(stripe - records.length + 1), records)
+      const at = this.#cut.recordOffset(stripe - records.length + 1) - (before.length > 0 ? SHARD_HEADER_BYTES : 0)
+      const written = await file.write(at, [...before, ...records])
       if (!written.ok) return written
+      before = []
       records = []
     }
     return done
@@ -161,21 +184,33 @@ export class ShardRepair {
     return stripes
   }
 
-  /** Of those, the ones that the file has not got intact. */
-  async #badUnits(file: PastCacheFile, from: number, to: number): Promise<Result<number[], DiskFault>> {
+  /** Whether a fault speaks against this place of the file, and not against the disk. */
+  #isOfPlace(fault: DiskFault): boolean {
+    const disk = this.#disk()
+    return fault === 'short' || (disk !== undefined && isOfPlace(fault, disk))
+  }
+
+  /** Of those, the ones that the file has not got intact; `unreadable`: for want of a sector that can be read. */
+  async #badUnits(
+    file: PastCacheFile,
+    from: number,
+    to: number,
+  ): Promise<Result<{ readonly stripes: number[]; readonly unreadable: boolean }, DiskFault>> {
     const stored = this.#stored(from, to)
-    if (stored.length === 0) return ok([])
+    if (stored.length === 0) return ok({ stripes: [], unreadable: false })
     const whole = await file.read(this.#cut.recordOffset(from), this.#cut.recordsBytes(from, from + stored.length, this.#shard))
-    if (!whole.ok && whole.error !== 'short') return whole
+    if (!whole.ok && !this.#isOfPlace(whole.error)) return whole
+    let unreadable = false
     const bad: number[] = []
     for (const stripe of stored) {
       const at = this.#cut.recordOffset(stripe)
       const bytes = this.#cut.recordBytes(stripe, this.#shard)
       const start = at - this.#cut.recordOffset(from)
       const record = whole.ok ? ok(whole.value.subarray(start, start + bytes)) : await file.read(at, bytes)
-      if (!record.ok && record.error !== 'short') return record
+      if (!record.ok && !this.#isOfPlace(record.error)) return record
+      unreadable ||= !record.ok && record.error === 'io'
       if (!record.ok || !recordIsIntact(record.value, unitSeed(shardSeed(this.#header), stripe))) bad.push(stripe)
     }
-    return ok(bad)
+    return ok({ stripes: bad, unreadable })
   }
 }

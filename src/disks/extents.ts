@@ -61,7 +61,7 @@ export interface ExtentStore {
   open(place: ExtentPlace, from: number, to: number): ExtentReader
   /** Rebuilds one shard from the others onto the disk at its position, durably, and reads it back. */
   rebuild(place: ExtentPlace, shard: number): Promise<Result<void, ExtentFault | DiskFault>>
-  /** Reads one shard through: every unit and the header. With a `pace`, from the disk itself and not faster than that. */
+  /** Reads one shard through, from the disk itself: every unit and the header. Durable if that is well; with a `pace` it only reads, not faster than that. */
   verify(place: ExtentPlace, shard: number, pace?: Pace): Promise<Result<void, DiskFault | 'damaged' | 'stopped'>>
   /** Removes the files from every disk that is reachable. Faults are ignored: leftovers are found by the scrub. */
   remove(place: ExtentPlace): Promise<void>

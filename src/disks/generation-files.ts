@@ -1,6 +1,6 @@
 /** The small files at the top of a disk: read at the start, written when it joins a pool, its generation kept. Format: docs/formats.md#disk-identity. */
 import { done, fail, ok, type Result } from '../result.ts'
-import type { Disk, DiskFault } from './disk.ts'
+import { DIRECT_BYTES, type Disk, type DiskFault, isOfPlace } from './disk.ts'
 import {
   type DiskIdentity,
   decodeGeneration,
@@ -16,10 +16,12 @@ import type { FoundDisk } from './pool-start.ts'
 import { describeFault } from './pool-words.ts'
 
 type Slot = 0 | 1
+/** Longer than any of these files. */
+const FILE_BYTES_MAX = 1024 * 1024
 
 /** What a disk shows of itself. The error: it was written by a newer software. */
 export async function readFoundDisk(disk: Disk): Promise<Result<FoundDisk, 'newer-version'>> {
-  const content = await disk.readFile(IDENTITY_FILE)
+  const content = await readAround(disk, IDENTITY_FILE)
   if (!content.ok) return ok({ disk, why: content.error === 'not-found' ? 'it has no identity file' : describeFault(content.error) })
   const identity = decodeIdentity(content.value)
   if (!identity.ok) return identity.error === 'newer-version' ? fail(identity.error) : ok({ disk, why: 'its identity file is damaged' })
@@ -39,22 +41,31 @@ export async function checkDiskFiles(
   number: number,
 ): Promise<Result<{ readonly identity: 'whole' | 'mended'; readonly generation: 'whole' | 'bad' }, DiskFault>> {
   const expected = encodeIdentity(identity)
-  const found = await disk.readFile(IDENTITY_FILE)
-  if (!found.ok) return found
-  const isWhole = Buffer.compare(found.value.subarray(0, expected.length), expected) === 0
-  const mended = isWhole ? done : await writeInPlace(disk, IDENTITY_FILE, expected)
+  const found = await readAround(disk, IDENTITY_FILE)
+  if (!found.ok && !isOfPlace(found.error, disk)) return found
+  const isWhole = found.ok && Buffer.compare(found.value.subarray(0, expected.length), expected) === 0
+  // A page that cannot be read must be written as a whole.
+  const again = found.ok ? expected : Buffer.concat([expected, Buffer.alloc(DIRECT_BYTES - expected.length, ' ')])
+  const mended = isWhole ? done : await writeInPlace(disk, IDENTITY_FILE, again)
   if (!mended.ok) return mended
   const generations = await readGenerations(disk)
   const isNewest = generations.ok && newest(generations.value)?.generation.number === number
   return ok({ identity: isWhole ? 'whole' : 'mended', generation: isNewest ? 'whole' : 'bad' })
 }
 
+/** One that is gone, as the repair of a file system leaves it, is made again. */
 async function writeInPlace(disk: Disk, name: string, content: Uint8Array): Promise<Result<void, DiskFault>> {
   const file = await disk.open(name, { mode: 'write', lane: 'journal', dsync: true })
-  if (!file.ok) return file
+  if (!file.ok) return file.error === 'not-found' ? makeAgain(disk, name, content) : file
   const written = await file.value.write(0, [content])
   file.value.close()
   return written
+}
+
+/** Unless the whole disk is gone, and its mount point is what is left. */
+async function makeAgain(disk: Disk, name: string, content: Uint8Array): Promise<Result<void, DiskFault>> {
+  const alive = await disk.check()
+  return alive.ok ? disk.writeFile(name, content) : alive
 }
 
 /** Keeps the generation of one disk: in turn into two files of fixed size, in place, so that it needs no space and a torn write costs nothing. */
@@ -92,12 +103,22 @@ export class GenerationFiles {
   }
 }
 
+/** A bad sector in one of these files is not the end of the disk: they are written again. */
+async function readAround(disk: Disk, name: string): Promise<Result<Uint8Array, DiskFault>> {
+  const file = await disk.open(name, { mode: 'read', lane: 'data', forgiving: true })
+  if (!file.ok) return file
+  const size = await file.value.size()
+  const content = size.ok ? await file.value.read(0, Math.min(size.value, FILE_BYTES_MAX)) : size
+  file.value.close()
+  return content
+}
+
 type Kept = { readonly slot: Slot; readonly generation: Generation }
 
 async function readGenerations(disk: Disk): Promise<Result<Kept[], 'newer-version'>> {
   const kept: Kept[] = []
   for (const slot of [0, 1] as const) {
-    const content = await disk.readFile(GENERATION_FILES[slot])
+    const content = await readAround(disk, GENERATION_FILES[slot])
     const generation = content.ok ? decodeGeneration(content.value) : undefined
     if (generation?.ok === true) kept.push({ slot, generation: generation.value })
     else if (generation?.error === 'newer-version') return fail('newer-version')

@@ -14,11 +14,11 @@ const SPARE_MAX = 8
 const takeWindow = (): Uint8Array => spare.pop() ?? new Uint8Array(new WebAssembly.Memory({ initial: PAGES_OF_64_KIB }).buffer)
 
 /** As of DiskFile, but for what `read` answers: lent until the next read or `close`. One read at a time. */
-export type PastCacheFile = Pick<DiskFile, 'read' | 'size' | 'close'>
+export type PastCacheFile = Pick<DiskFile, 'read' | 'size' | 'sync' | 'close'>
 
 /** To be closed. */
-export async function openPastCache(disk: Disk, name: string): Promise<Result<PastCacheFile, DiskFault>> {
-  const opened = await disk.open(name, { mode: 'read', lane: 'data', direct: true })
+export async function openPastCache(disk: Disk, name: string, how?: 'forgiving'): Promise<Result<PastCacheFile, DiskFault>> {
+  const opened = await disk.open(name, { mode: 'read', lane: 'data', direct: true, forgiving: how === 'forgiving' })
   return opened.ok ? ok(new DirectlyRead(opened.value)) : opened
 }
 
@@ -45,6 +45,10 @@ class DirectlyRead implements PastCacheFile {
 
   size(): Promise<Result<number, DiskFault>> {
     return this.#file.size()
+  }
+
+  sync(): Promise<Result<void, DiskFault>> {
+    return this.#file.sync()
   }
 
   close(): void {

@@ -1,7 +1,7 @@
 /** One shard of an extent as a place to read units from: says what went wrong to whom it concerns, and is not asked again in vain. */
 import type { Seed } from '../erasure/coder.ts'
 import type { Result } from '../result.ts'
-import { DIRECT_BYTES, type DiskFault, type DiskFile } from './disk.ts'
+import { DIRECT_BYTES, type DiskFault, type DiskFile, isOfPlace } from './disk.ts'
 import type { SetDisk, SetDisks } from './extents.ts'
 import { type ExtentPlace, shardPosition } from './geometry.ts'
 import { type Cut, encodeShardHeader, extentFile, shardSeed } from './shard-file.ts'
@@ -12,9 +12,6 @@ export type SourceState =
   | 'missing'
   /** The disk is out or has failed. */
   | 'unreachable'
-
-/** Whether a fault speaks against the disk, and not only against the file. */
-const isDiskFailure = (fault: DiskFault): boolean => fault === 'gone' || fault === 'timeout' || fault === 'io'
 
 export class ShardSource {
   readonly shard: number
@@ -75,13 +72,13 @@ export class ShardSource {
     if (read.ok && offset + read.value >= end) return { content: target.subarray(start - offset, end - offset), settled: true }
     const fault = read.ok ? 'short' : read.error
     this.#failed(fault)
-    return { content: undefined, settled: !file.ok || read.ok }
+    return { content: undefined, settled: !file.ok || read.ok || isOfPlace(read.error, this.#slot.disk) }
   }
 
   #opened(direct: boolean): Promise<Result<DiskFile, DiskFault>> {
     const file = extentFile(this.#place, this.shard)
     const open = (): Promise<Result<DiskFile, DiskFault>> =>
-      this.#slot!.disk.open(file, direct ? { mode: 'read', lane: 'data', direct } : { mode: 'read', lane: 'data' })
+      this.#slot!.disk.open(file, { mode: 'read', lane: 'data', direct, forgiving: true })
     if (direct) {
       this.#directFile ??= open()
       return this.#directFile
@@ -104,15 +101,20 @@ export class ShardSource {
     }
   }
 
+  /** And not only against the file, or a place in it. */
+  #speaksAgainstDisk(fault: DiskFault): boolean {
+    return fault === 'gone' || fault === 'timeout' || (fault === 'io' && this.#slot !== undefined && !isOfPlace(fault, this.#slot.disk))
+  }
+
   #failed(fault: DiskFault): void {
     // Of files that were closed meanwhile nothing can be said.
     if (this.#closed) return
-    if (isDiskFailure(fault)) {
+    if (this.#speaksAgainstDisk(fault)) {
       if (this.state === 'usable') this.#set.reportFault(this.#place.set, shardPosition(this.#place, this.shard), fault)
       this.state = 'unreachable'
       return
     }
-    // A file that is too short still has what lies before its end.
+    // A file that is too short still has what lies before its end, and one with a bad sector what lies around it.
     if (fault === 'not-found') this.state = 'missing'
     this.reportBad()
   }

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { type DirectoryDisk, type DirectoryDiskOptions, openDirectoryDisk } from '../../src/disks/directory-disk.ts'
-import type { Disk } from '../../src/disks/disk.ts'
+import { DIRECT_BYTES, type Disk } from '../../src/disks/disk.ts'
 import type { Clock } from '../../src/environment.ts'
+import { SlabPool } from '../../src/erasure/slabs.ts'
 import { bytes, diskContract } from './disk-contract.ts'
 
 const realClock: Clock = {
@@ -210,6 +211,55 @@ describe('what only a real directory does', () => {
       back(failing(code))) as unknown as typeof fs.writev)
     expect(await opened.value.write(0, [bytes(5)])).toEqual({ ok: false, error: fault })
     expect(disk.failed).toBe(failed)
+  })
+
+  test('an I/O error of a read that forgives speaks against that place, one of a write against the disk', async () => {
+    const disk = await fresh()
+    await disk.writeFile('file', bytes(9000))
+    const failRead = ((_fd: number, _into: unknown, _offset: number, _count: number, _at: number, back: (error: Error) => void) =>
+      back(failing('EIO'))) as unknown as typeof fs.read
+    for (const direct of [false, true]) {
+      const opened = await disk.open('file', { mode: 'read', lane: 'data', forgiving: true, direct })
+      if (!opened.ok) throw new Error(opened.error)
+      const slab = SlabPool.for(1, DIRECT_BYTES).take()
+      const page = slab.memory.subarray(0, DIRECT_BYTES)
+      vi.spyOn(fs, 'read').mockImplementationOnce(failRead)
+      expect(await opened.value.readInto(0, page)).toEqual({ ok: false, error: 'io' })
+      expect(disk.failed).toBeUndefined()
+      expect(await opened.value.readInto(DIRECT_BYTES, page)).toEqual({ ok: true, value: DIRECT_BYTES })
+      slab.release()
+    }
+    const opened = await disk.open('file', { mode: 'write', lane: 'data', forgiving: true })
+    if (!opened.ok) throw new Error(opened.error)
+    vi.spyOn(fs, 'fdatasync').mockImplementationOnce(((_fd: number, back: (error: Error) => void) =>
+      back(failing('EIO'))) as typeof fs.fdatasync)
+    expect(await opened.value.sync()).toEqual({ ok: false, error: 'io' })
+    expect(disk.failed).toBe('io')
+  })
+
+  test('a small file is replaced in an order that no power cut can turn: content synced, renamed, folder synced', async () => {
+    const disk = await fresh()
+    await disk.writeFile('file', bytes(5))
+    const calls: string[] = []
+    const told = <K extends 'fdatasync' | 'rename' | 'fsync'>(name: K): void => {
+      const original = fs[name] as (...args: unknown[]) => void
+      vi.spyOn(fs, name).mockImplementation(((...args: unknown[]) => {
+        calls.push(name)
+        original(...args)
+      }) as never)
+    }
+    for (const name of ['fdatasync', 'rename', 'fsync'] as const) told(name)
+    expect((await disk.writeFile('file', bytes(6))).ok).toBe(true)
+    expect(calls).toEqual(['fdatasync', 'rename', 'fsync'])
+  })
+
+  test.each(['fdatasync', 'fsync'] as const)('a %s that fails once while a small file is replaced is not tried again', async (name) => {
+    const disk = await fresh()
+    await disk.writeFile('file', bytes(5))
+    const sync = vi.spyOn(fs, name).mockImplementationOnce(((_fd: number, back: (error: Error) => void) => back(failing('EIO'))) as never)
+    expect(await disk.writeFile('file', bytes(6))).toEqual({ ok: false, error: 'io' })
+    expect(sync).toHaveBeenCalledTimes(1)
+    expect(disk.failed).toBe('io')
   })
 
   test('a process that is short of descriptors waits for one and does not blame the disk', async () => {

@@ -310,10 +310,14 @@ async function liveThroughFaults(seed: number): Promise<void> {
       () => disk.powerCut(),
       () => disk.hang(),
       () => disk.failNextOperation(),
+      () => disk.failNextRead(),
+      () => disk.failNextSync(),
       () => disk.deleteDirectory(),
       () => disk.loseNextWrite(),
       () => disk.misdirectNextWrite(),
       () => file !== undefined && disk.flipBit(file),
+      () => file !== undefined && disk.loseFile(file),
+      () => file !== undefined && disk.spoil(file, chance.below(disk.content(file)!.length)),
       () => file !== undefined && disk.setContent(file, disk.content(file)!.slice(0, chance.below(1000))),
     ]
     chance.pick(strikes)()

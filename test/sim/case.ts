@@ -1,6 +1,6 @@
 /** A site in a world of its own with clients at work, for cases that are told step by step. */
 import { expect } from 'vitest'
-import type { Bucket } from '../../src/store/terms.ts'
+import type { Bucket, SiteId } from '../../src/store/terms.ts'
 import { contents } from './history.ts'
 import { SimulatedEnclave } from './simulated-enclave.ts'
 import { checkStore } from './store-check.ts'
@@ -24,8 +24,8 @@ export class Case {
     return new Case(enclave, buckets, model)
   }
 
-  static async of(seed: number, disks: number, parity: number): Promise<Case> {
-    const enclave = await SimulatedEnclave.make({ seed, disks, parity })
+  static async of(seed: number, disks: number, parity: number, site?: SiteId): Promise<Case> {
+    const enclave = await SimulatedEnclave.make({ seed, disks, parity, ...(site && { site }) })
     const buckets = await enclave.run(makeBuckets(enclave.store))
     if (buckets === undefined) throw new Error('no buckets could be made')
     return new Case(enclave, buckets)

@@ -1,7 +1,7 @@
 /** Cases worth a name of their own; histories.test.ts finds the others. */
 import { describe, expect, test, vi } from 'vitest'
 import { fail } from '../../src/result.ts'
-import type { BucketId, StagedContent } from '../../src/store/terms.ts'
+import type { BucketId, SiteId, StagedContent } from '../../src/store/terms.ts'
 import { Case } from './case.ts'
 import type { DiskSnapshot } from './simulated-disk.ts'
 import type { SimulatedEnclave } from './simulated-enclave.ts'
@@ -66,6 +66,29 @@ test('an index at any earlier commit, an empty one and garbage come to the same 
     site.enclave.setIndexBack(how)
     await site.endAndStart('power-cut')
     await site.check(how)
+  }
+})
+
+test('an index of another site is not believed, however far that site is: it is made anew from the journal', async () => {
+  for (const [seed, operations] of [
+    [90, 2],
+    [91, 60],
+  ] as const) {
+    const site = await Case.of(seed, 4, 2)
+    await site.work(20)
+    const other = await Case.of(seed + 10, 4, 2, 'b'.repeat(32) as SiteId)
+    for (let start = 0; start < 3; start++) {
+      await other.work(operations)
+      await other.endAndStart('kill')
+    }
+    site.enclave.setIndexTo(other.enclave.index.states.at(-1)!)
+    await site.endAndStart('kill')
+    expect(site.readOnly).toBeUndefined()
+    await site.check('with the index of another site')
+    site.enclave.setIndexTo(other.enclave.index.states.at(-1)!)
+    site.enclave.die('kill')
+    const refused = await site.enclave.start({ present: [0] })
+    expect(refused.ok ? '' : refused.error).toMatch(/no index/)
   }
 })
 

@@ -22,8 +22,10 @@ test(`in ${SEEDS} histories everything acknowledged is there, whole and in order
     read: 0,
     unread: 0,
     deaths: 0,
+    diedStarting: 0,
     faults: 0,
     losses: 0,
+    rebuilt: 0,
     healed: 0,
     scrubbed: 0,
     wentOn: 0,
@@ -33,7 +35,7 @@ test(`in ${SEEDS} histories everything acknowledged is there, whole and in order
   }
   // The histories try something only if much went well and much went wrong. One or two, asked for by number, need not.
   if (SEEDS < 20) return
-  for (const count of ['done', 'open', 'read', 'deaths', 'faults', 'losses', 'healed', 'scrubbed'] as const)
+  for (const count of ['done', 'open', 'read', 'deaths', 'diedStarting', 'faults', 'losses', 'rebuilt', 'healed', 'scrubbed'] as const)
     expect(totals[count], count).toBeGreaterThan(SEEDS / 8)
   expect(totals.wentOn).toBeGreaterThan(SEEDS / 20)
 })

@@ -7,6 +7,8 @@
 import { hash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { DiskSlot } from '../../src/disks/pool-view.ts'
+import { stateKey } from '../../src/store/local/index/keys.ts'
+import { readState } from '../../src/store/local/index/rows.ts'
 import type { Bucket } from '../../src/store/terms.ts'
 import type { DiskSnapshot } from './simulated-disk.ts'
 import { type EnclaveOptions, SimulatedEnclave } from './simulated-enclave.ts'
@@ -17,7 +19,19 @@ import { StoreModel } from './store-model.ts'
 import { ProcessDied } from './world.ts'
 
 export type HistoryTotals = Record<
-  'done' | 'refused' | 'open' | 'read' | 'unread' | 'deaths' | 'faults' | 'losses' | 'healed' | 'scrubbed' | 'wentOn',
+  | 'done'
+  | 'refused'
+  | 'open'
+  | 'read'
+  | 'unread'
+  | 'deaths'
+  | 'diedStarting'
+  | 'faults'
+  | 'losses'
+  | 'rebuilt'
+  | 'healed'
+  | 'scrubbed'
+  | 'wentOn',
   number
 >
 
@@ -97,7 +111,10 @@ class History {
   }
 
   #copy(lost: readonly number[]): SimulatedEnclave {
-    return this.#enclave.copy(lost, this.#enclave.world.chance.pick(['with-index', 'without-index']))
+    const { chance } = this.#enclave.world
+    const copy = this.#enclave.copy(lost, chance.pick(['with-index', 'without-index']))
+    if (chance.oneIn(2)) copy.world.powerCut()
+    return copy
   }
 
   /** The bucket that is suspended at times goes from one to the other. */
@@ -129,8 +146,21 @@ class History {
     const here = `${label}, without ${lost.map((position) => `/d${position + 1}`).join() || 'none'}`
     const started = await copy.start()
     if (!started.ok) throw new Error(`${here}: ${started.error}`)
+    this.#checkIndex(copy, here)
     await copy.run(checkStore(copy.store, this.#model, this.#buckets, { label: here, doubts: 'kept' }))
     this.#totals.losses += 1
+  }
+
+  /** Live and replayed, the same records make the same rows. */
+  #checkIndex(copy: SimulatedEnclave, here: string): void {
+    const rebuilt = rowsOf(copy)
+    const live = rowsOf(this.#enclave)
+    if (rebuilt.applied !== live.applied) return
+    for (const key of [...live.rows.keys(), ...rebuilt.rows.keys()]) {
+      if (live.rows.get(key) === rebuilt.rows.get(key)) continue
+      throw new Error(`${here}: row ${key} is ${live.rows.get(key)} live and ${rebuilt.rows.get(key)} replayed`)
+    }
+    this.#totals.rebuilt += 1
   }
 
   async #untilDeath(work: () => Promise<void>): Promise<boolean> {
@@ -157,9 +187,10 @@ class History {
     const enclave = this.#enclave
     const { chance } = enclave.world
     this.#totals.faults += 1
-    const kind = chance.below(8)
+    const kind = chance.below(10)
     if (kind === 0) enclave.world.moveWallClock((chance.below(2000) - 1000) * 100_000)
     else if (kind === 1) this.#fillOrEmpty()
+    else if (kind === 2) this.#failIndex()
     else if (this.#frail.length > 0) this.#harmDisk(chance.pick(this.#frail))
   }
 
@@ -172,6 +203,9 @@ class History {
     }
     const harms = [
       () => disk.failNextOperation(),
+      () => disk.failNextRead(),
+      () => disk.failNextSync(),
+      () => disk.slowDown(1500),
       () => disk.hang(),
       () => disk.resume(),
       () => disk.powerCut(),
@@ -179,16 +213,54 @@ class History {
       unnoticed(() => disk.loseNextWrite()),
       unnoticed(() => disk.misdirectNextWrite()),
       unnoticed(() => this.#flipBits(position)),
+      unnoticed(() => this.#loseFiles(position)),
+      unnoticed(() => this.#spoilFiles(position)),
       unnoticed(() => chance.oneIn(3) && disk.deleteDirectory()),
     ]
     chance.pick(harms)()
   }
 
+  /** One of them, or all at once. */
   #fillOrEmpty(): void {
     const { chance, disks } = this.#enclave.world
-    const disk = chance.pick(disks)
-    if (chance.oneIn(2)) disk.fill()
-    else disk.setCapacity(1e9)
+    const fills = chance.oneIn(2)
+    for (const disk of chance.oneIn(3) ? disks : [chance.pick(disks)]) {
+      if (fills) disk.fill()
+      else disk.setCapacity(1e9)
+    }
+  }
+
+  /** The index cannot be written for a while. */
+  #failIndex(): void {
+    const { index, world } = this.#enclave
+    index.failing = true
+    world.after(1000 * world.chance.below(300), { happen: () => this.#mendIndex(index), interrupted: () => this.#mendIndex(index) })
+  }
+
+  #mendIndex(index = this.#enclave.index): void {
+    index.failing = false
+  }
+
+  /** Sectors go bad. */
+  #spoilFiles(position: number): void {
+    const { chance } = this.#enclave.world
+    const disk = this.#enclave.disk(position)
+    const files = disk.files()
+    for (let i = 0; i < 1 + chance.below(3) && files.length > 0; i++) {
+      const file = chance.pick(files)
+      disk.spoil(file, chance.below(disk.content(file)?.length ?? 1))
+    }
+  }
+
+  /** Files end early, or are gone. */
+  #loseFiles(position: number): void {
+    const { chance } = this.#enclave.world
+    const disk = this.#enclave.disk(position)
+    const files = disk.files()
+    for (let i = 0; i < 1 + chance.below(3) && files.length > 0; i++) {
+      if (chance.oneIn(2)) disk.cutShort(chance.pick(files))
+      else disk.loseFile(chance.pick(files))
+    }
   }
 
   #flipBits(position: number): void {
@@ -250,6 +322,7 @@ class History {
     if (remaining > 0 || /failed|out/.test(states)) {
       throw new Error(`${label}: the scrub leaves ${remaining} damaged places, disks ${states}, ${JSON.stringify(lost.named)}`)
     }
+    await this.#enclave.until(() => this.#enclave.strays().length === 0, `${label}: what nothing refers to is removed`)
     this.#totals.scrubbed += 1
   }
 
@@ -279,10 +352,26 @@ class History {
     else if (chance.oneIn(3)) present = present.filter((position) => !this.#frail.includes(position) || chance.oneIn(2))
     if (!this.#losesWitness && chance.oneIn(4)) this.#someComeBackOld()
     if (chance.oneIn(3) && (await this.#startWithTooFew(label)) === 'went-on') return
+    while (chance.oneIn(3)) await this.#dieStarting(present, label)
     const started = await enclave.start({ present })
     if (!started.ok) throw new Error(`${label}: it does not start: ${started.error}`)
     const { readOnly } = started.value.pool.view
     if (readOnly !== undefined) throw new Error(`${label}: ${readOnly}`)
+  }
+
+  /** The process dies while it starts, or soon after: what it had repaired and brought up by then is no worse for the next one. */
+  async #dieStarting(present: readonly number[], label: string): Promise<void> {
+    const enclave = this.#enclave
+    const { chance } = enclave.world
+    enclave.world.dieAfter(1 + chance.below(chance.pick([60, 300])), chance.pick(['power-cut', 'kill'] as const))
+    const died = await this.#untilDeath(async () => {
+      const started = await enclave.start({ present })
+      if (!started.ok) throw new Error(`${label}: it does not start: ${started.error}`)
+      await enclave.world.sleep(chance.below(1000))
+    })
+    enclave.world.live()
+    enclave.die('kill')
+    this.#totals.diedStarting += died ? 1 : 0
   }
 
   /** So few disks that nothing can be written: nothing is, until the others are there. */
@@ -319,6 +408,14 @@ class History {
   #settled(): number {
     return this.#enclave.settledGeneration()
   }
+}
+
+/** The rows of an index but for its state, and the sequence that they have come to. */
+function rowsOf({ index }: SimulatedEnclave): { readonly applied: number; readonly rows: ReadonlyMap<string, string> } {
+  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+  const rows = new Map(index.states.at(-1)?.flatMap(({ entries }) => entries.map(({ key, value }) => [hex(key), hex(value)])))
+  rows.delete(hex(stateKey))
+  return { applied: readState(index.reader())?.applied ?? 0, rows }
 }
 
 /** Every file of every disk, and the index. */

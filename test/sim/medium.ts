@@ -23,9 +23,25 @@ export class FileNode {
   #durableSize = 0
   /** Durable content of the pages that have unsynced writes; never changed in place. */
   readonly #durablePages = new Map<number, Uint8Array>()
+  /** The same of pages whose sync failed: the kernel shows what was written, takes it for clean, and never writes it. */
+  readonly #droppedPages = new Map<number, Uint8Array>()
+
+  /** Pages of which no read succeeds until they are written as a whole. */
+  readonly #unreadable = new Set<number>()
 
   read(offset: number, bytes: number): Uint8Array | undefined {
     return offset + bytes > this.size ? undefined : this.#bytes.slice(offset, offset + bytes)
+  }
+
+  /** Past the cache. What is unsynced is written out by that, and no more durable than before. */
+  readPastCache(offset: number, bytes: number): Uint8Array | undefined {
+    const content = this.read(offset, bytes)
+    for (const [page, durable] of this.#droppedPages) {
+      const from = Math.max(offset, page * PAGE)
+      const to = Math.min(offset + bytes, (page + 1) * PAGE)
+      if (from < to) content?.set(durable.subarray(from - page * PAGE, to - page * PAGE), from - offset)
+    }
+    return content
   }
 
   write(offset: number, content: Uint8Array, durably: boolean): void {
@@ -33,6 +49,10 @@ export class FileNode {
     const before = this.size
     this.#own(end)
     for (let page = Math.floor(offset / PAGE); page * PAGE < end; page++) {
+      if (offset <= page * PAGE && end >= (page + 1) * PAGE) this.#unreadable.delete(page)
+      const dropped = this.#droppedPages.get(page)
+      if (dropped !== undefined) this.#durablePages.set(page, dropped)
+      this.#droppedPages.delete(page)
       const durable = this.#durablePages.get(page)
       if (!durably && durable === undefined) {
         this.#durablePages.set(page, page * PAGE >= before ? ZEROS : this.#bytes.slice(page * PAGE, (page + 1) * PAGE))
@@ -59,22 +79,60 @@ export class FileNode {
     this.#durableSize = Math.max(this.#durableSize, size)
   }
 
+  /** The sync failed. Whoever syncs again hears of nothing, and the pages are not durable all the same. */
+  failSync({ pages }: Dirty): void {
+    for (const page of pages) {
+      const durable = this.#durablePages.get(page)
+      if (durable !== undefined) this.#droppedPages.set(page, durable)
+      this.#durablePages.delete(page)
+    }
+  }
+
   /** Inverts a bit of what is there, cached and durable. */
   flip(offset: number, bit: number): void {
     this.#own(this.size)
     this.#bytes[offset]! ^= 1 << bit
     const page = Math.floor(offset / PAGE)
-    const durable = this.#durablePages.get(page)?.slice()
-    if (durable === undefined) return
-    durable[offset % PAGE]! ^= 1 << bit
-    this.#durablePages.set(page, durable)
+    for (const pages of [this.#durablePages, this.#droppedPages]) {
+      const durable = pages.get(page)?.slice()
+      if (durable === undefined) continue
+      durable[offset % PAGE]! ^= 1 << bit
+      pages.set(page, durable)
+    }
+  }
+
+  /** A sector of the disk goes bad. */
+  spoil(offset: number): void {
+    this.#unreadable.add(Math.floor(offset / PAGE))
+  }
+
+  canRead(offset: number, bytes: number): boolean {
+    return ![...this.#unreadable].some((page) => page * PAGE < offset + bytes && (page + 1) * PAGE > offset)
+  }
+
+  /** Pages that are written in part are read for the rest. */
+  canWrite(offset: number, bytes: number): boolean {
+    const end = offset + bytes
+    return (offset % PAGE === 0 || this.canRead(offset, 1)) && (end % PAGE === 0 || this.canRead(end - 1, 1))
+  }
+
+  /** Ends there, as a file system that was repaired may leave it. */
+  truncate(bytes: number): void {
+    this.#own(this.size)
+    this.#bytes.fill(0, bytes)
+    this.size = bytes
+    this.#durableSize = bytes
+    this.#durablePages.clear()
+    this.#droppedPages.clear()
   }
 
   powerCut(chance: Chance): void {
+    this.#own(this.size)
+    for (const [page, durable] of this.#droppedPages) if (page * PAGE < this.size) this.#bytes.set(durable, page * PAGE)
+    this.#droppedPages.clear()
     if (this.#durablePages.size === 0 && this.size === this.#durableSize) return
     const mode = chance.below(3)
     const loses = (): boolean => mode === 0 || (mode === 2 && chance.oneIn(2))
-    this.#own(this.size)
     for (const [page, durable] of this.#durablePages) {
       for (let at = 0; at < PAGE; at += SECTOR) {
         if (loses()) this.#bytes.set(durable.subarray(at, at + SECTOR), page * PAGE + at)
@@ -94,6 +152,8 @@ export class FileNode {
     copy.size = this.size
     copy.#durableSize = this.#durableSize
     for (const [page, durable] of this.#durablePages) copy.#durablePages.set(page, durable)
+    for (const [page, durable] of this.#droppedPages) copy.#droppedPages.set(page, durable)
+    for (const page of this.#unreadable) copy.#unreadable.add(page)
     return copy
   }
 
@@ -147,7 +207,14 @@ export class FolderNode {
 
   clone(): FolderNode {
     const copy = new FolderNode()
-    for (const [name, node] of this.entries) copy.entries.set(name, node.clone())
+    const copies = new Map<Node, Node>()
+    const copyOf = (node: Node): Node => {
+      const made = copies.get(node) ?? node.clone()
+      copies.set(node, made)
+      return made
+    }
+    for (const [name, node] of this.entries) copy.entries.set(name, copyOf(node))
+    for (const [name, node] of this.#durable) copy.#durable.set(name, node && copyOf(node))
     return copy
   }
 
@@ -169,11 +236,15 @@ export class Medium {
   capacityBytes: number
   usedBytes = 0
   hangs = false
+  /** Nothing can be written; what is there can be read. */
+  refusesWrites = false
   /** The directory under another name. */
   aside: FolderNode | undefined
   /** What was asked while it hangs, and may still be done when it goes on. */
   stuck: (() => void)[] = []
-  nextFault: 'io' | 'lost-write' | 'misdirected-write' | undefined
+  nextFault: 'io' | 'io-read' | 'io-sync' | 'lost-write' | 'misdirected-write' | undefined
+  /** Each operation takes up to so much longer. */
+  slowUs = 0
 
   constructor(capacityBytes: number) {
     this.capacityBytes = capacityBytes

@@ -10,13 +10,18 @@
  * - Bits that flip at rest; writes that answer well and land elsewhere or nowhere.
  * - A full disk, which may take the beginning of a write before it says so.
  * - A disk that hangs: each operation answers 'timeout' after two seconds, and may be done all the same when the disk goes on.
- * - I/O errors, after which nothing is believed.
+ * - A disk that is slow for a while: each operation takes nearly as long as it may.
+ * - I/O errors, of any operation, of a read, or of a sync, after which nothing is believed. After that of a sync the kernel shows what was written as
+ *   if it were on the disk, syncs it well when asked again, and never writes it: only reading past the cache tells.
+ * - Sectors that cannot be read.
+ * - Files that end early, or are gone, as the repair of a file system leaves them.
  * - `rm -rf` of the directory, or another one mounted over it: operations on open files go on into the void, check() says 'gone'.
  * - A disk that comes back as it was some time ago.
  */
 import assert from 'node:assert/strict'
 import { DIRECT_BYTES, type Disk, type DiskFault, type DiskFile, type DiskSpace, type OpenOptions } from '../../src/disks/disk.ts'
 import { isDiskPath, UNFINISHED_SUFFIX } from '../../src/disks/disk-path.ts'
+import { IDENTITY_FILE } from '../../src/disks/identity.ts'
 import { done, fail, ok, type Result } from '../../src/result.ts'
 import { Chance } from './chance.ts'
 import { FileNode, FolderNode, Medium, split } from './medium.ts'
@@ -24,6 +29,15 @@ import type { Death, SimulatedWorld } from './world.ts'
 
 export type DiskOptions = { readonly capacityBytes?: number }
 export type DiskSnapshot = { readonly root: FolderNode | undefined }
+
+/** How an operation passes: what is left of it if the process ends before, which faults hit it, and what is left then. */
+type Passing = {
+  readonly interrupted?: () => unknown
+  readonly kind?: 'io-read' | 'io-sync'
+  readonly onError?: () => void
+}
+const READS: Passing = { kind: 'io-read' }
+const SYNCS: Passing = { kind: 'io-sync' }
 
 const TIME_LIMIT_US = 2_000_000
 const SMALL_FILE_BYTES_MAX = 1024 * 1024
@@ -36,6 +50,8 @@ export class SimulatedDisk implements Disk {
   readonly #chance: Chance
   readonly #incarnation: number
   readonly #opening: number
+  /** Without one the directory alone says that it is still the same. */
+  readonly #hadIdentity: boolean
   #closed = false
   /** Operations that can still reach the disk. */
   #outstanding = 0
@@ -47,6 +63,7 @@ export class SimulatedDisk implements Disk {
     this.#chance = chance
     this.#incarnation = medium.incarnation
     this.#opening = medium.openings
+    this.#hadIdentity = medium.file(IDENTITY_FILE) !== undefined
   }
 
   /** For SimulatedWorld.addDisk. */
@@ -81,10 +98,9 @@ export class SimulatedDisk implements Disk {
     const creates = options.mode === 'create'
     const wrap = (found: Result<FileNode, DiskFault>): Result<DiskFile, DiskFault> =>
       found.ok ? ok(new SimulatedFile(this, found.value, options)) : found
-    return this.operate(
-      () => wrap(creates ? make() : find()),
-      () => (creates && this.#chance.oneIn(2) ? make() : undefined),
-    )
+    return this.operate(() => wrap(creates ? make() : find()), {
+      interrupted: () => (creates && this.#chance.oneIn(2) ? make() : undefined),
+    })
   }
 
   readFile(file: string): Promise<Result<Uint8Array, DiskFault>> {
@@ -93,7 +109,7 @@ export class SimulatedDisk implements Disk {
       const node = this.#medium.file(file)
       if (node === undefined) return fail('not-found')
       return node.size > SMALL_FILE_BYTES_MAX ? fail('io') : ok(node.read(0, node.size)!)
-    })
+    }, READS)
   }
 
   writeFile(file: string, content: Uint8Array): Promise<Result<void, DiskFault>> {
@@ -113,10 +129,12 @@ export class SimulatedDisk implements Disk {
       parent.setDurably(name, made())
       return done
     }
-    return this.operate(replace, () => {
-      const far = this.#chance.below(3)
-      if (far === 1) this.#medium.folder(folder)?.set(name + UNFINISHED_SUFFIX, made())
-      if (far === 2) this.#medium.folder(folder)?.set(name, made())
+    return this.operate(replace, {
+      interrupted: () => {
+        const far = this.#chance.below(3)
+        if (far === 1) this.#medium.folder(folder)?.set(name + UNFINISHED_SUFFIX, made())
+        if (far === 2) this.#medium.folder(folder)?.set(name, made())
+      },
     })
   }
 
@@ -133,7 +151,7 @@ export class SimulatedDisk implements Disk {
       }
       return done
     }
-    return this.operate(make, () => (this.#chance.oneIn(2) ? make() : undefined))
+    return this.operate(make, { interrupted: () => (this.#chance.oneIn(2) ? make() : undefined) })
   }
 
   syncFolder(folder: string): Promise<Result<void, DiskFault>> {
@@ -143,7 +161,7 @@ export class SimulatedDisk implements Disk {
       if (node === undefined) return fail('not-found')
       node.sync(names)
       return done
-    })
+    }, SYNCS)
   }
 
   list(folder: string): Promise<Result<string[], DiskFault>> {
@@ -165,7 +183,7 @@ export class SimulatedDisk implements Disk {
       this.#medium.usedBytes -= node.size
       return done
     }
-    return this.operate(remove, () => (this.#chance.oneIn(2) ? remove() : undefined))
+    return this.operate(remove, { interrupted: () => (this.#chance.oneIn(2) ? remove() : undefined) })
   }
 
   removeFolder(folder: string): Promise<Result<void, DiskFault>> {
@@ -178,7 +196,7 @@ export class SimulatedDisk implements Disk {
       this.#medium.folder(parent)?.set(name, undefined)
       return done
     }
-    return this.operate(remove, () => (this.#chance.oneIn(2) ? remove() : undefined))
+    return this.operate(remove, { interrupted: () => (this.#chance.oneIn(2) ? remove() : undefined) })
   }
 
   space(): Promise<Result<DiskSpace, DiskFault>> {
@@ -189,7 +207,8 @@ export class SimulatedDisk implements Disk {
 
   check(): Promise<Result<void, DiskFault>> {
     return this.operate(() => {
-      if (this.#medium.root !== undefined && this.#medium.incarnation === this.#incarnation) return done
+      const hasIdentity = !this.#hadIdentity || this.#medium.file(IDENTITY_FILE) !== undefined
+      if (this.#medium.root !== undefined && this.#medium.incarnation === this.#incarnation && hasIdentity) return done
       this.failed ??= 'gone'
       return fail('gone')
     })
@@ -228,9 +247,16 @@ export class SimulatedDisk implements Disk {
     this.#medium.hangs = true
   }
 
-  /** Takes back hanging, and the faults that were to hit the next operation. */
+  /** Each operation takes up to so much longer; 2 s are too long. */
+  slowDown(ms: number): void {
+    this.#medium.slowUs = ms * 1000
+  }
+
+  /** Takes back hanging, slowness and refused writes, and the faults that were to hit the next operation. */
   resume(): void {
     this.#medium.hangs = false
+    this.#medium.slowUs = 0
+    this.#medium.refusesWrites = false
     this.#medium.nextFault = undefined
     this.#letStuckGo()
   }
@@ -242,6 +268,21 @@ export class SimulatedDisk implements Disk {
   /** The next operation fails with an I/O error. */
   failNextOperation(): void {
     this.#medium.nextFault = 'io'
+  }
+
+  /** From now on every write fails with an I/O error. */
+  failWrites(): void {
+    this.#medium.refusesWrites = true
+  }
+
+  /** The next read fails with an I/O error. */
+  failNextRead(): void {
+    this.#medium.nextFault = 'io-read'
+  }
+
+  /** The next sync of a file or folder fails with an I/O error, and the kernel forgets that there was something to write. */
+  failNextSync(): void {
+    this.#medium.nextFault = 'io-sync'
   }
 
   /** The next write answers well and changes nothing. */
@@ -267,6 +308,20 @@ export class SimulatedDisk implements Disk {
   deleteDirectory(): void {
     this.#medium.root = undefined
     this.#medium.usedBytes = 0
+  }
+
+  /** What is in the directories of two disks changes places. Who had them open has other ones. */
+  swapWith(other: SimulatedDisk): void {
+    const [mine, theirs] = [this.#medium, other.#medium]
+    const { root, capacityBytes } = mine
+    mine.root = theirs.root
+    mine.capacityBytes = theirs.capacityBytes
+    theirs.root = root
+    theirs.capacityBytes = capacityBytes
+    for (const medium of [mine, theirs]) {
+      medium.incarnation += 1
+      medium.recount()
+    }
   }
 
   /** The directory is renamed, or its mount point taken away: open files are written to as before, and nothing is found by its path. */
@@ -335,10 +390,32 @@ export class SimulatedDisk implements Disk {
     return at
   }
 
+  /** A sector goes bad: reads of that place fail with an I/O error until it is written. */
+  spoil(file: string, offset: number): void {
+    this.#medium.file(file)?.spoil(offset)
+  }
+
+  /** The file ends somewhere before its end. */
+  cutShort(file: string): void {
+    const node = this.#medium.file(file)
+    if (node === undefined || node.size === 0) return
+    node.truncate(this.#chance.below(node.size))
+    this.#medium.recount()
+  }
+
+  /** The file is gone. */
+  loseFile(file: string): void {
+    const [folder, name] = split(file)
+    const parent = this.#medium.folder(folder)
+    parent?.set(name, undefined)
+    parent?.sync([name])
+    this.#medium.recount()
+  }
+
   // ---- How operations pass ----
 
-  /** Lets `effect` happen after a while; `interrupted` if the process ends before. */
-  operate<T>(effect: () => Result<T, DiskFault>, interrupted?: () => unknown): Promise<Result<T, DiskFault>> {
+  /** Lets `effect` happen after a while. */
+  operate<T>(effect: () => Result<T, DiskFault>, { interrupted, kind, onError }: Passing = {}): Promise<Result<T, DiskFault>> {
     if (this.#closed || this.#opening !== this.#medium.openings) this.failed ??= 'gone'
     return new Promise((resolve) => {
       const distrust = (fault: DiskFault): void => {
@@ -357,8 +434,9 @@ export class SimulatedDisk implements Disk {
         }
         this.#outstanding -= 1
         if (this.failed !== undefined) resolve(fail('gone'))
-        else if (this.#medium.nextFault === 'io') {
+        else if (this.#medium.nextFault === 'io' || (kind !== undefined && this.#medium.nextFault === kind)) {
           this.#medium.nextFault = undefined
+          onError?.()
           distrust('io')
         } else resolve(effect())
       }
@@ -369,8 +447,15 @@ export class SimulatedDisk implements Disk {
       const interrupt = (): void => {
         if (this.failed === undefined && !this.#medium.hangs) interrupted?.()
       }
-      this.#world.after(this.#world.latencyUs(), { happen, interrupted: interrupt })
+      const slowUs = this.#medium.slowUs === 0 ? 0 : this.#chance.below(this.#medium.slowUs)
+      this.#world.after(this.#world.latencyUs() + slowUs, { happen, interrupted: interrupt })
     })
+  }
+
+  /** An operation met a bad sector. */
+  distrust(): Result<never, DiskFault> {
+    this.failed ??= 'io'
+    return fail('io')
   }
 
   /** The bytes of one write reach the disk, or what a fault makes of them. */
@@ -382,6 +467,7 @@ export class SimulatedDisk implements Disk {
       this.#misdirect(node, offset, content)
       return done
     }
+    if (this.#medium.refusesWrites || !node.canWrite(offset, content.length)) return this.distrust()
     const growth = Math.max(0, offset + content.length - node.size)
     if (!this.#takeRoom(growth)) {
       const fits = Math.min(content.length, Math.max(0, node.size - offset))
@@ -420,6 +506,7 @@ class SimulatedFile implements DiskFile {
   readonly #dsync: boolean
   readonly #readOnly: boolean
   readonly #direct: boolean
+  readonly #forgiving: boolean
   #closed = false
 
   constructor(disk: SimulatedDisk, node: FileNode, options: OpenOptions) {
@@ -428,15 +515,17 @@ class SimulatedFile implements DiskFile {
     this.#dsync = options.dsync === true
     this.#readOnly = options.mode === 'read'
     this.#direct = options.direct === true
+    this.#forgiving = options.forgiving === true
   }
 
   read(offset: number, bytes: number): Promise<Result<Uint8Array, DiskFault>> {
     assert(!this.#closed, 'the file is closed')
     assert(!this.#direct, 'the file is open for direct reading and writing only')
     return this.#disk.operate(() => {
+      if (!this.#node.canRead(offset, bytes)) return this.#forgiving ? fail('io') : this.#disk.distrust()
       const content = this.#node.read(offset, bytes)
       return content === undefined ? fail('short') : ok(content)
-    })
+    }, READS)
   }
 
   readInto(offset: number, target: Uint8Array): Promise<Result<number, DiskFault>> {
@@ -444,27 +533,28 @@ class SimulatedFile implements DiskFile {
     assert(!this.#direct || (offset % DIRECT_BYTES === 0 && isAligned(target)), 'a direct read is not aligned')
     return this.#disk.operate(() => {
       const bytes = Math.max(0, Math.min(target.length, this.#node.size - offset))
-      if (bytes > 0) target.set(this.#node.read(offset, bytes)!)
+      if (!this.#node.canRead(offset, bytes)) return this.#forgiving ? fail('io') : this.#disk.distrust()
+      if (bytes > 0) target.set(this.#direct ? this.#node.readPastCache(offset, bytes)! : this.#node.read(offset, bytes)!)
       return ok(bytes)
-    })
+    }, READS)
   }
 
   write(offset: number, pieces: readonly Uint8Array[]): Promise<Result<void, DiskFault>> {
     assert(!this.#closed && !this.#readOnly, 'the file is not open for writing')
     assert(!this.#direct || (offset % DIRECT_BYTES === 0 && pieces.every(isAligned)), 'a direct write is not aligned')
-    return this.#disk.operate(
-      () => this.#disk.applyWrite(this.#node, offset, joined(pieces), this.#dsync),
-      () => this.#disk.interruptWrite(this.#node, offset, joined(pieces)),
-    )
+    return this.#disk.operate(() => this.#disk.applyWrite(this.#node, offset, joined(pieces), this.#dsync), {
+      interrupted: () => this.#disk.interruptWrite(this.#node, offset, joined(pieces)),
+    })
   }
 
   sync(): Promise<Result<void, DiskFault>> {
     assert(!this.#closed, 'the file is closed')
     const dirty = this.#node.dirty()
-    return this.#disk.operate(() => {
+    const sync = (): Result<void, DiskFault> => {
       this.#node.sync(dirty)
       return done
-    })
+    }
+    return this.#disk.operate(sync, { ...SYNCS, onError: () => this.#node.failSync(dirty) })
   }
 
   size(): Promise<Result<number, DiskFault>> {

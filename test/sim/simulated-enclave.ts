@@ -5,10 +5,11 @@
 import { decodeWitness } from '../../src/disks/identity.ts'
 import { Pool } from '../../src/disks/pool.ts'
 import { WITNESS_FILE, witnessIn } from '../../src/disks/pool-witness.ts'
+import { EXTENTS_FOLDER, parseShardName } from '../../src/disks/shard-file.ts'
 import { fail, ok, type Result } from '../../src/result.ts'
 import { type Engine, openEngine } from '../../src/store/local/engine.ts'
 import { MemoryMap, type MemoryState } from '../../src/store/local/index/memory-map.ts'
-import { readState } from '../../src/store/local/index/rows.ts'
+import { getExtent, isIndexOf, readState } from '../../src/store/local/index/rows.ts'
 import { loadXxh64 } from '../../src/store/local/journal/checksum.ts'
 import type { LocalStore } from '../../src/store/local/local-store.ts'
 import type { ScrubReport } from '../../src/store/local/scrub.ts'
@@ -19,7 +20,7 @@ import type { SiteId } from '../../src/store/terms.ts'
 import type { SimulatedDisk } from './simulated-disk.ts'
 import { SimulatedWorld } from './world.ts'
 
-export type EnclaveOptions = { readonly seed: number; readonly disks: number; readonly parity: number }
+export type EnclaveOptions = { readonly seed: number; readonly disks: number; readonly parity: number; readonly site?: SiteId }
 export type StartOptions = {
   /** Positions of the disks that are there; all unless given. */
   readonly present?: readonly number[]
@@ -105,6 +106,17 @@ export class SimulatedEnclave {
     this.#present = this.positions()
   }
 
+  /** Files of earlier starts that belong to no extent: nobody will ever read them. */
+  strays(): string[] {
+    const isStray = (file: string): boolean => {
+      const [folder, start = '', , name = ''] = file.split('/')
+      const shard = folder === EXTENTS_FOLDER ? parseShardName(name) : undefined
+      const id = shard && { start: Number.parseInt(start, 16), counter: shard.counter }
+      return id !== undefined && id.start < this.#start && getExtent(this.index.reader(), id) === undefined
+    }
+    return this.positions().flatMap((position) => this.disk(position).files().filter(isStray))
+  }
+
   /** Passes time until something is so; a simulated minute at most. */
   async until(isSo: () => boolean, what: string): Promise<void> {
     for (let tenths = 0; !isSo(); tenths++) {
@@ -151,7 +163,7 @@ export class SimulatedEnclave {
         pool: pool.value,
         index,
         clock: world.clock,
-        site: SITE,
+        site: this.#site,
         epoch: 1,
         start,
         uncleanStarts,
@@ -221,8 +233,13 @@ export class SimulatedEnclave {
     return copy
   }
 
+  get #site(): SiteId {
+    return this.options.site ?? SITE
+  }
+
   #seenGeneration(): number {
     try {
+      if (!isIndexOf(this.index.reader(), this.#site)) return 0
       return readState(this.index.reader())?.generation ?? 0
     } catch {
       return 0

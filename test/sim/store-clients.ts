@@ -71,6 +71,7 @@ export class StoreClients {
   }
 
   async #operation(): Promise<void> {
+    if (this.#chance.oneIn(25)) return this.#readSlowly()
     const key = this.#take()
     // All keys are taken or open: let others go on.
     if (key === undefined) return this.#wait()
@@ -208,6 +209,21 @@ export class StoreClients {
     }
   }
 
+  /** What was there when a request began is read to its end as it was, whatever becomes of it meanwhile. */
+  async #readSlowly(): Promise<void> {
+    const { bucket, key } = this.#chance.pick(this.#model.keys)
+    const lease = this.#store.lease()
+    const version = await this.#store.findVersion(this.#buckets.get(bucket)!.id, key, undefined)
+    if (version?.kind === 'object') {
+      const read = await readAll(this.#store, version, 0, version.bytes, () => this.#wait())
+      const sum = version.userMetadata.find(([name]) => name === 'sum')?.[1]
+      if (read.ok && md5(read.value) !== sum) throw new Error(`${bucket}/${key}: what is read slowly is not what was there`)
+      if (!read.ok && !this.mayFail) throw new Error(`${bucket}/${key} cannot be read slowly: ${read.error}`)
+      this.counts[read.ok ? 'read' : 'unread'] += 1
+    }
+    lease.release()
+  }
+
   // ---- What they have in common ----
 
   #make(
@@ -278,7 +294,13 @@ export class StoreClients {
   }
 }
 
-export async function readAll(store: Store, version: ObjectVersion, from: number, to: number): Promise<Result<Uint8Array, StoreFault>> {
+export async function readAll(
+  store: Store,
+  version: ObjectVersion,
+  from: number,
+  to: number,
+  between: () => Promise<void> | undefined = () => undefined,
+): Promise<Result<Uint8Array, StoreFault>> {
   const reader = store.read(version, from, to)
   const chunks: Uint8Array[] = []
   try {
@@ -287,6 +309,7 @@ export async function readAll(store: Store, version: ObjectVersion, from: number
       if (!chunk.ok) return chunk
       if (chunk.value === undefined) return ok(Buffer.concat(chunks))
       chunks.push(chunk.value)
+      await between()
     }
   } finally {
     reader.close()

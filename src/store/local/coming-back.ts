@@ -117,8 +117,7 @@ export class ComingBack {
         disks.filter(({ state }) => state === 'in').length + back.filter((place) => place.set === set).length >= dataShards,
     )
     const whole: typeof back = []
-    for (const place of enough && !this.#closed ? back : [])
-      if (await journal.readmit(place.diskId, place.earlier, place.disk)) whole.push(place)
+    for (const place of enough && !this.#closed ? back : []) if (await journal.readmit(place.earlier, place.disk)) whole.push(place)
     if (whole.length > 0 && (await pool.takeBack(whole)).ok) await this.#goOnWriting()
     for (const { disk, earlier, set, position } of back) {
       if (disk !== earlier && pool.disk(set, position)?.disk !== disk && !whole.some((place) => place.disk === disk)) disk.close()

@@ -47,7 +47,7 @@ const ROOM_PERIOD_MS = 1000
  */
 export async function openEngine(input: EngineInput): Promise<Result<Engine, EngineFault>> {
   const { pool, index, clock } = input
-  const state = readIndex(index)
+  const state = readIndex(index, input.site)
   const newest = state && newestStart(index)
   if (newest !== undefined && newest >= input.start) return fail({ kind: 'start-used', start: newest })
   const journal = await Journal.open({
@@ -209,7 +209,7 @@ export class Engine {
     const { keepWord = async () => true } = this.#input
     await this.#comingBack?.close()
     const retired = await retireDisks(
-      { pool, journal, seen: seenBy(this.#input, readIndex(index)), keepWord, goOn: () => this.goOn() },
+      { pool, journal, seen: seenBy(this.#input, readIndex(index, this.#input.site)), keepWord, goOn: () => this.goOn() },
       asked,
     )
     // The word is given: the disks that are lost must not turn up before it is acted upon.
@@ -219,7 +219,7 @@ export class Engine {
 
   /** Number of the newest change that is shown. */
   get sequence(): number {
-    return readIndex(this.index)?.applied ?? 0
+    return readIndex(this.index, this.#input.site)?.applied ?? 0
   }
 
   /** Starts what goes on beside requests. */

@@ -5,10 +5,11 @@
  */
 import type { Pool } from '../../disks/pool.ts'
 import { fail, type Result } from '../../result.ts'
+import type { SiteId } from '../terms.ts'
 import type { EngineInput } from './engine-input.ts'
 import { Table, tableRange } from './index/keys.ts'
 import type { OrderedMap } from './index/ordered-map.ts'
-import { emptyState, type IndexState, readState } from './index/rows.ts'
+import { emptyState, type IndexState, isIndexOf, noteSite, readState } from './index/rows.ts'
 import type { Journal } from './journal/journal.ts'
 import type { Seen } from './journal/recover.ts'
 import type { JournalFault } from './journal/terms.ts'
@@ -26,9 +27,10 @@ export function newestStart(index: OrderedMap): number | undefined {
   return last && Buffer.from(last.key).readUInt32BE(1)
 }
 
-/** Undefined if there is no index of ours: it will have to be made anew. */
-export function readIndex(index: OrderedMap): IndexState | undefined {
+/** Undefined if there is no index of this site: it will have to be made anew. */
+export function readIndex(index: OrderedMap, site: SiteId): IndexState | undefined {
   try {
+    if (!isIndexOf(index.reader(), site)) return undefined
     const state = readState(index.reader())
     // A row that is damaged is garbage, too.
     newestStart(index)
@@ -49,7 +51,7 @@ export function seenBy({ seenSequence = 0 }: EngineInput, state: IndexState | un
 export async function goOn(input: EngineInput, journal: Journal, when: 'at-start' | 'serving'): Promise<Result<Replayed, GoOnFault>> {
   const { pool, index } = input
   if (!pool.mayBegin) return fail({ kind: 'held' })
-  const state = readIndex(index)
+  const state = readIndex(index, input.site)
   const accepts = when === 'serving' ? undefined : input.acceptOlder === true ? ('anything' as const) : input.word
   const recovered = await journal.recover({
     seen: seenBy(input, state),
@@ -57,7 +59,8 @@ export async function goOn(input: EngineInput, journal: Journal, when: 'at-start
     begin: () => pool.begin(),
   })
   if (!recovered.ok) return state === undefined ? recovered : hold(pool, recovered.error)
-  const brought = await bringUp(input, journal, when, state !== undefined && recovered.value.agrees)
+  const replayed = await bringUp(input, journal, when, state !== undefined && recovered.value.agrees)
+  const brought = replayed.ok && !noteSite(index, input.site) ? fail<ReplayFault>({ kind: 'index-failed' }) : replayed
   if (!brought.ok && when === 'serving') {
     pool.block({ sentence: `${describeEngineFault(brought.error, pool.view).sentence} Restart to go on.`, missing: [] })
   }

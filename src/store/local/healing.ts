@@ -4,6 +4,7 @@ import type { Disk } from '../../disks/disk.ts'
 import type { ExtentPlace } from '../../disks/geometry.ts'
 import type { DiskSlot } from '../../disks/pool-view.ts'
 import { fail, type Result } from '../../result.ts'
+import { Attempts } from './attempts.ts'
 import { DiskHealing, type DiskHealingInput, type HealFault, type HealProgress } from './disk-healing.ts'
 import type { Journal } from './journal/journal.ts'
 import { ShardMending } from './shard-mending.ts'
@@ -24,6 +25,8 @@ export class Healing {
   readonly #disks = new Map<string, Promise<Result<void, HealFault>>>()
   /** Ids of disks that hold everything and are about to be marked in. */
   readonly #arriving = new Set<string>()
+  /** Of filling each disk. */
+  readonly #attempts: Attempts
   #cancelTimer: (() => void) | undefined
   #closed = false
   #mendingCopies = false
@@ -32,6 +35,7 @@ export class Healing {
   constructor(input: HealingInput) {
     this.#input = input
     this.#shards = new Shards(input)
+    this.#attempts = new Attempts(input.clock)
     const { index, commits, pool } = input
     this.#mending = new ShardMending({ shards: this.#shards, index, commits, view: () => pool.view, isStopped: () => this.#isStopped })
   }
@@ -82,6 +86,7 @@ export class Healing {
   async close(): Promise<void> {
     this.#closed = true
     this.#cancelTimer?.()
+    this.#attempts.close()
     await Promise.all([...this.#disks.values(), this.#mending.working, this.#restored])
   }
 
@@ -95,7 +100,10 @@ export class Healing {
       { ...this.#input, shards: this.#shards, arriving: this.#arriving, isStopped: () => this.#isStopped },
       slot,
     )
-    const healed = healing.run(onProgress).finally(() => this.#disks.delete(slot.diskId))
+    const healed = healing.run(onProgress).finally(() => {
+      this.#disks.delete(slot.diskId)
+      if (this.#slot(set, position)?.state === 'in') this.#attempts.succeeded(slot.diskId)
+    })
     this.#disks.set(slot.diskId, healed)
     return healed
   }
@@ -136,11 +144,14 @@ export class Healing {
     }
   }
 
-  async #takeBack({ set, position, directory, retired }: DiskSlot): Promise<void> {
+  async #takeBack({ set, position, diskId, directory, retired }: DiskSlot): Promise<void> {
     const { pool, reopenDisk } = this.#input
-    if (retired !== undefined || (await pool.startHealing(set, position)).ok) return
-    const disk = await reopenDisk?.(directory)
-    if (disk === undefined) return
-    if (!(await pool.startHealing(set, position, disk)).ok) disk.close()
+    if (retired !== undefined || !this.#attempts.mayTry(diskId)) return
+    const { generation } = pool.view
+    if (!(await pool.startHealing(set, position)).ok) {
+      const disk = await reopenDisk?.(directory)
+      if (disk !== undefined && !(await pool.startHealing(set, position, disk)).ok) disk.close()
+    }
+    if (!this.#closed && pool.view.generation !== generation) this.#attempts.begun(diskId)
   }
 }

@@ -78,7 +78,7 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
   const held = await lockDisks(ours, locks)
   if (held !== undefined) return giveUp({ kind: 'unusable', sentence: held })
   const openDisk = (path: string) => openLockedDisk({ directory: path, identityFile: IDENTITY_FILE, clock }, locks)
-  const seen = { generation: whole === undefined ? 0 : seenGeneration(whole) }
+  const seen = { generation: whole === undefined ? 0 : seenGeneration(whole, file.value.record.site) }
   const retired = new Set(word?.disks)
   const pool = await Pool.find({ disks: ours, witness, seen, retired, moved, random: input.random, ...accept(input) })
   if (!pool.ok) return giveUp({ kind: pool.error.kind === 'newer-format' ? 'newer-version' : 'unusable', sentence: pool.error.sentence })

@@ -184,7 +184,8 @@ export class ScrubPass {
       if (slot?.state !== 'in') return undefined
       const outcome = await shards.makeWhole(place, shard, this.#paceOf(slot.diskId))
       this.#tally.addShard(slot, place, outcome)
-      return noteOf(row, shard, outcome)
+      // One that is on record as missing was only read: whether it is durable is for those to see who mend what is missing.
+      return outcome === 'whole' ? undefined : noteOf(row, shard, outcome)
     }
     const all = Array.from({ length: place.dataShards + place.parityShards }, (_, shard) => scrubShard(shard))
     return (await Promise.all(all)).filter((note) => note !== undefined)

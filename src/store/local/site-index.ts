@@ -1,10 +1,11 @@
 /** SITE/index at a start: opened if it is whole, else made anew; and marked, while it is being opened, for the process may die over a bad one. */
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { SiteId } from '../terms.ts'
 import { looksWhole } from './index/lmdb-check.ts'
 import { BAD_INDEX_FILE, LmdbMap } from './index/lmdb-map.ts'
 import type { OrderedMap } from './index/ordered-map.ts'
-import { readState } from './index/rows.ts'
+import { isIndexOf, readState } from './index/rows.ts'
 import { INDEX_FOLDER } from './site-file.ts'
 
 /** It is bad if it is garbage, or if the last start died over it. 'or-anew': then it is removed, as the journal has all that it held. */
@@ -24,9 +25,9 @@ export async function openIndex(siteDirectory: string, how: 'if-whole' | 'or-ane
 }
 
 /** Of the pool, as the index saw it; 0 if it does not say. */
-export function seenGeneration(index: OrderedMap): number {
+export function seenGeneration(index: OrderedMap, site: SiteId): number {
   try {
-    return readState(index.reader())?.generation ?? 0
+    return isIndexOf(index.reader(), site) ? (readState(index.reader())?.generation ?? 0) : 0
   } catch {
     return 0
   }

@@ -9,6 +9,7 @@ import { POSITION_BYTES, writePosition, writeUint64 } from '../position.ts'
 export const Table = {
   state: 0x01,
   epoch: 0x02,
+  site: 0x03,
   bucket: 0x10,
   bucketName: 0x11,
   bucketOrigin: 0x12,
@@ -86,6 +87,7 @@ function texted(table: TableCode, text: string): Buffer {
 
 export const stateKey = Uint8Array.of(Table.state)
 export const epochKey = Uint8Array.of(Table.epoch)
+export const siteKey = Uint8Array.of(Table.site)
 
 // Buckets
 export const bucketKey = (id: BucketId): Buffer => numbered(Table.bucket, id)

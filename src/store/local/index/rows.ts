@@ -5,7 +5,7 @@
 import type { ExtentPlace } from '../../../disks/geometry.ts'
 import type { Frontier } from '../../operation.ts'
 import type { Ranges } from '../../ranges.ts'
-import type { Bucket, BucketId, BucketName, Checksum, ChecksumAlgorithm, Position, Upload } from '../../terms.ts'
+import type { Bucket, BucketId, BucketName, Checksum, ChecksumAlgorithm, Position, SiteId, Upload } from '../../terms.ts'
 import { decodeCbor, encodeCborApart } from '../codec.ts'
 import type { Slice, Slices } from '../content.ts'
 import { readPosition, readUint64, writePosition, writeUint64 } from '../position.ts'
@@ -21,9 +21,10 @@ import {
   OPERATIONS_PER_ROW,
   operationKey,
   operationRow,
+  siteKey,
   stateKey,
 } from './keys.ts'
-import type { IndexReader, IndexWriter } from './ordered-map.ts'
+import type { IndexReader, IndexWriter, OrderedMap } from './ordered-map.ts'
 
 /** How far the index is. One row, 48 bytes: format 8, applied 8, clock 8, next bucket 8, generation 8, chain 8. */
 export type IndexState = {
@@ -69,6 +70,19 @@ export function writeState(writer: IndexWriter, state: IndexState): void {
 
 const buffer = (bytes: Uint8Array): Buffer =>
   bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+/** Whether the index is this site's. One that says nothing was made before it would say so. */
+export function isIndexOf(reader: IndexReader, site: SiteId): boolean {
+  const value = reader.get(siteKey)
+  return value === undefined || buffer(value).toString('hex') === site
+}
+/** False if it could not be noted. */
+export function noteSite(index: OrderedMap, site: SiteId): boolean {
+  if (index.reader().get(siteKey) !== undefined) return true
+  const transaction = index.begin()
+  transaction.put(siteKey, Buffer.from(site, 'hex'))
+  return transaction.commit().ok
+}
 
 /** The epoch that the site is in by its journal; 1 before it ever began a new one. */
 export function readEpoch(reader: IndexReader): number {

@@ -1,5 +1,5 @@
 /** Where the newest segment ends, and what distinguishes a tail that was never acknowledged from damage. */
-import type { Disk } from '../../../disks/disk.ts'
+import { DIRECT_BYTES, type Disk, isOfPlace } from '../../../disks/disk.ts'
 import { fail, ok, type Result } from '../../../result.ts'
 import type { Xxh64 } from './checksum.ts'
 import type { DisksFailed, JournalDisk } from './journal-disks.ts'
@@ -25,7 +25,8 @@ export async function scanNewest(
   xxh64: Xxh64,
 ): Promise<Result<SegmentEnd, JournalFault | DisksFailed>> {
   const { number } = segment.header
-  const { copies, faults } = await openCopies(number, segment.holders)
+  // Sectors behind the end may have gone bad unseen: nothing reads them but this.
+  const { copies, faults } = await openCopies(number, segment.holders, { forgiving: true })
   try {
     const scan = new SegmentScan({ copies, seed: segment.seed, limit: segment.header.bytes, bodies: true, xxh64 })
     const scanned = await scanBatches(segment, scan, xxh64)
@@ -76,6 +77,8 @@ async function laterBatchBehind(segment: Segment, copies: readonly OpenCopy[], f
 }
 
 const SEARCH_BYTES = 4 * 1024 * 1024
+/** Around sectors that cannot be read. */
+const SEARCH_STEP_BYTES = DIRECT_BYTES
 /** The batch that should begin at the end, and the one behind it. */
 const SEARCH_BYTES_MAX = 2 * BATCH_BYTES_MAX
 
@@ -83,8 +86,15 @@ async function laterBatchOn(segment: Segment, { disk, file }: OpenCopy, faults: 
   const size = await file.size()
   if (!size.ok) faults.push({ disk, fault: size.error })
   const limit = size.ok ? Math.min(size.value, segment.header.bytes, segment.end + SEARCH_BYTES_MAX) : 0
+  let step = SEARCH_BYTES
   for (let from = segment.end; from + RECORD_HEADER_BYTES <= limit; ) {
-    const read = await file.read(from, Math.min(SEARCH_BYTES, limit - from))
+    const read = await file.read(from, Math.min(step, limit - from))
+    if (!read.ok && isOfPlace(read.error, disk)) {
+      // What cannot be read is stepped over, in small steps.
+      if (step === SEARCH_STEP_BYTES) from += SEARCH_STEP_BYTES
+      step = SEARCH_STEP_BYTES
+      continue
+    }
     if (!read.ok) {
       faults.push({ disk, fault: read.error })
       return false

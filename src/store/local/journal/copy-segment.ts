@@ -1,6 +1,7 @@
 /** Makes copies of closed segments, or mends them: each record from any good copy, everything read back. */
-import type { Disk, DiskFault, DiskFile } from '../../../disks/disk.ts'
+import { DIRECT_BYTES, type Disk, type DiskFault, type DiskFile, isOfPlace } from '../../../disks/disk.ts'
 import type { Pace } from '../../../disks/extents.ts'
+import { openPastCache, type PastCacheFile } from '../../../disks/past-cache.ts'
 import { done, fail, type Result } from '../../../result.ts'
 import type { Xxh64 } from './checksum.ts'
 import { readSegment } from './entries.ts'
@@ -44,23 +45,32 @@ export async function mendCopy(input: CopyInput): Promise<Result<void, CopyFault
   const { to, segment, from, xxh64 } = input
   const image = await readImage(segment, from, xxh64)
   if (!image.ok) return image
-  const file = await to.open(segmentFile(segment.header.number), { mode: 'write', lane: 'data' })
+  const name = segmentFile(segment.header.number)
+  const file = await to.open(name, { mode: 'write', lane: 'data' })
   if (!file.ok) return file.error === 'not-found' ? copySegment(input) : target(file.error)
-  const size = await file.value.size()
-  const rewritten = size.ok ? await rewriteDiffering(file.value, image.value, image.value.length, size.value) : size
+  const onDisk = await openPastCache(to, name, 'forgiving')
+  const rewritten = onDisk.ok ? await rewrite(to, file.value, onDisk.value, image.value) : onDisk
   const synced = rewritten.ok ? await file.value.sync() : rewritten
   file.value.close()
+  if (onDisk.ok) onDisk.value.close()
   if (!synced.ok) return target(synced.error)
   return (await isWholeCopy(segment, to, xxh64)) ? done : target('io')
 }
 
-/** Whether the disk's copy has every byte right. */
+async function rewrite(disk: Disk, file: DiskFile, onDisk: PastCacheFile, image: Uint8Array): Promise<Result<void, DiskFault>> {
+  const size = await onDisk.size()
+  // Whole pages: one that cannot be read cannot be written in part.
+  const until = Math.ceil(image.length / DIRECT_BYTES) * DIRECT_BYTES
+  return size.ok ? rewriteDiffering(file, image, until, { size: size.value, from: onDisk, disk }) : size
+}
+
+/** Whether the disk's copy has every byte right; as checkCopy. */
 export const isWholeCopy = async (segment: Segment, disk: Disk, xxh64: Xxh64): Promise<boolean> =>
   (await checkCopy(segment, disk, xxh64)) === 'whole'
 
 /**
- * How the disk's copy is: of a segment that is being written, what was durable when this was asked. With a `pace`, read from the disk itself and not faster
- * than that.
+ * How the disk's copy is, read from the disk itself: after a failed write the kernel may show bytes that are not there. Of a segment that is being written,
+ * what was durable when this was asked. With a `pace`, not faster than that.
  */
 export async function checkCopy(
   segment: Segment,
@@ -69,14 +79,15 @@ export async function checkCopy(
   pace?: Pace,
 ): Promise<'whole' | 'bad' | 'missing' | 'unreachable' | 'stopped'> {
   const { header, lastSequence, lastChain } = segment
-  const file = await disk.open(segmentFile(header.number), { mode: 'read', lane: 'data' })
+  const file = await openPastCache(disk, segmentFile(header.number), 'forgiving')
   if (!file.ok) return file.error === 'not-found' ? 'missing' : 'unreachable'
   const head = await file.value.read(0, SEGMENT_HEADER_BYTES)
+  const isRight = head.ok && Buffer.compare(head.value, encodeSegmentHeader(header, xxh64).bytes) === 0
   file.value.close()
-  if (!head.ok) return head.error === 'short' ? 'bad' : 'unreachable'
-  if (Buffer.compare(head.value, encodeSegmentHeader(header, xxh64).bytes) !== 0) return 'bad'
+  if (!head.ok) return head.error === 'short' || isOfPlace(head.error, disk) ? 'bad' : 'unreachable'
+  if (!isRight) return 'bad'
   let chain = header.previousChain
-  const range = { from: header.firstSequence, to: lastSequence, bodies: true, pastCache: pace !== undefined }
+  const range = { from: header.firstSequence, to: lastSequence, bodies: true, pastCache: true, forgiving: true }
   for await (const found of readSegment({ segment, ...range, disks: [disk], xxh64 })) {
     if (!found.ok) return found.error.kind === 'unavailable' ? 'unreachable' : 'bad'
     chain = found.value.header.checksum

@@ -17,6 +17,8 @@ export type SegmentRead = {
   readonly xxh64: Xxh64
   /** Reads what is on the disks, not what the kernel remembers of them. */
   readonly pastCache?: boolean
+  /** What cannot be read of a copy is taken from another, and speaks against no disk. */
+  readonly forgiving?: boolean
 }
 
 /** The records `from` to `to` of one segment, which has them all. The first is believed to follow the one before, the others are checked to. */
@@ -24,8 +26,9 @@ export async function* readSegment(input: SegmentRead): AsyncGenerator<Result<Fo
   const { segment, from, to } = input
   const { number } = segment.header
   // The end may grow while this goes on; what was durable at the beginning is enough.
-  const { copies, faults } = await openCopies(number, input.disks, { pastCache: input.pastCache === true })
-  const scan = new SegmentScan({ copies, seed: segment.seed, limit: segment.end, bodies: input.bodies, xxh64: input.xxh64 })
+  const forgiving = input.forgiving === true
+  const { copies, faults } = await openCopies(number, input.disks, { pastCache: input.pastCache === true, forgiving })
+  const scan = new SegmentScan({ copies, seed: segment.seed, limit: segment.end, bodies: input.bodies, xxh64: input.xxh64, forgiving })
   try {
     const mark = nearestMark(segment, from)
     let { offset } = mark

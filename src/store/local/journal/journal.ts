@@ -38,7 +38,7 @@ import { Lock } from './lock.ts'
 import { JournalReader } from './reader.ts'
 import { lookAtChain, type Recovered, recoverJournal, type Seen } from './recover.ts'
 import { Arena, Reservation } from './reservation.ts'
-import { type CopyProgress, removeLeftovers, restoreCopiesOn } from './restore-copies.ts'
+import { type CopyProgress, removeLeftovers, restoreCopiesOn, segmentsOn } from './restore-copies.ts'
 import { type CopyCheck, scrubSegment } from './scrub-segment.ts'
 import type { Segment } from './segment.ts'
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts'
@@ -300,20 +300,23 @@ export class Journal {
    * has beside them is removed: files that were being prepared. A batch that was being written when it went may be on it in part, and stays dead, for the next
    * one begins a segment whose header says where the one before ended. False if it is to be healed as any other.
    */
-  async readmit(diskId: string, from: Disk, to: Disk): Promise<boolean> {
+  async readmit(from: Disk, to: Disk): Promise<boolean> {
     if (!this.#isRecovered) return false
     const release = await this.#lock.take()
     try {
-      const held = heldBy(from, this.#writer.segments)
-      // It had copies by another opening than this: nothing is known of what it has.
-      if (held.length === 0 && this.#writer.segments.some(({ header }) => header.disks.includes(diskId))) return false
+      const { segments, next } = this.#writer
+      const known = heldBy(from, segments)
+      // One that was healed may well hold none, as others have enough; what it does hold counts as far as it is whole.
+      const held = known.length > 0 ? known : await segmentsOn(to, segments)
+      if (held === undefined) return false
       const newest = held.findLast((segment) => segment.end > SEGMENT_HEADER_BYTES)
       if (newest !== undefined && !(await isWholeCopy(newest, to, this.#xxh64))) return false
-      if (!(await removeLeftovers(to, held, this.#writer.next)).ok) return false
+      if (!(await removeLeftovers(to, held, next)).ok) return false
       for (const { holders, suspects } of held) {
-        holders.delete(from)
+        const wasHolder = holders.delete(from)
+        const wasSuspect = suspects.delete(from)
         holders.add(to)
-        if (suspects.delete(from)) suspects.add(to)
+        if (wasSuspect || !wasHolder) suspects.add(to)
       }
       return true
     } finally {

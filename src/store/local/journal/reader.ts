@@ -1,5 +1,5 @@
 /** Reads bodies of records from whatever copy is good, on any thread. Keeps the files of the segments read last open. */
-import type { Disk, DiskFault, DiskFile } from '../../../disks/disk.ts'
+import { type Disk, type DiskFault, type DiskFile, isOfPlace } from '../../../disks/disk.ts'
 import { fail, ok, type Result } from '../../../result.ts'
 import { highOf, loadXxh64, lowOf, type Xxh64 } from './checksum.ts'
 import { segmentFile } from './segment.ts'
@@ -91,7 +91,7 @@ export class JournalReader {
     const file = await this.#open(disk, place.segment, copies)
     if (!file.ok && file.error === 'not-found') return fail('absent')
     const read = file.ok ? await file.value.read(place.offset, place.bytes) : file
-    if (!read.ok && read.error !== 'short') {
+    if (!read.ok && read.error !== 'short' && !isOfPlace(read.error, disk)) {
       giveUp(copies, disk)
       this.#input.reportFault(disk, read.error)
       return fail(read.error)
@@ -114,7 +114,7 @@ export class JournalReader {
     if (held === 'absent') return fail('not-found')
     if (held instanceof Promise) return held
     if (held !== undefined) return ok(held)
-    const opening = disk.open(segmentFile(segment), { mode: 'read', lane: 'data' })
+    const opening = disk.open(segmentFile(segment), { mode: 'read', lane: 'data', forgiving: true })
     byDisk.set(disk, opening)
     const opened = await opening
     if (byDisk.get(disk) !== opening) return opened

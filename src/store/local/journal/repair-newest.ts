@@ -52,18 +52,19 @@ export async function repairNewest(
 
 async function repairCopy(disk: Disk, segment: Segment, end: SegmentEnd, bytes: number): Promise<Result<void, DiskFault>> {
   const name = segmentFile(segment.header.number)
-  const options = { lane: 'journal', dsync: true } as const
+  const options = { lane: 'journal', dsync: true, forgiving: true } as const
   const folder = await disk.makeFolder(JOURNAL_FOLDER)
   if (!folder.ok) return folder
   const opened = await disk.open(name, { mode: 'write', ...options })
   const file = !opened.ok && opened.error === 'not-found' ? await disk.open(name, { mode: 'create', ...options }) : opened
   if (!file.ok) return file
-  const repaired = await rewrite(file.value, segment, end, bytes)
+  const repaired = await rewrite(disk, file.value, segment, end, bytes)
   file.value.close()
   return repaired.ok ? disk.syncFolder(JOURNAL_FOLDER) : repaired
 }
 
 async function rewrite(
+  disk: Disk,
   file: DiskFile,
   segment: Segment,
   { image, lastBatchAt }: SegmentEnd,
@@ -73,7 +74,7 @@ async function rewrite(
   if (!size.ok) return size
   // Where the file must grow, all of it is written.
   const until = size.value < bytes ? bytes : Math.min(size.value, segment.end + TAIL_BYTES)
-  const rewritten = await rewriteDiffering(file, image, until, size.value)
+  const rewritten = await rewriteDiffering(file, image, until, { size: size.value, from: file, disk })
   if (!rewritten.ok) return rewritten
   const lastBatch = lastBatchAt < segment.end ? await file.write(lastBatchAt, [image.subarray(lastBatchAt, segment.end)]) : done
   return lastBatch.ok ? file.write(0, [image.subarray(0, SEGMENT_HEADER_BYTES)]) : lastBatch

@@ -40,6 +40,14 @@ export async function removeLeftovers(to: Disk, holds: readonly Segment[], next:
   return synced.ok ? done : fail('unavailable')
 }
 
+/** Those of the segments of which the disk has a file, whatever is in it; undefined if it cannot be read. */
+export async function segmentsOn(disk: Disk, segments: readonly Segment[]): Promise<Segment[] | undefined> {
+  const names = await disk.list(JOURNAL_FOLDER)
+  if (!names.ok) return names.error === 'not-found' ? [] : undefined
+  const numbers = new Set(names.value.map(segmentOfName))
+  return segments.filter(({ header }) => numbers.has(header.number))
+}
+
 /** Goes through the closed segments, also those that close meanwhile, and gives the disk a copy of each that has too few. */
 export async function restoreCopiesOn(task: CopyTask): Promise<Result<void, JournalFault>> {
   const looked = new Set<Segment>()

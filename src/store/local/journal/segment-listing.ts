@@ -1,5 +1,5 @@
 /** From the files that disks list to the chain of segments that counts. */
-import type { Disk } from '../../../disks/disk.ts'
+import { type Disk, isOfPlace } from '../../../disks/disk.ts'
 import { fail, ok, type Result } from '../../../result.ts'
 import type { Xxh64 } from './checksum.ts'
 import type { DisksFailed, JournalDisk } from './journal-disks.ts'
@@ -22,7 +22,7 @@ type Probe = {
   readonly number: number
   /** Those with the header that counts, and those in `suspects`. */
   readonly disks: readonly Disk[]
-  /** Their copy has a header that is neither valid nor blank. The records may be good. */
+  /** Their copy has a header that is neither valid nor blank, or cannot be read. The records may be good. */
   readonly suspects: readonly Disk[]
   readonly found: DecodedSegmentHeader | undefined
   readonly unknownVersion: number | undefined
@@ -91,7 +91,7 @@ function followBack(newest: number | undefined, probes: ReadonlyMap<number, Prob
 
 /** Reads the header of every copy; the one of the greatest generation counts, and only disks that have it hold a copy. */
 async function probe(number: number, disks: readonly Disk[], pool: string, failed: Map<Disk, string>, xxh64: Xxh64): Promise<Probe> {
-  const { copies, faults } = await openCopies(number, disks)
+  const { copies, faults } = await openCopies(number, disks, { forgiving: true })
   for (const { disk, fault } of faults) failed.set(disk, `segment ${number} of the journal could not be opened: ${fault}`)
   const headers = new Map<Disk, DecodedSegmentHeader>()
   let unknownVersion: number | undefined
@@ -100,7 +100,9 @@ async function probe(number: number, disks: readonly Disk[], pool: string, faile
   const readHeader = async ({ disk, file }: OpenCopy): Promise<void> => {
     const read = await file.read(0, SEGMENT_HEADER_BYTES)
     if (!read.ok) {
-      if (read.error !== 'short') failed.set(disk, `segment ${number} of the journal could not be read: ${read.error}`)
+      // A header in a bad sector is written again like one that was torn.
+      if (isOfPlace(read.error, disk)) suspects.push(disk)
+      else if (read.error !== 'short') failed.set(disk, `segment ${number} of the journal could not be read: ${read.error}`)
       return
     }
     const decoded = decodeSegmentHeader(read.value, xxh64)

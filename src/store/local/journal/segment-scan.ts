@@ -2,7 +2,7 @@
  * Reads the records of one segment, each from any copy that has it. Memory: one window (1 MiB, or one record if that is larger) per copy.
  * A record is taken only if its header belongs to this segment and place, follows the record before, and the checksums of what is read are right.
  */
-import type { Disk, DiskFault } from '../../../disks/disk.ts'
+import { type Disk, type DiskFault, isOfPlace } from '../../../disks/disk.ts'
 import { openPastCache, type PastCacheFile } from '../../../disks/past-cache.ts'
 import type { Xxh64 } from './checksum.ts'
 import { type DecodedHeader, decodeRecordHeader, RECORD_HEADER_BYTES, recordBytes } from './record.ts'
@@ -26,17 +26,23 @@ export type FoundRecord = {
 }
 export type Expected = { readonly sequence: number; readonly before: bigint }
 
-/** Opens the segment on each disk that has it. `pastCache`: to read what is on the disk itself. */
+/**
+ * Opens the segment on each disk that has it. `pastCache`: to read what is on the disk itself. `forgiving`: a disk is not to be blamed for what nobody needs;
+ * where what is needed cannot be read, that is a fault all the same.
+ */
 export async function openCopies(
   number: number,
   disks: Iterable<Disk>,
-  options?: { readonly pastCache: boolean },
+  options?: { readonly pastCache?: boolean; readonly forgiving?: boolean },
 ): Promise<{ readonly copies: OpenCopy[]; readonly faults: CopyFault[] }> {
   const copies: OpenCopy[] = []
   const faults: CopyFault[] = []
   const open = async (disk: Disk): Promise<void> => {
     const name = segmentFile(number)
-    const file = await (options?.pastCache === true ? openPastCache(disk, name) : disk.open(name, { mode: 'read', lane: 'data' }))
+    const buffered = { mode: 'read', lane: 'data', forgiving: options?.forgiving === true } as const
+    const file = await (options?.pastCache === true
+      ? openPastCache(disk, name, options.forgiving === true ? 'forgiving' : undefined)
+      : disk.open(name, buffered))
     if (file.ok) copies.push({ disk, file: file.value })
     else if (file.error !== 'not-found') faults.push({ disk, fault: file.error })
   }
@@ -64,8 +70,13 @@ export class SegmentScan {
     readonly limit: number
     readonly bodies: boolean
     readonly xxh64: Xxh64
+    /** What cannot be read of a copy that was opened so is bad, as if it read wrong. */
+    readonly forgiving?: boolean
   }) {
-    this.#windows = input.copies.map((copy) => new Window(copy, input.limit, this.faults))
+    const note = (disk: Disk, fault: DiskFault): void => {
+      if (input.forgiving !== true || !isOfPlace(fault, disk)) this.faults.push({ disk, fault })
+    }
+    this.#windows = input.copies.map((copy) => new Window(copy, input.limit, note))
     this.#seed = input.seed
     this.#limit = input.limit
     this.#bodies = input.bodies
@@ -123,16 +134,16 @@ export class SegmentScan {
 class Window {
   readonly #copy: OpenCopy
   readonly #limit: number
-  readonly #faults: CopyFault[]
+  readonly #note: (disk: Disk, fault: DiskFault) => void
   #bytes: Uint8Array = new Uint8Array(0)
   #from = 0
   /** Bytes that can be read; undefined until asked, 0 after a fault. */
   #readable: number | undefined
 
-  constructor(copy: OpenCopy, limit: number, faults: CopyFault[]) {
+  constructor(copy: OpenCopy, limit: number, note: (disk: Disk, fault: DiskFault) => void) {
     this.#copy = copy
     this.#limit = limit
-    this.#faults = faults
+    this.#note = note
   }
 
   cached(offset: number, bytes: number): Uint8Array | undefined {
@@ -150,7 +161,9 @@ class Window {
       this.#readable = Math.min(size.value, this.#limit)
     }
     if (offset + bytes > this.#readable) return undefined
-    const read = await this.#copy.file.read(offset, Math.min(Math.max(bytes, WINDOW_BYTES), this.#readable - offset))
+    const { disk, file } = this.#copy
+    const ahead = await file.read(offset, Math.min(Math.max(bytes, WINDOW_BYTES), this.#readable - offset))
+    const read = !ahead.ok && isOfPlace(ahead.error, disk) ? await file.read(offset, bytes) : ahead
     if (!read.ok) return this.#failed(read.error)
     this.#bytes = read.value
     this.#from = offset
@@ -158,7 +171,9 @@ class Window {
   }
 
   #failed(fault: DiskFault): undefined {
-    this.#readable = 0
-    if (fault !== 'short') this.#faults.push({ disk: this.#copy.disk, fault })
+    const { disk } = this.#copy
+    if (!isOfPlace(fault, disk)) this.#readable = 0
+    if (fault !== 'short') this.#note(disk, fault)
+    return undefined
   }
 }

@@ -62,7 +62,7 @@ test('with failing disks, up to m of them, nothing acknowledged is lost', async 
       site.world.dieAfter(chance.below(600), chance.oneIn(2) ? 'kill' : 'power-cut')
       const died = await untilDeath(async () => {
         for (let batch = 0; batch < 20; batch++) {
-          if (chance.oneIn(10)) breakDisk(site, chance.pick(bad), chance.below(7))
+          if (chance.oneIn(10)) breakDisk(site, chance.pick(bad), chance.below(10))
           await site.write(site.randomBatch())
         }
       })
@@ -92,6 +92,11 @@ function breakDisk(site: SimulatedJournal, position: number, how: number): void 
   else if (how === 5) {
     const file = site.world.chance.pick([...disk.files(), ''])
     if (file !== '') disk.flipBit(file)
+  } else if (how === 6) disk.failNextSync()
+  else if (how === 7) disk.failNextRead()
+  else if (how === 8) {
+    const file = site.world.chance.pick([...disk.files(), ''])
+    if (file !== '') disk.spoil(file, site.world.chance.below(disk.content(file)!.length))
   } else if (site.pool.states[position] === 'in') disk.deleteDirectory()
 }
 
