@@ -10,8 +10,8 @@
 import type { Clock } from '../environment.ts'
 
 /** Two for each of sixteen uploads: with less, gathering would stop while the disks write. */
-const RUNS_MAX = 32
-const SLOW_MS = 1_000
+export const RUNS_MAX = 32
+export const SLOW_MS = 1_000
 /** How often those that wait look whether a run has become slow. */
 const LOOK_MS = 250
 
