@@ -85,7 +85,7 @@ export class ShardedExtentWriter implements ExtentWriter {
     await this.#taking
     await this.#flying
     if (this.#fault === undefined) {
-      const last = this.#gatheringRun() ?? this.#begin(await this.#room.wait())
+      const last = this.#gatheringRun() ?? this.#begin(this.#room.takeLast())
       this.#gathering = undefined
       last.code(this.#seed)
       await this.#send(last, true)
@@ -132,7 +132,7 @@ export class ShardedExtentWriter implements ExtentWriter {
     let left: Uint8Array | undefined = chunk
     while (left !== undefined) {
       if (this.#gathering === undefined) {
-        const seat = await this.#room.wait()
+        const seat = await this.#room.wait(this.#stripe === 0 ? 'first' : 'later')
         if (this.#fault === undefined) this.#begin(seat)
         else seat.leave()
       } else {

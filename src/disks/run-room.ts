@@ -5,15 +5,18 @@
  * that keeps a few uploads going and breaks them off leaves hundreds that look alive. They all end in time, but not sooner for having memory.
  *
  * A run counts while it is on its way to the disks, and while it gathers bytes for at most SLOW_MS: nobody waits for slow clients, who have a run each.
- * Who finds no room waits for his turn, run by run and not upload by upload, so that all advance alike. Disks answer within their time limit, so turns come.
+ * Who finds no room waits for his turn, run by run and not upload by upload, so that all advance alike; turns go by turns to uploads that begin and to others,
+ * so that a small one need not wait for all great ones. Disks answer within their time limit, so turns come.
  */
 import type { Clock } from '../environment.ts'
 
 /** Two for each of sixteen uploads: with less, gathering would stop while the disks write. */
 export const RUNS_MAX = 32
-export const SLOW_MS = 1_000
+export const SLOW_MS = 250
 /** How often those that wait look whether a run has become slow. */
-const LOOK_MS = 250
+const LOOK_MS = 100
+
+type Turn = 'first' | 'later'
 
 /** Room for one run. */
 export interface Seat {
@@ -28,7 +31,8 @@ export class RunRoom {
   /** With the time when each began, the oldest first; without those that have become slow. */
   readonly #gathering = new Map<Seat, number>()
   readonly #flying = new Set<Seat>()
-  readonly #waiting: ((seat: Seat) => void)[] = []
+  readonly #waiting: Record<Turn, ((seat: Seat) => void)[]> = { first: [], later: [] }
+  #next: Turn = 'first'
   #looks = false
 
   constructor(clock: Clock) {
@@ -37,15 +41,24 @@ export class RunRoom {
 
   /** Undefined if there is none, or others wait for it. */
   take(): Seat | undefined {
-    return this.#waiting.length === 0 && this.#isFree() ? this.#give() : undefined
+    return !this.#isAwaited && this.#isFree() ? this.#give() : undefined
   }
 
-  /** When it is one's turn. */
-  wait(): Promise<Seat> {
+  /** When it is one's turn, with the first run of an upload or a later one. */
+  wait(turn: Turn): Promise<Seat> {
     return new Promise((resolve) => {
-      this.#waiting.push(resolve)
+      this.#waiting[turn].push(resolve)
       this.#serve()
     })
+  }
+
+  /** At once, for the rest of an upload that flies at once. */
+  takeLast(): Seat {
+    return this.#give()
+  }
+
+  get #isAwaited(): boolean {
+    return this.#waiting.first.length + this.#waiting.later.length > 0
   }
 
   #isFree(): boolean {
@@ -76,8 +89,13 @@ export class RunRoom {
   }
 
   #serve(): void {
-    while (this.#waiting.length > 0 && this.#isFree()) this.#waiting.shift()!(this.#give())
-    if (this.#waiting.length === 0 || this.#looks) return
+    while (this.#isAwaited && this.#isFree()) {
+      const other = this.#next === 'first' ? 'later' : 'first'
+      const served = this.#waiting[this.#next].shift() ?? this.#waiting[other].shift()
+      this.#next = other
+      served!(this.#give())
+    }
+    if (!this.#isAwaited || this.#looks) return
     this.#looks = true
     this.#clock.timer(LOOK_MS, () => {
       this.#looks = false

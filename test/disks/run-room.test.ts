@@ -14,7 +14,7 @@ const fill = (): Seat[] => Array.from({ length: RUNS_MAX }, () => room.take()!)
 const pass = (ms: number): Promise<void> => world.run(new Promise((resolve) => void world.clock.timer(ms, resolve)))
 /** Waits, and notes it when its turn has come. */
 function waiter(name: string, turns: string[]): Promise<Seat> {
-  const seat = room.wait()
+  const seat = room.wait('later')
   void seat.then(() => turns.push(name))
   return seat
 }
@@ -59,10 +59,20 @@ test('runs that gather slowly keep nobody waiting, those that are on their way t
   await third
 })
 
+test('an upload that begins need not wait for all that have begun', async () => {
+  const seats = fill()
+  const turns: string[] = []
+  for (let i = 0; i < 9; i++) void room.wait('later').then(() => turns.push('later'))
+  const firsts = [room.wait('first'), room.wait('first')].map((seat) => seat.then(() => turns.push('first')))
+  for (const seat of seats.slice(0, 4)) seat.leave()
+  await Promise.all(firsts)
+  expect(turns.slice(0, 4)).toEqual(['first', 'later', 'first', 'later'])
+})
+
 test('a clock that is set back makes nobody wait for the slow', async () => {
   fill()
   world.moveWallClock(-3_600_000)
-  const seat = room.wait()
+  const seat = room.wait('later')
   await world.run(seat)
 })
 
@@ -71,7 +81,7 @@ test('whatever comes and goes, no more than there is room for, and everybody has
   let [inside, most, served] = [0, 0, 0]
   const upload = async (runs: number): Promise<void> => {
     for (let run = 0; run < runs; run++) {
-      const seat = room.take() ?? (await room.wait())
+      const seat = room.take() ?? (await room.wait('later'))
       most = Math.max(most, ++inside)
       if (chance.below(2) === 0) seat.fly()
       await new Promise<void>((resolve) => void world.clock.timer(chance.below(SLOW_MS / 2), resolve))

@@ -13,8 +13,8 @@ const MIB = 1024 * 1024
 const OBJECT_BYTES = 16 * MIB
 const TRANSFERS = 300
 const AT_ONCE = 20
-/** As stated in docs/operations.md#memory: 96 MiB for each processor, and 256 MiB for what the kernels hold of uploads and the heaps of all threads. */
-const UPLOADS_BYTES_MAX = (96 * availableParallelism() + 256) * MIB
+/** As stated in docs/operations.md#memory: 96 MiB for each processor, and 320 MiB for bodies that wait and the heaps of all threads. */
+const UPLOADS_BYTES_MAX = (96 * availableParallelism() + 320) * MIB
 /** Each has two runs of 1 MiB and a chunk; the pools keep as many. */
 const DOWNLOADS_BYTES_MAX = (64 * availableParallelism() + 64) * MIB
 const SAMPLE_MS = 20
