@@ -1,6 +1,6 @@
 /**
  * Writes one extent: bytes are gathered in runs of stripes, and a full run is coded and goes to all disks at once. While one run is on its way to the disks
- * the next one gathers, so two are in memory at most (a run: RUN_BYTES, or one stripe where that is more), with parity.
+ * the next one gathers if the thread has room for it, so two are in memory at most (a run: RUN_BYTES, or one stripe where that is more), with parity.
  *
  * A disk that fails is reported and left out; what counts is that k that are not healing remain. One that is full fails the whole.
  */
@@ -11,6 +11,7 @@ import type { ExtentFolders } from './extent-folders.ts'
 import type { ExtentFault, ExtentWriter, SetDisks, WrittenExtent } from './extents.ts'
 import { GatheredRun } from './gathered-run.ts'
 import { type ExtentPlace, shardPosition } from './geometry.ts'
+import type { RunRoom, Seat } from './run-room.ts'
 import { encodeShardHeader, extentFile, extentFolder, shardSeed, stripesPerRun, unitSeed } from './shard-file.ts'
 
 /** A shard whose disk takes part. */
@@ -26,33 +27,40 @@ type Shard = {
 export class ShardedExtentWriter implements ExtentWriter {
   readonly #set: SetDisks
   readonly #folders: ExtentFolders
+  readonly #room: RunRoom
   readonly #place: ExtentPlace
-  /** Of all n shards. */
-  readonly #headers: readonly Uint8Array[]
   readonly #seeds: readonly Seed[]
   readonly #shards: readonly Shard[]
   #bytes = 0
-  /** From the first byte on. */
+  /** Undefined before the first byte, and while there is no room for it. */
   #gathering: GatheredRun | undefined
-  /** The first stripe of the run that gathers. */
+  /** The first stripe of the run that gathers, or will. */
   #stripe = 0
+  /** What a run that does not gather yet is to begin with: of the first the shards' headers. */
+  #before: readonly Uint8Array[]
   #opening: Promise<void> | undefined
   /** A run on its way to the disks. */
   #flying: Promise<void> | undefined
-  /** A chunk that waits for it. */
+  /** A chunk that waits for it, or for room. */
   #taking: Promise<void> | undefined
   #fault: ExtentFault | undefined
 
   /** `place.bytes` is not known yet. */
-  constructor(set: SetDisks, folders: ExtentFolders, poolId: Uint8Array, place: ExtentPlace) {
+  constructor(
+    { set, folders, room }: { readonly set: SetDisks; readonly folders: ExtentFolders; readonly room: RunRoom },
+    poolId: Uint8Array,
+    place: ExtentPlace,
+  ) {
     const { dataShards: k, parityShards: m } = place
     this.#set = set
     this.#folders = folders
+    this.#room = room
     this.#place = place
-    this.#headers = Array.from({ length: k + m }, (_, shard) => encodeShardHeader(poolId, place, shard))
-    this.#seeds = this.#headers.map(shardSeed)
+    const headers = Array.from({ length: k + m }, (_, shard) => encodeShardHeader(poolId, place, shard))
+    this.#before = headers
+    this.#seeds = headers.map(shardSeed)
     const disks = set.disks(place.set)
-    this.#shards = this.#headers.flatMap((_, shard) => {
+    this.#shards = headers.flatMap((_, shard) => {
       const slot = disks[shardPosition(place, shard)]
       if (slot === undefined || slot.disk.failed !== undefined) return []
       return [{ shard, disk: slot.disk, healing: slot.writeOnly, file: undefined, dropped: false }]
@@ -66,7 +74,6 @@ export class ShardedExtentWriter implements ExtentWriter {
 
   write(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#fault !== undefined || chunk.length === 0) return undefined
-    this.#opening ??= this.#open()
     this.#bytes += chunk.length
     const left = this.#take(chunk)
     if (left === undefined) return undefined
@@ -75,11 +82,10 @@ export class ShardedExtentWriter implements ExtentWriter {
   }
 
   async finish(): Promise<Result<WrittenExtent, ExtentFault>> {
-    this.#opening ??= this.#open()
     await this.#taking
     await this.#flying
     if (this.#fault === undefined) {
-      const last = this.#gatheringRun()
+      const last = this.#gatheringRun() ?? this.#begin(this.#room.takeLast())
       this.#gathering = undefined
       last.code(this.#seed)
       await this.#send(last, true)
@@ -101,18 +107,19 @@ export class ShardedExtentWriter implements ExtentWriter {
   async abort(): Promise<void> {
     // Any fault stops what is under way.
     this.#fault ??= 'too-few-disks'
+    this.#giveUp()
     await this.#taking
     await this.#opening
     await this.#flying
-    this.#giveUp()
     await this.#remove()
   }
 
-  /** Takes the chunk, or answers what is left of it, maybe nothing, when a full run has to wait for the one before. */
+  /** Takes the chunk, or answers what is left of it, maybe nothing, when a full run has to wait for the one before, or a new one for room. */
   #take(chunk: Uint8Array): Uint8Array | undefined {
     let left = chunk
     while (left.length > 0) {
       const run = this.#gatheringRun()
+      if (run === undefined) return left
       left = left.subarray(run.add(left))
       if (!run.isFull) return undefined
       if (this.#flying !== undefined) return left
@@ -124,15 +131,29 @@ export class ShardedExtentWriter implements ExtentWriter {
   async #takeLater(chunk: Uint8Array): Promise<void> {
     let left: Uint8Array | undefined = chunk
     while (left !== undefined) {
-      await this.#flying
+      if (this.#gathering === undefined) {
+        const seat = await this.#room.wait(this.#stripe === 0 ? 'first' : 'later')
+        if (this.#fault === undefined) this.#begin(seat)
+        else seat.leave()
+      } else {
+        await this.#flying
+        if (this.#fault === undefined) this.#sendFull(this.#gathering)
+      }
       if (this.#fault !== undefined) return
-      this.#sendFull(this.#gatheringRun())
       left = this.#take(left)
     }
   }
 
-  #gatheringRun(): GatheredRun {
-    this.#gathering ??= new GatheredRun(this.#place, 0, this.#headers)
+  /** Undefined if there is no room for it now. */
+  #gatheringRun(): GatheredRun | undefined {
+    if (this.#gathering !== undefined) return this.#gathering
+    const seat = this.#room.take()
+    return seat && this.#begin(seat)
+  }
+
+  #begin(seat: Seat): GatheredRun {
+    this.#opening ??= this.#open()
+    this.#gathering = new GatheredRun(seat, this.#place, this.#stripe, this.#before)
     return this.#gathering
   }
 
@@ -140,12 +161,15 @@ export class ShardedExtentWriter implements ExtentWriter {
   #sendFull(run: GatheredRun): void {
     run.code(this.#seed)
     this.#stripe += stripesPerRun(this.#place.dataShards)
-    this.#gathering = new GatheredRun(this.#place, this.#stripe, run)
+    const seat = this.#room.take()
+    this.#gathering = seat && new GatheredRun(seat, this.#place, this.#stripe, run)
+    if (seat === undefined) this.#before = run.leftOver()
     this.#flying = this.#send(run, false)
   }
 
   async #send(run: GatheredRun, isLast: boolean): Promise<void> {
     let mayBeRead = false
+    run.fly()
     await this.#opening
     if (this.#fault === undefined) {
       await this.#each(async ({ shard, file }) => {

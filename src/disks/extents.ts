@@ -35,7 +35,7 @@ export interface ExtentWriter {
   readonly fault: ExtentFault | undefined
   /**
    * Takes bytes; wait for the promise, if any. They are copied, so after that the caller's memory is his again.
-   * Memory: two runs (RUN_BYTES, or a stripe where that is more) with their parity. Never rejects.
+   * Memory: at most two runs (RUN_BYTES, or a stripe where that is more) with their parity; what all have is bounded (run-room.ts). Never rejects.
    */
   write(chunk: Uint8Array): Promise<void> | undefined
   /** Durable: files and folder synced on every disk that took part to the end. */

@@ -9,6 +9,7 @@ import type { Seed } from '../erasure/coder.ts'
 import { type Slab, SlabPool } from '../erasure/slabs.ts'
 import { DIRECT_BYTES } from './disk.ts'
 import { type Geometry, UNIT_BYTES } from './geometry.ts'
+import type { Seat } from './run-room.ts'
 import { Cut, RECORD_BYTES, recordOffset, SEAL_BYTES, SHARD_HEADER_BYTES, stripesPerRun } from './shard-file.ts'
 
 export class GatheredRun {
@@ -17,6 +18,7 @@ export class GatheredRun {
   readonly #k: number
   readonly #n: number
   readonly #slab: Slab
+  readonly #seat: Seat
   readonly #memory: Uint8Array<ArrayBuffer>
   readonly #firstStripe: number
   /** Where the windows begin in the files. */
@@ -25,8 +27,9 @@ export class GatheredRun {
   /** What each window holds, once coded. */
   readonly #ends: number[] = []
 
-  /** The run from `stripe` on: of the first the windows begin with the shards' headers, of others with what `before`, coded, left over. */
-  constructor(geometry: Geometry, stripe: number, before: GatheredRun | readonly Uint8Array[]) {
+  /** The run from `stripe` on: of the first the windows begin with the shards' headers, of others with what the one before, coded, left over. */
+  constructor(seat: Seat, geometry: Geometry, stripe: number, before: GatheredRun | readonly Uint8Array[]) {
+    this.#seat = seat
     const { dataShards: k, parityShards: m } = geometry
     const stripes = stripesPerRun(k)
     this.#k = k
@@ -53,7 +56,7 @@ export class GatheredRun {
       const inUnit = this.bytes - unit * UNIT_BYTES
       const count = Math.min(chunk.length - taken, UNIT_BYTES - inUnit)
       const piece = count === chunk.length ? chunk : chunk.subarray(taken, taken + count)
-      this.#memory.set(piece, this.#place(Math.floor(unit / this.#k), unit % this.#k) + inUnit)
+      this.#memory.set(piece, this.#unitAt(Math.floor(unit / this.#k), unit % this.#k) + inUnit)
       taken += count
       this.bytes += count
     }
@@ -67,7 +70,7 @@ export class GatheredRun {
     for (let stripe = 0; stripe < cut.stripes; stripe++) {
       if (cut.unitBytes(stripe) < UNIT_BYTES) this.#cutEvenly(stripe, this.bytes - stripe * cut.stripeBytes, cut.unitBytes(stripe))
       const bytes = Array.from({ length: this.#n }, (_, shard) => cut.storedBytes(stripe, shard))
-      codec.encodeInPlace(this.#slab, { at: this.#place(stripe, 0), bytes, zeroBytes: SEAL_BYTES }, (shard) =>
+      codec.encodeInPlace(this.#slab, { at: this.#unitAt(stripe, 0), bytes, zeroBytes: SEAL_BYTES }, (shard) =>
         seed(shard, this.#firstStripe + stripe),
       )
     }
@@ -84,17 +87,29 @@ export class GatheredRun {
     return { offset: this.#offset, content: this.#memory.subarray(from, from + pagesEnd) }
   }
 
+  /** What the next run begins with, for each shard, when this one will be gone by then. */
+  leftOver(): Uint8Array[] {
+    return Array.from({ length: this.#n }, (_, shard) => this.#rest(shard).slice())
+  }
+
+  /** It goes to the disks now. */
+  fly(): void {
+    this.#seat.fly()
+  }
+
   /** Once, when no disk reads the windows any more. */
   release(): void {
     this.#slab.release()
+    this.#seat.leave()
   }
 
   /** Instead of `release`, when one may. */
   abandon(): void {
     this.#slab.abandon()
+    this.#seat.leave()
   }
 
-  #place(stripe: number, shard: number): number {
+  #unitAt(stripe: number, shard: number): number {
     return shard * this.#slab.slotBytes + recordOffset(this.#firstStripe + stripe) - this.#offset
   }
 
@@ -112,8 +127,8 @@ export class GatheredRun {
       while (end > start) {
         const source = Math.floor((end - 1) / UNIT_BYTES)
         const from = Math.max(start, source * UNIT_BYTES)
-        const at = this.#place(stripe, source) + from - source * UNIT_BYTES
-        this.#memory.copyWithin(this.#place(stripe, unit) + from - start, at, at + end - from)
+        const at = this.#unitAt(stripe, source) + from - source * UNIT_BYTES
+        this.#memory.copyWithin(this.#unitAt(stripe, unit) + from - start, at, at + end - from)
         end = from
       }
     }

@@ -1,5 +1,6 @@
 /** Extents as shards on the disks of a set. One per thread. Format: docs/formats.md#extent. */
 import { strict as assert } from 'node:assert'
+import type { Clock } from '../environment.ts'
 import type { Result } from '../result.ts'
 import type { DiskFault } from './disk.ts'
 import { ExtentFolders } from './extent-folders.ts'
@@ -8,6 +9,7 @@ import { ShardRepair } from './extent-repair.ts'
 import { ShardedExtentWriter } from './extent-writer.ts'
 import type { ExtentFault, ExtentReader, ExtentStore, ExtentWriter, Pace, SetDisks } from './extents.ts'
 import { type ExtentPlace, type Geometry, shardPosition } from './geometry.ts'
+import { RunRoom } from './run-room.ts'
 import { extentFile } from './shard-file.ts'
 
 export type ShardedExtentsOptions = {
@@ -16,6 +18,7 @@ export type ShardedExtentsOptions = {
   /** How a set codes new extents. */
   readonly geometry: (set: number) => Geometry
   readonly disks: SetDisks
+  readonly clock: Clock
 }
 
 export class ShardedExtents implements ExtentStore {
@@ -23,17 +26,20 @@ export class ShardedExtents implements ExtentStore {
   readonly #geometry: (set: number) => Geometry
   readonly #set: SetDisks
   readonly #folders = new ExtentFolders()
+  readonly #room: RunRoom
 
   constructor(options: ShardedExtentsOptions) {
     assert(/^[0-9a-f]{32}$/.test(options.poolId))
     this.#poolId = Buffer.from(options.poolId, 'hex')
     this.#geometry = options.geometry
     this.#set = options.disks
+    this.#room = new RunRoom(options.clock)
   }
 
   create(set: number, start: number, counter: number): ExtentWriter {
     const { dataShards, parityShards } = this.#geometry(set)
-    return new ShardedExtentWriter(this.#set, this.#folders, this.#poolId, { dataShards, parityShards, set, start, counter, bytes: 0 })
+    const place = { dataShards, parityShards, set, start, counter, bytes: 0 }
+    return new ShardedExtentWriter({ set: this.#set, folders: this.#folders, room: this.#room }, this.#poolId, place)
   }
 
   open(place: ExtentPlace, from: number, to: number): ExtentReader {

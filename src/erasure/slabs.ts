@@ -2,12 +2,14 @@
  * Memory for stripes that are coded in place and go from there to the disks: page-aligned, so that it can be written past the page cache, and used again
  * and again, so that it makes no garbage. One pool per thread and shape.
  *
- * Slabs come in regions of REGION_SLABS, each a WebAssembly memory with a kernel in it. Of regions without a slab in use one is kept and others are
- * dropped; so beyond what is in use a pool keeps at most one region, and what is scattered over regions: taking prefers full ones.
+ * Slabs come in regions of REGION_SLABS, each a WebAssembly memory with a kernel in it. Of regions without a slab in use FREE_REGIONS_MAX are kept, since
+ * what is dropped the collector finds late; so beyond what is in use a pool keeps so many, and what is scattered over regions: taking prefers full ones.
  */
 import { Coder } from './coder.ts'
 
 const REGION_SLABS = 16
+/** As many slabs as uploads are given at once (RUNS_MAX in src/disks/run-room.ts). */
+const FREE_REGIONS_MAX = 2
 /** What direct writes want addresses, offsets and lengths to be multiples of. */
 export const PAGE_BYTES = 4096
 
@@ -98,7 +100,7 @@ export class SlabPool {
 
   /** For Region. */
   dropIfSpare(region: Region): void {
-    if (this.#regions.some((other) => other !== region && other.free.length === REGION_SLABS)) this.drop(region)
+    if (this.#regions.filter((other) => other.free.length === REGION_SLABS).length > FREE_REGIONS_MAX) this.drop(region)
   }
 
   drop(region: Region): void {

@@ -227,6 +227,10 @@ export class BodyQueue implements RequestBody {
   }
 
   private drop(): void {
+    for (const chunk of this.chunks.slice(this.next)) {
+      if (this.lends && chunk.buffer.byteLength === LENT_CHUNK_BYTES) this.pool?.give(new Uint8Array(chunk.buffer as ArrayBuffer))
+    }
+    this.filling = undefined
     this.chunks.length = 0
     this.next = 0
     this.waitingBytes = 0

@@ -28,7 +28,7 @@ export class ExtentSet implements SetDisks {
     this.geometry = { dataShards, parityShards }
     const disks = Array.from({ length: dataShards + parityShards }, (_, i) => this.world.addDisk(`/disk${i}`))
     this.slots = disks.map((disk) => ({ disk, writeOnly: false }))
-    this.extents = new ShardedExtents({ poolId: POOL, geometry: () => this.geometry, disks: this })
+    this.extents = new ShardedExtents({ poolId: POOL, geometry: () => this.geometry, disks: this, clock: this.world.clock })
   }
 
   disks(): readonly (SetDisk | undefined)[] {

@@ -37,7 +37,7 @@ test('on real directories extents live through two that are deleted, and through
     reportFault: (_set, position, fault) => bad.add(`disk ${position} ${fault}`),
     reportBadShard: (place, shard) => bad.add(`extent ${place.counter} shard ${shard}`),
   }
-  const extents = new ShardedExtents({ poolId: 'ab'.repeat(16), geometry: () => ({ dataShards: 2, parityShards: 2 }), disks })
+  const extents = new ShardedExtents({ poolId: 'ab'.repeat(16), geometry: () => ({ dataShards: 2, parityShards: 2 }), disks, clock })
   const contents = [0, 1, 200_000, 1_000_000, 5_000_001, 3 * 2 ** 20].map((bytes, i) => new Chance(i).bytes(bytes))
 
   const store = async (content: Uint8Array, counter: number): Promise<ExtentPlace> => {

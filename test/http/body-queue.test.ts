@@ -101,6 +101,15 @@ test('a lent body comes out as it went in, and its memory serves again', async (
   expect(memories.size).toBeLessThan(30 * 3)
 })
 
+test('what waits of a lent body that breaks off serves the next one', () => {
+  const pool = new ChunkPool()
+  const queue = new BodyQueue(undefined, source(), pool)
+  queue.lend()
+  queue.pushCopied(new Uint8Array(600 * KiB).fill(7))
+  queue.abort('gone')
+  expect([pool.take()[0], pool.take()[0], pool.take()[0], pool.take()[0]]).toEqual([7, 7, 7, 0])
+})
+
 test('small pieces that wait are joined, so that they take no more memory than they need', async () => {
   const queue = new BodyQueue(undefined, source(), new ChunkPool())
   queue.lend()

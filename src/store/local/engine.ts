@@ -104,7 +104,7 @@ export class Engine {
       },
       reportBadShard: (place, shard) => this.healing.reportBadShard(place, shard),
     }
-    this.extents = new ShardedExtents({ poolId: pool.view.poolId, geometry: (set) => pool.view.sets[set]!, disks })
+    this.extents = new ShardedExtents({ poolId: pool.view.poolId, geometry: (set) => pool.view.sets[set]!, disks, clock })
     const isArriving = (diskId: string): boolean => this.healing.isArriving(diskId)
     this.#staged = new StagedShards({ pool, stays: this.#stays, extents: this.extents, isArriving })
     this.committer = new Committer({

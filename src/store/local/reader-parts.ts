@@ -47,7 +47,7 @@ export async function openReaderParts(input: ReaderInput): Promise<Result<Reader
   const stop = commits.onView((view) => void disks.follow(view))
   await disks.follow(commits.view)
   const { poolId } = commits.view
-  const extents = new ShardedExtents({ poolId, geometry: (set) => commits.view.sets[set]!, disks })
+  const extents = new ShardedExtents({ poolId, geometry: (set) => commits.view.sets[set]!, disks, clock })
   const journalReader = new JournalReader({
     disks: () => disks.forReading(),
     reportFault: (disk, fault) => disks.report(disk, fault),
