@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { isMainThread, workerData } from 'node:worker_threads'
 import type { Clock, Random } from './environment.ts'
 import { HEADER_BYTES_MAX } from './http/limits.ts'
+import { describeSystemFailure } from './system-failure.ts'
 
 // Compiled code is kept where nobody else can put any (Node's default is the folder for temporary files, which everybody may write). Worker threads
 // inherit the setting, and so load their very first file from there.
@@ -46,9 +47,14 @@ async function runCommandLine(): Promise<void> {
   process.env.UV_THREADPOOL_SIZE ??= '256'
   // lmdb reads this when it chooses its native module, and else looks for files that tell: the packaged runtime is built for glibc.
   process.env.LIBC ??= 'glibc'
-  // A reader that has gone away (`holdfast … | head`) is no fault of the command.
-  process.stdout.on('error', () => process.exit(0))
-  const { buildProgram, CommanderError } = await import('./cli/program.ts')
+  // A reader that has gone away (`holdfast … | head`) is no fault of the command, and no reason for a server to end.
+  process.stderr.on('error', () => undefined)
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') return
+    process.exitCode = 6
+    process.stderr.write(`holdfast: ${describeSystemFailure('Standard output', 'written', error)}\n`)
+  })
+  const { asksForJson, buildProgram, CommanderError, usageFailure } = await import('./cli/program.ts')
   const { CommandEnd } = await import('./cli/cli.ts')
   const { Output } = await import('./cli/output.ts')
   const { unforeseen } = await import('./admin/command.ts')
@@ -58,8 +64,10 @@ async function runCommandLine(): Promise<void> {
     err: (text: string) => void process.stderr.write(text),
     interactive: process.stderr.isTTY === true,
   }
-  let output = new Output(terminal, { json: false })
+  const json = asksForJson(process.argv.slice(2))
+  let output = new Output(terminal, { json })
   const environment = { clock, random, threadFile: new URL(import.meta.url) }
+  const about = { version: '0.1.0', complaints: json ? 'thrown' : 'printed' } as const
   const program = buildProgram((options) => {
     output = new Output(terminal, options)
     return {
@@ -71,13 +79,15 @@ async function runCommandLine(): Promise<void> {
       serve: (request) => serve({ ...request, log: (line) => terminal.err(`holdfast: ${line}\n`) }, environment),
       openSite: (directory) => openSiteOffline(directory, environment),
     }
-  }, '0.1.0')
+  }, about)
   try {
     await program.parseAsync(process.argv)
     process.exitCode ??= 0
   } catch (error) {
-    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2
-    else if (error instanceof CommandEnd) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : 2
+      if (json && error.exitCode !== 0) output.failure(usageFailure(error))
+    } else if (error instanceof CommandEnd) {
       output.failure(error.failure)
       process.exitCode = error.failure.exit
     } else {

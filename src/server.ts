@@ -18,6 +18,7 @@ import type { TlsFiles } from './http/node-server.ts'
 import { fail, ok, type Result } from './result.ts'
 import { SITE_FILE } from './store/local/site-file.ts'
 import type { Store } from './store/store.ts'
+import { describeSystemFailure } from './system-failure.ts'
 import type { ServingFault } from './threads/serving-threads.ts'
 
 /** What a process brings: time, chance, and the file that its worker threads run. */
@@ -65,8 +66,7 @@ export async function initSiteDirectory(
           saveSiteIdentity(request.site, identity)
           return ok(undefined)
         } catch (error) {
-          const { code } = error as NodeJS.ErrnoException
-          return fail(`${request.site} can't be written (${code}): choose a directory that you may write to.`)
+          return fail(describeSystemFailure(request.site, 'written', error))
         }
       },
       undo() {

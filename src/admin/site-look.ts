@@ -2,6 +2,7 @@
 import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fail, ok, type Result } from '../result.ts'
+import { describeSystemFailure } from '../system-failure.ts'
 import { KEYS_DIRECTORY, SECRET_FILES } from './site-files.ts'
 
 export type SiteLack = {
@@ -37,7 +38,7 @@ function namesOf(directory: string): Result<string[], SiteLack> {
 function describeUnread(directory: string, code: string | undefined): string {
   if (code === 'ENOTDIR') return `${directory} is not a directory, or is below a file: a site is the directory that "holdfast init" made.`
   if (code === 'EACCES' || code === 'EPERM') return describeForbidden(directory)
-  return `${directory} can't be read (${code}): see that its disk works.`
+  return describeSystemFailure(directory, 'read', code, { place: 'fixed' })
 }
 
 function describeForbidden(path: string): string {

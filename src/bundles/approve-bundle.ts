@@ -4,11 +4,9 @@ import type { Result } from '../result.ts'
 import { findFiles } from './bundle-files.ts'
 import { addSignature, documentBytesMax, parseDocument } from './document.ts'
 import { type BundleFault, Stop, stopped } from './fault.ts'
-import { CHECKSUMS_NAME, MANIFEST_NAME, SIGNATURES_MAX } from './format.ts'
+import { CHECKSUMS_BYTES_MAX, CHECKSUMS_NAME, MANIFEST_NAME, SIGNATURES_MAX } from './format.ts'
 import type { PrivateIdentity } from './identity.ts'
-import { outputFolder } from './media.ts'
-
-const CHECKSUMS_BYTES_MAX = 16 * 1024 * 1024
+import { type OutputFolder, outputFolder } from './media.ts'
 
 /** To be called once the bundle was verified. Signing again changes nothing. Answers in how many folders the manifest lies. */
 export function approveBundle(dirs: readonly string[], signer: PrivateIdentity): Promise<Result<number, BundleFault>> {
@@ -26,11 +24,16 @@ export function approveBundle(dirs: readonly string[], signer: PrivateIdentity):
       const signed = addSignature(parsed.value, signer)
       if (signed === undefined) throw new Stop('invalid-input', `A manifest takes at most ${SIGNATURES_MAX} signatures.`)
       await folder.writeFile(MANIFEST_NAME, signed)
-      const sums = await folder.readFile(CHECKSUMS_NAME, CHECKSUMS_BYTES_MAX)
-      if (sums !== undefined) await folder.writeFile(CHECKSUMS_NAME, Buffer.from(withSum(sums.toString(), signed)))
+      // The list may lie in another of the folders.
+      for (const listed of new Set(dirs)) await listAnew(outputFolder(listed), signed)
     }
     return found
   })
+}
+
+async function listAnew(folder: OutputFolder, manifest: Uint8Array): Promise<void> {
+  const sums = await folder.readFile(CHECKSUMS_NAME, CHECKSUMS_BYTES_MAX)
+  if (sums !== undefined) await folder.writeFile(CHECKSUMS_NAME, Buffer.from(withSum(sums.toString(), manifest)))
 }
 
 /** The list of checksums with that of the manifest as it is now. */

@@ -2,7 +2,7 @@
 import { Stop } from './fault.ts'
 import { CHECKSUMS_NAME, MANIFEST_NAME, PARTIAL_SUFFIX, PREAMBLE_NAME, README_NAME, trailerName } from './format.ts'
 import type { NamedVolume } from './manifest.ts'
-import { type FoundFile, listFolder, shown } from './media.ts'
+import { type FoundFile, listed, listFolder, shown } from './media.ts'
 
 export const FOLDERS_MAX = 1_000
 
@@ -23,14 +23,15 @@ export async function findFiles(folders: readonly string[]): Promise<BundleFiles
 
 /** Refuses every file that is not one of `volumes`, their trailers, or a document of the bundle. */
 export function refuseUnlisted(files: BundleFiles, volumes: readonly NamedVolume[]): void {
-  const listed = new Set([README_NAME, CHECKSUMS_NAME, PREAMBLE_NAME, MANIFEST_NAME])
+  const known = new Set([README_NAME, CHECKSUMS_NAME, PREAMBLE_NAME, MANIFEST_NAME])
   for (const { name } of volumes) {
-    listed.add(name)
-    listed.add(trailerName(name))
+    known.add(name)
+    known.add(trailerName(name))
   }
-  for (const [name, copies] of files.byName)
-    if (!listed.has(name))
-      throw new Stop('unlisted-file', `${shown(copies[0]!.path)} does not belong to this bundle. Move it away, then try again.`)
+  const strange = [...files.byName].filter(([name]) => !known.has(name)).flatMap(([, copies]) => copies.map(({ path }) => shown(path)))
+  if (strange.length === 1) throw new Stop('unlisted-file', `${strange[0]} does not belong to this bundle. Move it away, then try again.`)
+  if (strange.length > 1)
+    throw new Stop('unlisted-file', `These do not belong to this bundle: ${listed(strange.sort())}. Move them away, then try again.`)
 }
 
 /** Why there is nothing to read, if the manifest is not there. */

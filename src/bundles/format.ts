@@ -47,6 +47,9 @@ export const PIECE_BYTES_MAX = 4 * 1024 * MiB
 /** 15 decimal digits, kept below 2^49: 562 TB. */
 export const CONTENT_BYTES_MAX = 2 ** 49
 
+/** Of the list of checksums. */
+export const CHECKSUMS_BYTES_MAX = 16 * MiB
+
 export const README_NAME = 'README.txt'
 export const PREAMBLE_NAME = 'preamble'
 export const MANIFEST_NAME = 'manifest'

@@ -96,8 +96,10 @@ async function scan(file: InputFile, record: VolumeRecord): Promise<Buffer | und
   return Buffer.concat(leaves)
 }
 
+export const trailerBytesMax = (record: VolumeRecord): number => documentBytesMax('trailer') + rowCount(record.bytes) * DIGEST_BYTES
+
 const readTrailerFile = (file: FoundFile, record: VolumeRecord): Promise<Buffer | undefined> =>
-  readSmall(file.path, documentBytesMax('trailer') + rowCount(record.bytes) * DIGEST_BYTES)
+  readSmall(file.path, trailerBytesMax(record))
 
 /** Finds the copies of a volume and its trailer. Refuses files longer than signed, and trailers of other volumes. */
 export async function locateVolume(head: BundleHead, volume: NamedVolume): Promise<LocatedVolume> {

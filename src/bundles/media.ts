@@ -3,7 +3,9 @@
  * opened, lengths are asked for first, and an unreadable place is damage, not a failure.
  */
 import { constants, promises as fs } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
+import { describeNotMade, makeFolders } from '../make-folders.ts'
+import { describeSystemFailure } from '../system-failure.ts'
 import { Stop } from './fault.ts'
 import { PARTIAL_SUFFIX } from './format.ts'
 
@@ -48,21 +50,32 @@ export interface OutputFolder {
 /** The plain files of a folder. Refuses links, folders and special files. */
 export async function listFolder(folder: string): Promise<FoundFile[]> {
   const files: FoundFile[] = []
+  const others: string[] = []
   try {
     for await (const entry of await fs.opendir(folder)) {
       const path = join(folder, entry.name)
-      if (files.length >= NAMES_MAX) throw new Stop('unlisted-file', `${folder} holds more files than a bundle can have.`)
+      if (files.length + others.length >= NAMES_MAX) throw new Stop('unlisted-file', `${folder} holds more files than a bundle can have.`)
       const stat = await fs.lstat(path)
-      if (!stat.isFile())
-        throw new Stop('not-a-plain-file', `${shown(path)} is ${kindInWords(stat)}: a bundle consists of plain files only.`)
-      files.push({ name: entry.name, path, bytes: stat.size })
+      if (stat.isFile()) files.push({ name: entry.name, path, bytes: stat.size })
+      else others.push(`${shown(path)} is ${kindInWords(stat)}`)
     }
   } catch (error) {
     if (error instanceof Stop) throw error
-    throw new Stop('not-a-bundle', `${folder} cannot be read: ${reason(error)}.`)
+    throw new Stop('not-a-bundle', describeSystemFailure(folder, 'read', error))
   }
+  if (others.length > 0)
+    throw new Stop(
+      'not-a-plain-file',
+      `${listed(others.sort())}: a bundle consists of plain files only. Move away what is not of it, then try again.`,
+    )
   return files
 }
+
+const LISTED_MAX = 50
+
+/** All of them, as long as a sentence can hold them. */
+export const listed = (names: readonly string[]): string =>
+  names.slice(0, LISTED_MAX).join(', ') + (names.length > LISTED_MAX ? `, and ${names.length - LISTED_MAX} more` : '')
 
 /** Undefined if it cannot be opened as a plain file. */
 export async function openInput(path: string): Promise<InputFile | undefined> {
@@ -147,7 +160,11 @@ export function outputFolder(path: string): OutputFolder {
   }
   return {
     path,
-    prepare: () => attempt(path, () => makeFolder(path)),
+    async prepare() {
+      // For whoever the system lets, as any file that is carried: the content is sealed.
+      const made = await makeFolders(path, { mode: 0o777 })
+      if (!made.ok) throw new Stop('medium-failed', describeNotMade(made.error))
+    },
     names: () => attempt(path, () => fs.readdir(path)),
     bytes: async (name) => {
       const stat = await fs.lstat(at(name)).catch(() => undefined)
@@ -170,19 +187,6 @@ export function outputFolder(path: string): OutputFolder {
   }
 }
 
-/** With the folders above it. Node.js's own `recursive` tries for ever where a folder that is there takes none, such as /proc. */
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await fs.mkdir(path)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'EEXIST' && (await fs.stat(path)).isDirectory()) return
-    if (code !== 'ENOENT' || dirname(path) === path) throw error
-    await makeFolder(dirname(path))
-    await fs.mkdir(path)
-  }
-}
-
 async function attempt<T>(folder: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -190,11 +194,9 @@ async function attempt<T>(folder: string, work: () => Promise<T>): Promise<T> {
     const code = (error as NodeJS.ErrnoException).code
     if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG')
       throw new Stop('medium-full', `${folder} is full (or takes no file of this size): make room, or export with a smaller --volume-size.`)
-    throw new Stop('medium-failed', `${folder} cannot be written: ${reason(error)}.`)
+    throw new Stop('medium-failed', describeSystemFailure(folder, 'written', error))
   }
 }
-
-const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** A name from a medium, without control characters that would change the terminal. */
 export const shown = (text: string): string => JSON.stringify(text).slice(1, -1)

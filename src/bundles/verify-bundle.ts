@@ -2,16 +2,19 @@
  * Reads a bundle through without any decryption key: who signed it, and every volume that is missing or damaged, with places, and whether parity can make up
  * for it. Memory: one row, 48 bytes per row of the volume in hand, two per row of the longest volume, and the damaged places.
  */
+import { createHash } from 'node:crypto'
 import { type BundleHead, loadHead } from './bundle-head.ts'
 import { type BundleFaultKind, exitCode, Stop } from './fault.ts'
-import { ROW_BYTES } from './format.ts'
-import { type LocatedVolume, locateVolume } from './located-volume.ts'
+import { CHECKSUMS_NAME, ROW_BYTES, trailerName } from './format.ts'
+import { type LocatedVolume, locateVolume, trailerBytesMax } from './located-volume.ts'
 import type { Trust } from './signature.ts'
+import { checkUnsigned, type KnownSums, sumsOf } from './unsigned-files.ts'
 
 export type VolumeDamage = {
   readonly name: string
-  readonly kind: 'missing' | 'truncated' | 'changed' | 'trailer'
-  /** Bytes of the file that are not as signed, `to` exclusive; whole rows of 1 MiB. Empty for a trailer: the volume itself is whole. */
+  /** 'trailer', 'unsigned': only a trailer, or a file that nobody signed: README.txt, SHA512SUMS. Content is not affected. */
+  readonly kind: 'missing' | 'truncated' | 'changed' | 'trailer' | 'unsigned'
+  /** Bytes of the file that are not as signed, `to` exclusive; whole rows of 1 MiB. Empty where no volume is damaged. */
   readonly ranges: readonly { readonly from: number; readonly to: number }[]
   readonly repairable: boolean
   readonly sentence: string
@@ -90,26 +93,36 @@ export function summary(head: BundleHead, nowMs: number): BundleFacts {
 
 /** Rows by number, from the first to before the second; ascending and apart. A volume may lack hundreds of thousands. */
 type Rows = readonly (readonly [from: number, to: number])[]
-/** `bad`: rows that are not as signed. */
-type Scan = { readonly volume: LocatedVolume; readonly bad: Rows; readonly holds: string | undefined }
+type Scan = {
+  readonly volume: LocatedVolume
+  /** Rows that are not as signed. */
+  readonly bad: Rows
+  readonly holds: string | undefined
+  /** Of the whole volume, if it is whole and there is a list to compare it with. */
+  readonly sha512: string | undefined
+}
 
 async function findDamage(head: BundleHead, options: VerifyOptions): Promise<VolumeDamage[]> {
   const damage: VolumeDamage[] = []
   const totalBytes = head.manifest.groups.flatMap((group) => [...group.volumes, ...group.parity]).reduce((sum, { bytes }) => sum + bytes, 0)
   let doneBytes = 0
+  const known: KnownSums = new Map()
   for (const { data, parity } of head.groups) {
     const scans: Scan[] = []
     for (const named of [...data, ...parity]) {
       if (options.signal?.aborted === true) throw new Stop('aborted', 'The check was stopped.')
       const before = doneBytes
       const read = (bytes: number): void => options.progress?.({ doneBytes: before + bytes, totalBytes })
-      scans.push(await scanVolume(head, await locateVolume(head, named), { ...options, read }))
+      const scan = await scanVolume(head, await locateVolume(head, named), { ...options, read })
+      await noteSums(head, scan, known)
+      scans.push(scan)
       doneBytes += named.record.bytes
       options.progress?.({ doneBytes, totalBytes })
     }
     const lost = rowsBeyond(scans, parity.length)
     for (const scan of scans) damage.push(...describe(scan, lost))
   }
+  for (const unsigned of await checkUnsigned(head, known)) damage.push({ ...unsigned, kind: 'unsigned', ranges: [], repairable: true })
   return damage
 }
 
@@ -144,21 +157,32 @@ function meet(one: Rows, other: Rows): boolean {
   })
 }
 
+/** What SHA512SUMS has to say of a volume that is as it was signed, and of its trailer. */
+async function noteSums(head: BundleHead, { volume, sha512 }: Scan, known: KnownSums): Promise<void> {
+  if (sha512 !== undefined) known.set(volume.name, new Set([sha512]))
+  const trailer = trailerName(volume.name)
+  if (volume.trailer === 'good') known.set(trailer, await sumsOf(head.files.byName.get(trailer) ?? [], trailerBytesMax(volume.record)))
+}
+
 /** A volume may have gigabytes: progress within it is told every so many rows. */
 const ROWS_PER_STEP = 32
 
 type ScanOptions = VerifyOptions & { readonly read: (bytes: number) => void }
 
 async function scanVolume(head: BundleHead, volume: LocatedVolume, options: ScanOptions): Promise<Scan> {
-  if (volume.copies.length === 0) return { volume, bad: [[0, volume.rows]], holds: undefined }
+  if (volume.copies.length === 0) return { volume, bad: [[0, volume.rows]], holds: undefined, sha512: undefined }
   const bad: [number, number][] = []
+  const sum = head.files.byName.has(CHECKSUMS_NAME) ? createHash('sha512') : undefined
   try {
     for (let row = 0; row < volume.rows; row++) {
       if (options.signal?.aborted === true) throw new Stop('aborted', 'The check was stopped.')
-      if ((await volume.row(row)) === undefined) add(bad, row)
+      const content = await volume.row(row)
+      if (content === undefined) add(bad, row)
+      else if (bad.length === 0) sum?.update(content)
       if (row % ROWS_PER_STEP === ROWS_PER_STEP - 1) options.read(Math.min((row + 1) * ROW_BYTES, volume.record.bytes))
     }
-    return { volume, bad, holds: isWhole(volume, bad) ? await otherVolume(head, volume) : undefined }
+    const holds = isWhole(volume, bad) ? await otherVolume(head, volume) : undefined
+    return { volume, bad, holds, sha512: bad.length === 0 ? sum?.digest('hex') : undefined }
   } finally {
     await volume.close()
   }
@@ -211,6 +235,12 @@ function verdict(head: BundleHead, damage: readonly VolumeDamage[]): Pick<Verify
   const details = damage.map(({ sentence }) => sentence)
   const exitFor = (exit: 0 | 3): 0 | 3 | 4 => (senderKnown ? exit : 4)
   if (damage.length === 0) return { verdict: 'intact', exit: exitFor(0), sentences: [`The bundle is intact, ${signer}.`] }
+  if (damage.every(({ kind }) => kind === 'unsigned'))
+    return {
+      verdict: 'repairable',
+      exit: exitFor(3),
+      sentences: [`The content of the bundle is intact, ${signer}. What lies beside it is not:`, ...details],
+    }
   if (damage.every(({ repairable }) => repairable))
     return {
       verdict: 'repairable',

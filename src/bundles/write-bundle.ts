@@ -94,7 +94,7 @@ class BundleWriter {
     try {
       await this.#input.saveState(state)
     } catch (error) {
-      throw new Stop('medium-failed', `The state of the export cannot be saved: ${error instanceof Error ? error.message : String(error)}`)
+      throw new Stop('medium-failed', error instanceof Error ? error.message : String(error))
     }
     this.#state = state
   }

@@ -2,8 +2,9 @@ import { existsSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { CommandFailure } from '../admin/command.ts'
 import { asCommand, type ExportRequest, type ImportRequest } from '../admin/commands/bundles.ts'
-import type { PageView } from '../federation/verify.ts'
+import type { InspectView, PageView } from '../federation/verify.ts'
 import type { Result } from '../result.ts'
+import { describeSystemFailure } from '../system-failure.ts'
 import { addApproveCommand } from './approve.ts'
 import { absolute, type Cli, CommandEnd, end, type MakeCli, onSite } from './cli.ts'
 import { parseBytes, parseDuration } from './output.ts'
@@ -104,13 +105,15 @@ function addLook(bundle: Command, makeCli: MakeCli, name: 'verify' | 'inspect', 
   if (name === 'inspect') look.option('--html <FILE>', 'read it through, and write a page about it to be kept with the medium')
   look
     .description(description)
+    .addHelpText('after', name === 'verify' ? VERIFY_HELP : INSPECT_HELP)
     .option('--json', 'print JSON')
     .action(async (dirs: string[], flags: LookFlags, command: Command) => {
       const cli = makeCli(command)
       if (flags.site !== undefined && flags.signer !== undefined) return end(2, 'Give --site or --signer, not both.')
       const paths = dirs.map((dir) => absolute(cli, dir))
       if (flags.html !== undefined) return writePage(cli, paths, flags, flags.html)
-      if (flags.site !== undefined) return show(cli, await onSite<Report>(cli, flags.site, `bundle/${name}`, { dirs: paths }))
+      const shown = name === 'verify' ? show : showInspected
+      if (flags.site !== undefined) return shown(cli, await onSite(cli, flags.site, `bundle/${name}`, { dirs: paths }))
       const signer = flags.signer === undefined ? undefined : readTextFile(cli, flags.signer)
       const { inspectWithoutSite, verifyWithSigner } = await import('../federation/verify.ts')
       const looked: Result<Report, CommandFailure> =
@@ -118,8 +121,15 @@ function addLook(bundle: Command, makeCli: MakeCli, name: 'verify' | 'inspect', 
           ? asCommand(await verifyWithSigner(paths, signer, cli.clock, cli.output.progress))
           : asCommand(await inspectWithoutSite(paths, signer, cli.clock))
       if (!looked.ok) throw new CommandEnd(looked.error)
-      show(cli, looked.value as Report)
+      shown(cli, looked.value as InspectView)
     })
+}
+
+/** What could be read is shown whoever signed it; the end says whether that is worth anything. */
+function showInspected(cli: Cli, { untrusted, ...view }: InspectView): void {
+  if (view.exit === 0 || !cli.output.json) show(cli, view)
+  if (view.exit !== 0)
+    throw new CommandEnd({ exit: view.exit, sentence: untrusted ?? view.sentence, details: { kind: 'unknown-signer', report: view } })
 }
 
 async function writePage(cli: Cli, dirs: readonly string[], { site, signer }: LookFlags, file: string): Promise<void> {
@@ -129,9 +139,12 @@ async function writePage(cli: Cli, dirs: readonly string[], { site, signer }: Lo
   try {
     writeFileSync(path, html)
   } catch (error) {
-    return end(6, `${path} can't be written: ${(error as Error).message}.`)
+    return end(6, describeSystemFailure(path, 'written', error))
   }
-  cli.output.result({ ...report, html: path }, `${report.sentence}\nThe page is ${path}.`)
+  const written = `The page is ${path}.`
+  if (report.exit === 0) return cli.output.result({ ...report, html: path }, `${report.sentence}\n${written}`)
+  if (!cli.output.json) cli.output.result(report, written)
+  throw new CommandEnd({ exit: report.exit, sentence: report.sentence, details: { report: { ...report, html: path } } })
 }
 
 async function pageOf(cli: Cli, dirs: readonly string[], signer: string | undefined): Promise<PageView> {
@@ -175,3 +188,12 @@ function addImport(bundle: Command, makeCli: MakeCli): void {
 }
 
 const show = (cli: Cli, report: Report): void => cli.output.result(report, report.sentence)
+
+const TRUST_HELP = 'the one of --signer, or a peer of --site'
+const VERIFY_HELP = `
+Ends with 0 if all is as it was written and the signer is trusted (${TRUST_HELP}), 3 if something is damaged and an import would make
+it good or do without, 4 if the signer is not trusted or neither --site nor --signer was given, 5 if it is refused or damaged beyond repair,
+6 if too much is missing.`
+const INSPECT_HELP = `
+Ends with 0 if the signer is trusted (${TRUST_HELP}), 4 if not or if neither --site nor --signer was given: what could be read is
+shown all the same. Looks at names and lengths of the files only; with --html it reads them, and ends as "bundle verify" does.`

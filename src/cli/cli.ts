@@ -7,6 +7,7 @@ import type { CommandFailure, Progress } from '../admin/command.ts'
 import type { Clock } from '../environment.ts'
 import { fail, type Result } from '../result.ts'
 import type { InitRequest, initSiteDirectory, openSiteOffline, ServeRequest, serve } from '../server.ts'
+import { describeSystemFailure } from '../system-failure.ts'
 import type { Output } from './output.ts'
 
 export type Cli = {
@@ -48,7 +49,7 @@ export function namesIn(directory: string): string[] {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') return []
     if (code === 'ENOTDIR') return end(5, `${directory} is not a directory, or is below a file: choose another place.`)
-    return end(5, `${directory} can't be read (${code}): choose a directory that you may read and write.`)
+    return end(5, describeSystemFailure(directory, 'read', error))
   }
 }
 

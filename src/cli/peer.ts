@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
+import { describeSystemFailure } from '../system-failure.ts'
 import { absolute, type Cli, end, type MakeCli, onSite } from './cli.ts'
 import { addPeerListCommand } from './peer-list.ts'
 import { addPeerRuleCommands } from './peer-rules.ts'
@@ -39,7 +40,7 @@ export function readTextFile(cli: Cli, file: string): string {
     const bytes = readFileSync(path)
     if (bytes.length <= TEXT_FILE_BYTES_MAX) return bytes.toString('utf8')
   } catch (error) {
-    return end(2, `${path} can't be read: ${(error as Error).message}.`)
+    return end(2, describeSystemFailure(path, 'read', error, { place: 'fixed' }))
   }
   return end(2, `${path} is larger than 1 MiB: it is not what is expected here.`)
 }

@@ -1,5 +1,6 @@
 /** The command line as a whole: `holdfast COMMAND …`. */
 import { Command, CommanderError } from 'commander'
+import type { CommandFailure } from '../admin/command.ts'
 import { addBucketCommands } from './bucket.ts'
 import { addBundleCommands } from './bundle.ts'
 import type { Cli } from './cli.ts'
@@ -13,9 +14,34 @@ import { addStatusCommand } from './status.ts'
 
 export { CommanderError }
 
-/** `makeCli` is called once the command is known, with whether it was given --json. */
-export function buildProgram(makeCli: (options: { readonly json: boolean }) => Cli, version: string): Command {
+/** Whether JSON is asked for by arguments that may not be understood otherwise. */
+export function asksForJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--')
+  return args.slice(0, end < 0 ? args.length : end).includes('--json')
+}
+
+/** What was not understood, for --json. */
+export function usageFailure({ code, message }: CommanderError): CommandFailure {
+  const [said = ''] = message.replace(/^error: /, '').split('\n')
+  const sentence = code === 'commander.help' ? 'a command is missing' : said.replace(/[.\s]+$/, '')
+  return {
+    exit: 2,
+    sentence: `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}: see "holdfast COMMAND --help".`,
+    details: { kind: 'usage' },
+  }
+}
+
+/**
+ * `makeCli` is called once the command is known, with whether it was given --json. `complaints` 'thrown': what is not understood is only thrown (CommanderError),
+ * not printed, so that it can be told otherwise.
+ */
+export function buildProgram(
+  makeCli: (options: { readonly json: boolean }) => Cli,
+  { version, complaints = 'printed' }: { readonly version: string; readonly complaints?: 'printed' | 'thrown' },
+): Command {
   const program = new Command('holdfast')
+  // Before any command is added: each takes it from the one above.
+  if (complaints === 'thrown') program.configureOutput({ writeErr: () => undefined })
   program
     .description('An S3-compatible object store for sites that must keep working alone.')
     .version(version)

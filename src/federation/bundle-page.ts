@@ -60,11 +60,21 @@ function verdictOf(report: InspectReport, { verdict, damage }: VerifyReport): Ve
   const stranger = report.sender.known ? [] : ['Its signer is not known here: compare the fingerprint below with somebody at that site.']
   const late = report.expired === true ? [`It expired on ${time(report.expiresMs!)}: ask for a new one.`] : []
   const says = [...late, ...stranger]
+  const unsigned = damage.filter(({ kind }) => kind === 'unsigned')
+  const isUnsignedOnly = unsigned.length === damage.length
   if (verdict === 'repairable')
     return {
       tone: 'warn',
-      title: `Damaged, and can be repaired in full (${counted(damage.length, 'file')})`,
-      says: ['It can be imported as it is: what is damaged is made good from parity as it is read.', ...says],
+      title: isUnsignedOnly
+        ? 'Whole, but not what lies beside it'
+        : `Damaged, and can be repaired in full (${counted(damage.length, 'file')})`,
+      says: [
+        isUnsignedOnly
+          ? 'It can be imported as it is.'
+          : 'It can be imported as it is: what is damaged is made good from parity as it is read.',
+        ...unsigned.map(({ sentence }) => sentence),
+        ...says,
+      ],
     }
   if (verdict !== 'intact') return { tone: 'bad', title: 'Damaged beyond repair', says: ['Ask for the files named below again.', ...says] }
   if (late.length > 0) return { tone: 'bad', title: 'Whole, but expired', says }

@@ -6,6 +6,7 @@ import { TreeRoot } from '../bundles/merkle.ts'
 import { type Frontier, type Origin, parseOrigin } from '../store/operation.ts'
 import { parseRanges, type Ranges } from '../store/ranges.ts'
 import type { SiteId } from '../store/terms.ts'
+import { describeSystemFailure } from '../system-failure.ts'
 import { RANGES_MAX } from './documents.ts'
 import { Refusal } from './site.ts'
 import { type BucketOrigin, canonicalJson, parsePosition } from './words.ts'
@@ -171,8 +172,8 @@ async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffe
   if (rest.length > 0) throw malformed()
 }
 
-const unusable = (what: string, error: unknown): Refusal =>
-  new Refusal(6, 'file-unusable', `${what}: ${error instanceof Error ? error.message : String(error)}.`)
+const unusable = (file: string, verb: 'read' | 'written', error: unknown): Refusal =>
+  new Refusal(6, 'file-unusable', describeSystemFailure(file, verb, error))
 
 /** Throws Refusal if the file cannot be read. */
 export async function* fileChunks(file: string): AsyncGenerator<Uint8Array> {
@@ -185,7 +186,7 @@ export async function* fileChunks(file: string): AsyncGenerator<Uint8Array> {
       yield buffer.subarray(0, bytesRead)
     }
   } catch (error) {
-    throw error instanceof Refusal ? error : unusable(`${file} can't be read`, error)
+    throw error instanceof Refusal ? error : unusable(file, 'read', error)
   } finally {
     await handle?.close()
   }
@@ -244,7 +245,7 @@ export class DigestWriter {
     try {
       await work()
     } catch (error) {
-      throw unusable(`${this.#file} can't be written`, error)
+      throw unusable(this.#file, 'written', error)
     }
   }
 }

@@ -14,6 +14,7 @@ import { putDocuments } from './documents.ts'
 import { ExportBatches } from './export-batches.ts'
 import { type ExportArguments, type ExportPlan, makePlan } from './export-plan.ts'
 import { loadBundleState, loadPlan, saveBundleState, savePlan } from './export-state.ts'
+import { type FinishedExport, findFinished, whyNotTheSame } from './finished-export.ts'
 import { exportedDocument, noteExported } from './holdings.ts'
 import { renewKeys } from './key-schedule.ts'
 import { refuseIfRevoked } from './peer-state.ts'
@@ -98,6 +99,10 @@ async function exportInto(
   const resumed = await resumedPlan(site, folder, out, asked)
   const plan = resumed ?? (await makePlan(site, peer, asked, progress))
   if (plan.statement.operations === 0) return nothing(peer, plan)
+  if (resumed === undefined) {
+    const finished = await findFinished(site, peer, out)
+    if (finished !== undefined) return reportFinished(site, peer, plan, out, finished)
+  }
   if (resumed === undefined) await savePlan(folder, plan)
   const buckets = plan.statement.buckets.map(({ bucket }) => bucket)
   const store = site.store.federation
@@ -107,6 +112,23 @@ async function exportInto(
   await folder.remove()
   await pruneDocuments(site)
   return report(peer, plan, out, summary)
+}
+
+/** Given again although it had ended: if it would be the same once more, that is what was wanted, and done. */
+function reportFinished(site: FederationSite, peer: Peer, plan: ExportPlan, out: string, finished: FinishedExport): ExportReport {
+  const { bundle, exported } = finished
+  const when = `that was exported at ${new Date(exported.createdMs).toISOString()}`
+  const other = whyNotTheSame(plan, finished, site.clock.nowMs())
+  if (other !== undefined)
+    throw new Refusal(
+      5,
+      'out-finished',
+      `${out} holds bundle ${bundle.bundleId} for ${peer.name} ${when}; ${other}. Nothing was written: name another folder with --out, which is empty or not there yet.`,
+    )
+  const { bundleId, volumes, parityVolumes, bytes } = bundle
+  const told = `Bundle ${bundleId} for ${peer.name} ${when} is in ${out} already, and nothing has changed since: nothing was written.`
+  const expiresMs = bundle.expiresMs ?? plan.expiresMs
+  return { ...report(peer, { ...plan, expiresMs }, out, { bundleId, volumes, parityVolumes, bytes }), sentence: told }
 }
 
 /** The plan of an export into this folder that was interrupted. */
@@ -222,7 +244,9 @@ function nothing(peer: Peer, plan: ExportPlan): ExportReport {
   }
 }
 
-function report(peer: Peer, plan: ExportPlan, out: string, summary: BundleSummary): ExportReport {
+type Counts = Pick<BundleSummary, 'bundleId' | 'volumes' | 'parityVolumes' | 'bytes'>
+
+function report(peer: Peer, plan: ExportPlan, out: string, summary: Counts): ExportReport {
   const { operations, contentBytes, buckets } = plan.statement
   const { bundleId, volumes, parityVolumes, bytes } = summary
   const warnings = warningsOf(peer, plan)

@@ -5,6 +5,7 @@
 import { addEncryptionKey, destroyEncryptionKeys, encryptionKeyAt, type PrivateIdentity } from '../bundles/identity.ts'
 import type { Result } from '../result.ts'
 import type { FederationStore } from '../store/federation-store.ts'
+import { describeSystemFailure } from '../system-failure.ts'
 import { getJson, jsonDocument, putDocuments } from './documents.ts'
 import { type FederationFault, type FederationSite, Refusal, refusable } from './site.ts'
 import { counted } from './words.ts'
@@ -47,12 +48,9 @@ function keep(site: FederationSite, identity: PrivateIdentity): void {
   try {
     site.keepIdentity(identity)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new Refusal(
-      6,
-      'keys-unwritten',
-      `The new encryption keys could not be written (${reason}), and the old ones stay: see to the keys folder of the site, then run this again.`,
-    )
+    const file = (error as NodeJS.ErrnoException).path ?? 'The keys folder of the site'
+    const why = describeSystemFailure(file, 'written', error, { place: 'fixed' })
+    throw new Refusal(6, 'keys-unwritten', `The new encryption keys could not be kept, and the old ones stay. ${why} Then run this again.`)
   }
 }
 

@@ -2,6 +2,8 @@
 import { hash } from 'node:crypto'
 import { promises as fs } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { describeNotMade, makeFolders } from '../make-folders.ts'
+import { describeSystemFailure } from '../system-failure.ts'
 import { Refusal } from './site.ts'
 
 const STATE_FILE_BYTES_MAX = 64 * 1024 * 1024
@@ -23,17 +25,18 @@ export class StateFolder {
       return await fs.readFile(file)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-      throw unusable(this.path, error)
+      throw unusable(this.path, 'read', error)
     }
   }
 
   /** Whole or not at all, and durable when it resolves. */
   async write(name: string, content: string | Uint8Array): Promise<void> {
+    const made = await makeFolders(this.path)
+    if (!made.ok) throw stateRefusal(describeNotMade(made.error))
     try {
-      await fs.mkdir(this.path, { recursive: true, mode: 0o700 })
       await writeWhole(join(this.path, name), content, 0o600)
     } catch (error) {
-      throw unusable(this.path, error)
+      throw unusable(this.path, 'written', error)
     }
   }
 
@@ -44,12 +47,10 @@ export class StateFolder {
   }
 }
 
-const unusable = (path: string, error: unknown): Refusal =>
-  new Refusal(
-    6,
-    'state-unusable',
-    `The state of the export cannot be kept in ${path}: ${error instanceof Error ? error.message : String(error)}.`,
-  )
+const stateRefusal = (why: string): Refusal =>
+  new Refusal(6, 'state-unusable', `The state of the export cannot be kept, so it did not go on. ${why} Then run it again.`)
+const unusable = (path: string, verb: 'read' | 'written', error: unknown): Refusal =>
+  stateRefusal(describeSystemFailure(path, verb, error, { place: 'fixed' }))
 
 async function writeWhole(file: string, content: string | Uint8Array, mode: number): Promise<void> {
   const temporary = `${file}.partial`
@@ -75,7 +76,7 @@ export async function writeReceiptFile(file: string, text: string): Promise<void
     throw new Refusal(
       6,
       'receipt-unwritten',
-      `Everything was applied, but the receipt cannot be written to ${file}: ${error instanceof Error ? error.message : String(error)}. Run the import again with another --receipt.`,
+      `Everything was applied, but the receipt was not written. ${describeSystemFailure(file, 'written', error)} Then run the import again: it gives the receipt.`,
     )
   }
 }

@@ -17,7 +17,8 @@ import { parseStatement } from './statement.ts'
 import { counted } from './words.ts'
 
 export type VerifyView = VerifyReport & { readonly sentence: string }
-export type InspectView = InspectReport & { readonly sentence: string }
+/** `exit` 4: all that is shown is only known to be signed by whoever has these keys; `untrusted` says so. */
+export type InspectView = InspectReport & { readonly sentence: string; readonly exit: 0 | 4; readonly untrusted?: string }
 
 /** Reads every byte. Faults: what is wrong with it, or that fewer have signed than the site asks for. */
 export function verifyForSite(
@@ -85,7 +86,13 @@ export function inspectWithoutSite(
   })
 }
 
-export type PageView = { readonly sentence: string; readonly html: string; readonly verdict: VerifyReport['verdict'] }
+/** `exit`: as `verify` would end. */
+export type PageView = {
+  readonly sentence: string
+  readonly html: string
+  readonly verdict: VerifyReport['verdict']
+  readonly exit: VerifyReport['exit']
+}
 
 /** The page of a bundle as this site sees it. Every byte is read. */
 export function pageForSite(
@@ -119,7 +126,12 @@ async function page(
   const verified = await verifyBundle(dirs, trust, { nowMs, progress: checking(progress) })
   if (verified.verdict === 'refused')
     throw new Refusal(verified.exit || 5, verified.fault ?? 'damaged', verified.sentences.join('\n'), verified)
-  return { sentence: verified.sentences.join('\n'), html: bundlePage({ report, verified, nowMs }), verdict: verified.verdict }
+  return {
+    sentence: verified.sentences.join('\n'),
+    html: bundlePage({ report, verified, nowMs }),
+    verdict: verified.verdict,
+    exit: verified.exit,
+  }
 }
 
 const checking =
@@ -165,5 +177,9 @@ function inspected(report: InspectReport): InspectView {
       ({ name, brings, deleted }) => `${counted(count(brings), 'change')} of bucket ${name}${deleted ? ', which is deleted' : ''}.`,
     ),
   ]
-  return { ...report, sentence: lines.map(printable).join('\n') }
+  const view = { ...report, sentence: lines.map(printable).join('\n') }
+  return sender.known ? { ...view, exit: 0 } : { ...view, exit: 4, untrusted: untrustedSentence(sender.fingerprint) }
 }
+
+const untrustedSentence = (fingerprint: string): string =>
+  `The signer is not trusted here, so nothing of this is certain: compare the fingerprint ${fingerprint} with somebody at that site, then give --signer, or --site of a site that has it as a peer.`

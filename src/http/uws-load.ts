@@ -1,9 +1,10 @@
 import type { HttpRequest, HttpResponse, us_listen_socket } from 'uWebSockets.js'
 import { createHash, hash } from 'node:crypto'
-import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, readFileSync, readSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, closeSync, lstatSync, openSync, readFileSync, readSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { makeFoldersAtOnce } from '../make-folders.ts'
 import { fail, ok, type Result } from '../result.ts'
 import { rewriteForOlderGlibc } from './glibc-compatible.ts'
 import type { HttpServerFault } from './listen.ts'
@@ -166,7 +167,7 @@ function homeCache(): string[] {
 /** Makes the folder if it is missing. False if it is a link, or if somebody else could put a library there. */
 function privateFolder(folder: string): boolean {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFoldersAtOnce(folder)
     const found = lstatSync(folder)
     const ours = found.uid === process.getuid?.() || found.uid === 0
     return found.isDirectory() && ours && (found.mode & 0o022) === 0

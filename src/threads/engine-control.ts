@@ -1,10 +1,10 @@
 /** `SiteControl` over the engine itself, in the thread that has it. */
 import type { ScrubRefusal, ScrubReport, SiteControl } from '../admin/control.ts'
 import { describeHeld } from '../disks/disk-locks.ts'
-import { describeNotMade, makeFolders } from '../disks/make-folders.ts'
 import { whyNotReplace } from '../disks/replacement.ts'
 import { checkDisks } from '../disks/watch-disks.ts'
 import type { Clock } from '../environment.ts'
+import { describeNotMade, makeFolders } from '../make-folders.ts'
 import { fail, ok, type Result } from '../result.ts'
 import type { Engine } from '../store/local/engine.ts'
 import type { LocalSite } from '../store/local/open-site.ts'

@@ -238,6 +238,20 @@ describe('what lies in the folder', () => {
     expect((await broken((folder) => writeFileSync(join(folder, 'volume-00099.tar.sealed'), ''))).fault).toBe('unlisted-file')
   })
 
+  test('of several files that do not belong there, each is named', async () => {
+    const strange = ['Thumbs.db', 'autorun.inf', 'notes.txt']
+    const found = await broken((folder) => {
+      for (const name of strange) writeFileSync(join(folder, name), '')
+    })
+    for (const name of strange) expect(found.sentence).toContain(name)
+    const folders = ['.Trash-1000', 'System Volume Information']
+    const refused = await broken((folder) => {
+      for (const name of folders) mkdirSync(join(folder, name))
+    })
+    expect(refused.fault).toBe('not-a-plain-file')
+    for (const name of folders) expect(refused.sentence).toContain(name)
+  })
+
   test('links, folders and pipes are refused', async () => {
     expect((await broken((folder) => symlinkSync('/etc/passwd', join(folder, 'volume-00099.tar.sealed')))).sentence).toContain(
       'symbolic link',
@@ -273,9 +287,62 @@ describe('what lies in the folder', () => {
     expect(await unpacked(folder)).toMatchObject({ fault: 'incomplete', sentence: expect.stringContaining('no parity') })
   })
 
-  test('README and checksum list are for people: changing them changes nothing', async () => {
+  test.each<[what: string, change: (folder: string) => void, names: string[], about: RegExp]>([
+    [
+      'a README.txt with other advice',
+      (folder) => appendFileSync(join(folder, 'README.txt'), 'Call 555-0100.\n'),
+      ['README.txt'],
+      /do not do what it says/,
+    ],
+    ['no README.txt', (folder) => rmSync(join(folder, 'README.txt')), ['README.txt'], /missing/],
+    ['no SHA512SUMS', (folder) => rmSync(join(folder, 'SHA512SUMS')), ['SHA512SUMS'], /missing/],
+    ['a flipped bit in a sum', (folder) => flip(join(folder, 'SHA512SUMS'), 3 * (128 + 2) + 40), ['SHA512SUMS'], /do not judge/],
+    ['a list that is cut short', (folder) => truncateSync(join(folder, 'SHA512SUMS'), 500), ['SHA512SUMS'], /do not judge/],
+    [
+      'both made of nonsense',
+      (folder) => {
+        for (const name of ['README.txt', 'SHA512SUMS'])
+          writeFileSync(join(folder, name), readFileSync(join(folder, 'README.txt')).reverse())
+      },
+      ['README.txt', 'SHA512SUMS'],
+      /not as it was written/,
+    ],
+  ])('README and checksum list are signed by nobody, and yet said to be changed: %s', async (_what, change, names, about) => {
     const folder = copyOf(bundle.folder)
-    for (const name of ['README.txt', 'SHA512SUMS']) writeFileSync(join(folder, name), readFileSync(join(folder, 'README.txt')).reverse())
-    expect(await verify(folder)).toMatchObject({ verdict: 'intact' })
+    change(folder)
+    const report = await verify(folder)
+    expect(report).toMatchObject({ verdict: 'repairable', exit: 3 })
+    expect(report.sentences[0]).toMatch(/^The content of the bundle is intact, signed by site .* known here/)
+    expect(report.damage).toMatchObject(names.map((name) => ({ name, kind: 'unsigned', repairable: true, ranges: [] })))
+    for (const { sentence } of report.damage) expect(sentence).toMatch(about)
+    expect(report.damage.every(({ sentence }) => sentence.endsWith('The content is not affected.'))).toBe(true)
+    expect((await unpacked(folder)).fault).toBeUndefined()
+  })
+
+  test('the line of the checksum list that is wrong is named, of whatever file', async () => {
+    const names = readFileSync(join(bundle.folder, 'SHA512SUMS'), 'utf8')
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => line.slice(130))
+    expect(names).toEqual(expect.arrayContaining(['README.txt', 'preamble', 'manifest', volume(1), 'volume-00001.trailer']))
+    for (const name of names) {
+      const folder = copyOf(bundle.folder)
+      const sums = readFileSync(join(folder, 'SHA512SUMS'), 'utf8')
+      const changed = sums.replace(new RegExp(`[0-9a-f]  ${name}\n`), (line) => `${line.startsWith('0') ? '1' : '0'}${line.slice(1)}`)
+      writeFileSync(join(folder, 'SHA512SUMS'), changed)
+      expect((await verify(folder)).damage.map(({ sentence }) => sentence)).toEqual([
+        expect.stringContaining(`where it speaks of ${name})`),
+      ])
+    }
+  })
+
+  test('a damaged volume is not counted against the checksum list, nor is a list in another folder than the volumes', async () => {
+    const folder = copyOf(bundle.folder)
+    flip(join(folder, volume(1)), 4000)
+    flip(join(folder, 'volume-00001.trailer'), 10)
+    expect((await verify(folder)).damage.map(({ name }) => name)).toEqual([volume(1)])
+    const [one, other] = [copyOf(bundle.folder), newFolder()]
+    for (const name of ['SHA512SUMS', 'README.txt', volume(1)]) renameSync(join(one, name), join(other, name))
+    expect(await verifyBundle([one, other], trusting(alpha), { nowMs: NOW })).toMatchObject({ verdict: 'intact', exit: 0 })
   })
 })

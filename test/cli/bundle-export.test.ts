@@ -8,7 +8,7 @@ const noSite = (): Cli => {
 }
 const flags = ['--to', 'beta', '--out', '/nowhere']
 const exported = (...more: string[]): Promise<unknown> => {
-  const program = buildProgram(() => ({}) as Cli, '0')
+  const program = buildProgram(() => ({}) as Cli, { version: '0' })
   return program.parseAsync(['bundle', 'export', 'SITE', ...flags, ...more], { from: 'user' })
 }
 
@@ -20,7 +20,7 @@ test.each(['0d', '0s', 'soon', '-1d'])(
 )
 
 test('help shows no default where there is none', () => {
-  const program = buildProgram(noSite, '0')
+  const program = buildProgram(noSite, { version: '0' })
   const bundle = program.commands.find((command) => command.name() === 'bundle')
   for (const command of bundle?.commands ?? []) expect(command.helpInformation()).not.toContain('[]')
 })

@@ -1,6 +1,7 @@
 /** SITE/index at a start: opened if it is whole, else made anew; and marked, while it is being opened, for the process may die over a bad one. */
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolders } from '../../make-folders.ts'
 import type { SiteId } from '../terms.ts'
 import { looksWhole } from './index/lmdb-check.ts'
 import { BAD_INDEX_FILE, LmdbMap } from './index/lmdb-map.ts'
@@ -12,7 +13,7 @@ import { INDEX_FOLDER } from './site-file.ts'
 export async function openIndex(siteDirectory: string, how: 'if-whole' | 'or-anew'): Promise<OrderedMap | undefined> {
   const directory = join(siteDirectory, INDEX_FOLDER)
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    if (!(await makeFolders(directory)).ok) return undefined
     const names = await readdir(directory)
     if (how === 'or-anew') for (const name of names) await rm(join(directory, name), { recursive: true })
     else if (names.includes(BAD_INDEX_FILE) || !(await looksWhole(directory))) return undefined

@@ -1,16 +1,24 @@
 /** Folders made one by one, so that it is known which ones are new, and so that it ends wherever a path leads. */
+import { mkdirSync, statSync } from 'node:fs'
 import { mkdir, rmdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { fail, ok, type Result } from '../result.ts'
+import { fail, ok, type Result } from './result.ts'
+import { describeSystemFailure } from './system-failure.ts'
 
 /** `code`: as the system calls it. */
 export type NotMade = { readonly directory: string; readonly code: string }
+
+/** For the owner alone. */
+const PRIVATE = 0o700
 
 /**
  * Makes a directory and those above it that are missing; gives the ones that it made, the outermost first. If one cannot be made, none of them stays.
  * (Node's own recursive mkdir tries for ever where the system answers ENOENT although the folder above is there, as /proc does.)
  */
-export async function makeFolders(directory: string): Promise<Result<string[], NotMade>> {
+export async function makeFolders(
+  directory: string,
+  { mode = PRIVATE }: { readonly mode?: number } = {},
+): Promise<Result<string[], NotMade>> {
   const missing: string[] = []
   for (let at = directory; ; at = dirname(at)) {
     const found = await attempt(() => stat(at))
@@ -21,7 +29,7 @@ export async function makeFolders(directory: string): Promise<Result<string[], N
   }
   const made: string[] = []
   for (const folder of missing) {
-    const step = await attempt(() => mkdir(folder, { mode: 0o700 }))
+    const step = await attempt(() => mkdir(folder, { mode }))
     if (step.ok) made.push(folder)
     // Another process may have made it meanwhile; a link that leads nowhere exists, too.
     else if (step.error !== 'EEXIST' || !(await isDirectory(folder))) {
@@ -32,6 +40,20 @@ export async function makeFolders(directory: string): Promise<Result<string[], N
   return ok(made)
 }
 
+/** The same at once, for the owner alone. Throws what the system said. */
+export function makeFoldersAtOnce(directory: string): void {
+  const missing: string[] = []
+  for (let at = directory; statSync(at, { throwIfNoEntry: false }) === undefined && at !== dirname(at); at = dirname(at))
+    missing.unshift(at)
+  for (const folder of missing) {
+    try {
+      mkdirSync(folder, { mode: PRIVATE })
+    } catch (error) {
+      if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw error
+    }
+  }
+}
+
 /** Removes those that are empty, the innermost (last) first. */
 export async function removeFolders(made: readonly string[]): Promise<void> {
   for (const folder of made.toReversed()) await attempt(() => rmdir(folder))
@@ -39,9 +61,16 @@ export async function removeFolders(made: readonly string[]): Promise<void> {
 
 /** What to tell an operator. */
 export function describeNotMade({ directory, code }: NotMade): string {
-  if (code === 'ENOTDIR') return `${directory} is a file, not a directory: choose another place.`
-  const why = code === 'EEXIST' ? 'it is a link that leads nowhere' : code
-  return `${directory} can't be made (${why}): choose a directory that you may write to.`
+  switch (code) {
+    case 'ENOTDIR':
+      return `${directory} is a file, not a directory: choose another place.`
+    case 'EEXIST':
+      return `${directory} can't be made (EEXIST): it is a link that leads nowhere; mount what it leads to, or choose another place.`
+    case 'ENOENT':
+      return `${directory} can't be made (ENOENT): the file system there takes no new directories; choose another place.`
+    default:
+      return describeSystemFailure(directory, 'made', code)
+  }
 }
 
 async function isDirectory(path: string): Promise<boolean> {
