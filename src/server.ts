@@ -8,7 +8,7 @@ import { IdentityKeeper } from './admin/identity-keeper.ts'
 import { EXPORTS_DIRECTORY, KEYS_DIRECTORY } from './admin/site-files.ts'
 import { readSiteIdentity, saveSiteIdentity } from './admin/site-identity.ts'
 import { canonicalId, type RootKeys, readRootKeys, saveRootKeys } from './admin/site-keys.ts'
-import { lockSite, type SiteLock } from './admin/site-lock.ts'
+import { holderOfSite, lockSite, type SiteLock } from './admin/site-lock.ts'
 import { lookForSite, type SiteLack } from './admin/site-look.ts'
 import { createIdentity, fingerprint, type PrivateIdentity } from './bundles/identity.ts'
 import type { Clock, Random } from './environment.ts'
@@ -125,7 +125,7 @@ export async function serve(request: ServeRequest, environment: ProcessEnvironme
       .openStore()
       .then((store) => adminSite({ directory: request.site, name, endpoint, store, control, identity, keys }, environment))
     const { serveAdminSocket } = await import('./admin/socket-server.ts')
-    const admin = await serveAdminSocket(request.site, site, await adminCommands())
+    const admin = await serveAdminSocket(request.site, site, await adminCommands(), environment.clock)
     request.announce(endpoint, adapter)
     const leaveKeys = keepKeysFresh((await site).federation, request.log)
     const reason = await stopping
@@ -231,9 +231,10 @@ async function enterSite(directory: string, clock: Clock): Promise<Result<Entere
   if (lock === undefined) {
     const served = await describeServed(directory, clock)
     if (served !== undefined) return fail({ exit: 5, sentence: served })
+    const holder = holderOfSite(directory)
     return fail({
       exit: 5,
-      sentence: `${directory} is open in another process that does not answer its admin socket (is it starting, or stopping?): try again.`,
+      sentence: `${directory} is open in another process${holder === undefined ? '' : `, ${holder},`} that does not answer its admin socket (is it starting, or stopping?): try again.`,
     })
   }
   return ok({ lock, keys: keys.value, identity: identity.value })
@@ -246,7 +247,7 @@ const ANSWER_MS_MAX = 5000
 async function describeServed(directory: string, clock: Clock): Promise<string | undefined> {
   const { askSite } = await import('./admin/socket-client.ts')
   const late = new Promise<Result<never, 'not-served'>>((resolve) => clock.timer(ANSWER_MS_MAX, () => resolve(fail('not-served'))))
-  const asked = await Promise.race([askSite(directory, 'site/serving', {}, () => undefined), late])
+  const asked = await Promise.race([askSite(directory, 'site/serving', {}, () => undefined, { clock }), late])
   if (!asked.ok && asked.error === 'not-served') return undefined
   // An older release does not know the command: it serves all the same.
   const { endpoint, pid } = (asked.ok ? asked.value : {}) as { readonly endpoint?: unknown; readonly pid?: unknown }

@@ -1,14 +1,17 @@
 /**
  * The admin socket: HTTP/1.1 over SITE/admin.sock, which only the owner of the site may open (0600). A request is
- * `POST /v1/COMMAND` with a JSON body; the reply is JSON Lines: any number of {"progress": …}, then one {"result": …} or {"failure": …}.
+ * `POST /v1/COMMAND` with a JSON body; the reply is JSON Lines: {"alive":true} once the request is understood and every two seconds from then on, any number of
+ * {"progress": …} between, and last one {"result": …} or {"failure": …}. Whoever asks may take a long silence for the server's end, as when it was stopped by a signal.
  */
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Clock } from '../environment.ts'
 import { type AdminCommand, type AdminSite, type Progress, unforeseen } from './command.ts'
 import { socketPath } from './socket-path.ts'
 
 const REQUEST_BYTES_MAX = 1024 * 1024
 const PROGRESS_INTERVAL_MS = 100
+const ALIVE_INTERVAL_MS = 2000
 
 export type AdminServer = { stop(): Promise<void> }
 
@@ -19,10 +22,11 @@ export async function serveAdminSocket(
   siteDirectory: string,
   site: Promise<AdminSite>,
   commands: ReadonlyMap<string, AdminCommand>,
+  clock: Clock,
 ): Promise<AdminServer> {
   const { path, close } = socketPath(siteDirectory)
   const server = createServer((request, response) => {
-    void answer(request, response, site, commands)
+    void answer(request, response, site, commands, clock)
   })
   rmSync(path, { force: true }) // The caller holds the site's lock: a socket that is there is a leftover.
   await new Promise<void>((resolve, reject) => {
@@ -48,6 +52,7 @@ async function answer(
   response: ServerResponse,
   opening: Promise<AdminSite>,
   commands: ReadonlyMap<string, AdminCommand>,
+  clock: Clock,
 ): Promise<void> {
   response.on('error', () => undefined)
   const gone = new AbortController()
@@ -65,19 +70,33 @@ async function answer(
     return
   }
   response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+  const stopSigns = signsOfLife(response, clock)
   let lastProgressMs = 0
   try {
     const site = await opening
     const progress: Progress = (step) => {
-      if (site.clock.nowMs() - lastProgressMs < PROGRESS_INTERVAL_MS) return
-      lastProgressMs = site.clock.nowMs()
+      if (clock.nowMs() - lastProgressMs < PROGRESS_INTERVAL_MS) return
+      lastProgressMs = clock.nowMs()
       response.write(line({ progress: step }))
     }
     const result = await command.run(site, input.value, progress, gone.signal)
     response.end(line(result.ok ? { result: result.value } : { failure: result.error }))
   } catch (error) {
     response.end(line({ failure: unforeseen(error) }))
+  } finally {
+    stopSigns()
   }
+}
+
+/** Until the returned function is called, also while the site is being opened and while a command has no progress to tell. */
+function signsOfLife(response: ServerResponse, clock: Clock): () => void {
+  let cancel: () => void
+  const next = (): void => {
+    response.write(line({ alive: true }))
+    cancel = clock.timer(ALIVE_INTERVAL_MS, next)
+  }
+  next()
+  return () => cancel()
 }
 
 const line = (value: unknown): string => `${JSON.stringify(value)}\n`

@@ -58,7 +58,7 @@ export async function onSite<T>(cli: Cli, site: string, command: string, input: 
   const directory = absolute(cli, site)
   // Loaded when needed: with it comes an HTTP client, which a start has no use for.
   const { askSite } = await import('../admin/socket-client.ts')
-  const asked = await askSite(directory, command, input, cli.output.progress)
+  const asked = await askSite(directory, command, input, cli.output.progress, { clock: cli.clock })
   const result: Result<unknown, CommandFailure> =
     asked.ok || asked.error !== 'not-served'
       ? (asked as Result<unknown, CommandFailure>)

@@ -22,7 +22,7 @@ const echo: AdminCommand = { name: 'echo', run: async (_site, input) => ok({ inp
 let server: AdminServer
 
 beforeAll(async () => {
-  server = await serveAdminSocket(directory, Promise.resolve(site), new Map([[echo.name, echo]]))
+  server = await serveAdminSocket(directory, Promise.resolve(site), new Map([[echo.name, echo]]), site.clock)
 })
 afterAll(async () => {
   await server.stop()
