@@ -1,5 +1,8 @@
-// Starts Holdfast under the pinned Node.js and stands in for it: signals go on to it, its end is ours.
+// Starts Holdfast under the pinned Node.js. Where the system's Node can (process.execve: 22.15, 23.11, 24), the server takes the place of this process: same
+// process id, so that every signal, SIGKILL too, reaches the server itself, and no second process takes memory. Else this one stands in for it: signals go on to
+// it, its end is ours; and if this one is killed, the server notices and stops (with-starter.mjs).
 import { spawn } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
 import { join } from 'node:path'
 import { root, runtime } from './install.mjs'
 
@@ -10,10 +13,19 @@ const MALLOC = { MALLOC_MMAP_THRESHOLD_: '33554432', MALLOC_TRIM_THRESHOLD_: '53
 // Compiled code is kept between starts, from the first file on: half of the time to start.
 const COMPILED = { NODE_COMPILE_CACHE: join(root, 'node_modules', '.holdfast-compiled') }
 
-/** `args`: what Node.js is to run. Ends this process with the exit code of that one. */
+/** `args`: what Node.js is to run. This process ends with the exit code of that one, or becomes it. */
 export function runHoldfast(args) {
-  const child = spawn(runtime(), args, { stdio: 'inherit', env: { ...MALLOC, ...COMPILED, ...process.env } })
+  const node = runtime()
+  const env = { ...MALLOC, ...COMPILED, ...process.env }
+  // What cannot be run is told by spawn in words; execve would end with a core dump.
+  if (typeof process.execve === 'function' && mayRun(node)) process.execve(node, [node, ...args], env)
+  const withStarter = new URL(`with-starter.mjs?${process.pid}`, import.meta.url).href
+  const child = spawn(node, ['--import', withStarter, ...args], { stdio: 'inherit', env })
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  child.on('error', (error) => {
+    console.error(`holdfast: the packaged runtime ${node} cannot be run (${error.code}): see that its file system lets programs run.`)
+    process.exitCode = 1
+  })
   child.on('exit', (code, signal) => {
     if (signal !== null) {
       process.removeAllListeners(signal)
@@ -21,4 +33,13 @@ export function runHoldfast(args) {
     }
     process.exitCode = code ?? 1
   })
+}
+
+function mayRun(file) {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
 }

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { readRootKeys } from '../admin/site-keys.ts'
+import { type RootKeys, readRootKeys } from '../admin/site-keys.ts'
 import { lookAt } from '../server.ts'
 import { absolute, type Cli, CommandEnd, end, type MakeCli } from './cli.ts'
 import { chooseRootKeys, keysFromEnvironment } from './root-keys.ts'
@@ -35,7 +35,7 @@ export function addStartCommand(program: Command, makeCli: MakeCli): void {
           `HOLDFAST_ROOT_ACCESS_KEY and HOLDFAST_ROOT_SECRET_KEY are not used: ${site} has its own root keys, in ${join(site, 'keys', 'root.json')}.`,
         )
       }
-      const secret = made ? keys.value.secretAccessKey : undefined
+      const shown = isOwn ? 'known' : made ? 'now' : 'before'
       const served = await cli.serve({
         site,
         ...listen,
@@ -45,10 +45,7 @@ export function addStartCommand(program: Command, makeCli: MakeCli): void {
         domains: LOCAL_DOMAINS,
         acceptOlder: false,
         announce: (endpoint, adapter) =>
-          cli.output.result(
-            { serving: endpoint, http: adapter.kind },
-            welcome(endpoint, adapter.name, site, keys.value.accessKeyId, secret),
-          ),
+          cli.output.result({ serving: endpoint, http: adapter.kind }, welcome(endpoint, adapter.name, site, keys.value, shown)),
       })
       if (!served.ok) throw new CommandEnd(served.error)
     })
@@ -66,18 +63,19 @@ async function makeIfMissing(site: string, cli: Cli): Promise<boolean> {
   return made.ok ? true : end(5, `${made.error} (${WHERE})`)
 }
 
-function welcome(endpoint: string, adapter: string, site: string, accessKeyId: string, secret: string | undefined): string {
-  const shownSecret = secret ?? '<secret key>'
-  const keys =
-    secret === undefined
-      ? [`  access key  ${accessKeyId}`, `  secret key  in ${join(site, 'keys', 'root.json')} (shown once, at the first start)`]
-      : [
-          `  access key  ${accessKeyId}`,
-          `  secret key  ${secret}`,
-          `  (shown this once; kept in ${join(site, 'keys', 'root.json')}: copy that folder to a safe place)`,
-        ]
+/** `shown` 'known': the secret is in the environment, so nobody needs to read it here, where it might be kept in a log. */
+function welcome(endpoint: string, adapter: string, site: string, root: RootKeys, shown: 'now' | 'before' | 'known'): string {
+  const { accessKeyId, secretAccessKey } = root
+  const file = join(site, 'keys', 'root.json')
+  const shownSecret = { now: secretAccessKey, before: '<secret key>', known: '$HOLDFAST_ROOT_SECRET_KEY' }[shown]
+  const keys = {
+    now: [`  secret key  ${secretAccessKey}`, `  (shown this once; kept in ${file}: copy that folder to a safe place)`],
+    before: [`  secret key  in ${file} (shown once, at the first start)`],
+    known: [`  secret key  that of HOLDFAST_ROOT_SECRET_KEY (kept in ${file}: copy that folder to a safe place)`],
+  }[shown]
   return [
     `Holdfast serves S3 at ${endpoint}`,
+    `  access key  ${accessKeyId}`,
     ...keys,
     '',
     'aws-cli',

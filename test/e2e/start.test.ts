@@ -163,6 +163,9 @@ describe('npm start', () => {
     for (const { keys, err } of starts) {
       const started = await npmStart(site, '127.0.0.1:0', keys)
       expect(started.text).toContain('access key  ourown')
+      // Whoever gave the secret knows it, and what is printed may be kept in a log.
+      expect(started.text + started.err).not.toContain('our own secret')
+      if (err === '') expect(started.text).toContain('AWS_SECRET_ACCESS_KEY=$HOLDFAST_ROOT_SECRET_KEY ')
       if (typeof err === 'string') expect(started.err).toBe(err)
       else expect(started.err).toMatch(err)
       started.child.kill('SIGTERM')

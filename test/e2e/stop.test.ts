@@ -1,10 +1,12 @@
 /** A server that is told to stop finishes what is in flight, takes nothing new, and is gone within ten seconds whatever its clients do. */
+import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
+import { join } from 'node:path'
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { makeSite, removeTemporary, type ServedSite, serveSite, temporaryDirectory } from '../served-site.ts'
+import { holdfast, makeSite, removeTemporary, type ServedSite, serveSite, temporaryDirectory } from '../served-site.ts'
 import { clientOf } from './site-contents.ts'
 
 const MIB = 1024 * 1024
@@ -122,5 +124,70 @@ describe.concurrent.each(['uws', 'node'])('the %s adapter, told to stop,', (adap
     })
     client.destroy()
     expect(await again.stop()).toBe(0)
+  })
+})
+
+/** The start script, typed by somebody: under a Node.js that can hand its process over to the server, and under one that has to stand beside it. */
+const WAYS = [
+  { way: 'takes its place', flags: [], processes: 1 },
+  { way: 'runs beside it', flags: ['--import', 'data:text/javascript,process.execve=undefined'], processes: 2 },
+]
+
+describe.each(WAYS)('where the server $way, the command that was typed', ({ way, flags, processes }) => {
+  const directory = () => join(home, `typed, ${way}`)
+  const typed = (...words: string[]) => {
+    const script = join(import.meta.dirname, '..', '..', 'packaging', 'holdfast.mjs')
+    const child = spawn(process.execPath, [...flags, script, ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const said = { out: '', err: '' }
+    child.stdout.on('data', (text: Buffer) => {
+      said.out += text.toString()
+    })
+    child.stderr.on('data', (text: Buffer) => {
+      said.err += text.toString()
+    })
+    const ended = new Promise<number | NodeJS.Signals | null>((resolve) => child.once('exit', (code, signal) => resolve(code ?? signal)))
+    // The pipe is the server's too: it closes when nobody is left.
+    const gone = new Promise<void>((resolve) => child.stdout.once('close', () => resolve()))
+    const serving = new Promise<string>((resolve) =>
+      child.stdout.on('data', () => {
+        const found = /http:\S+/.exec(said.out)
+        if (found !== null) resolve(found[0])
+      }),
+    )
+    return { child, said, ended, gone, serving }
+  }
+  beforeAll(() => makeSite(directory()))
+
+  test('ends with its exit code, and nothing is said but by the command', async () => {
+    const status = typed('status', directory())
+    expect(await status.ended).toBe(0)
+    await status.gone
+    expect(status.said).toEqual({ out: expect.stringContaining('healthy'), err: '' })
+    const missing = typed('status', join(home, 'missing'))
+    expect(await missing.ended).toBe(2)
+    expect(missing.said.err).toMatch(/^holdfast: There is no directory [^\n]+\n$/)
+  })
+
+  test.each(['SIGTERM', 'SIGINT'] as const)('stops it in good order on %s, and outlasts SIGHUP', async (signal) => {
+    const server = typed('serve', directory(), '--listen', '127.0.0.1:0')
+    const endpoint = await server.serving
+    const pid = Number(/by process (\d+)/.exec(holdfast('serve', directory()).err)?.[1])
+    expect(pid === server.child.pid).toBe(processes === 1)
+    server.child.kill('SIGHUP')
+    expect(await answers(endpoint)).toBe(true)
+    server.child.kill(signal)
+    expect(await server.ended).toBe(0)
+    expect(server.said.err).toBe('')
+  })
+
+  test('has killed it when it is killed: it is gone, and the site can be opened again', async () => {
+    const server = typed('serve', directory(), '--listen', '127.0.0.1:0')
+    const endpoint = await server.serving
+    expect(await answers(endpoint)).toBe(true)
+    server.child.kill('SIGKILL')
+    expect(await server.ended).toBe('SIGKILL')
+    await server.gone
+    expect(await answers(endpoint)).toBe(false)
+    expect(holdfast('status', directory()).code).toBe(0)
   })
 })
