@@ -24,7 +24,9 @@ export async function makeFolders(
     const found = await attempt(() => stat(at))
     if (found.ok && found.value.isDirectory()) break
     if (found.ok) return fail({ directory: at, code: 'ENOTDIR' })
-    if (found.error !== 'ENOENT' || at === dirname(at)) return fail({ directory: at, code: found.error })
+    // Below a file everything is ENOTDIR: the one to name is further up.
+    const isAbove = found.error === 'ENOENT' || found.error === 'ENOTDIR'
+    if (!isAbove || at === dirname(at)) return fail({ directory: at, code: found.error })
     missing.unshift(at)
   }
   const made: string[] = []

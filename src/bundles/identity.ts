@@ -182,7 +182,8 @@ export function publicIdentityText(identity: PublicIdentity): string {
 /** Reads what `publicIdentityText` wrote. The lines for people are ignored. */
 export function parsePublicIdentityText(text: string): Result<PublicIdentity, BundleFault> {
   const document = unarmor('IDENTITY', text, documentBytesMax('identity'))
-  if (document === undefined) return refuse('malformed', 'There is no Holdfast identity in this file.')
+  if (document === undefined)
+    return refuse('malformed', 'This is no identity of a site: give the file that "holdfast site identity" wrote at the other site.')
   return parseIdentityDocument(document)
 }
 

@@ -80,7 +80,7 @@ class BundleWriter {
     if (strange !== undefined)
       throw new Stop(
         'out-not-empty',
-        `${out.path} already holds ${JSON.stringify(strange)}: a bundle is written into an empty folder of its own.`,
+        `${out.path} already holds ${JSON.stringify(strange)}: a bundle is written into an empty folder of its own. Name another one, or one that is not there yet.`,
       )
     const bundle = new BundleWriter(input, out, input.state === undefined ? newState(input) : await resumedState(input, input.state, out))
     await bundle.#save(bundle.#state)

@@ -3,7 +3,9 @@ import type { DisksRetired } from '../admin/commands/disk-retire.ts'
 import type { ScrubOutcome } from '../admin/commands/disk-scrub.ts'
 import type { DisksStatus } from '../admin/commands/status.ts'
 import type { ScrubReport } from '../admin/control.ts'
-import { absolute, CommandEnd, end, type MakeCli, onSite } from './cli.ts'
+import { whyDiskClashes } from '../disks/disk-layout.ts'
+import { knownAs } from '../disks/same-place.ts'
+import { absolute, type Cli, CommandEnd, end, type MakeCli, onSite } from './cli.ts'
 import { formatBytes, parseBytes, table } from './output.ts'
 import { diskTable, scrubLines } from './status.ts'
 
@@ -48,7 +50,12 @@ export function addDiskCommands(program: Command, makeCli: MakeCli): void {
     .option('--json', 'print JSON')
     .action(async (site: string, oldDirectory: string, newDirectory: string, flags: { force?: boolean }, command: Command) => {
       const cli = makeCli(command)
-      const directories = { oldDirectory: absolute(cli, oldDirectory), newDirectory: absolute(cli, newDirectory) }
+      const known = await disksOf(cli, site)
+      const directories = { oldDirectory: knownAs(absolute(cli, oldDirectory), known), newDirectory: absolute(cli, newDirectory) }
+      const others = known.filter((directory) => directory !== directories.oldDirectory)
+      // What is no disk of the site is said by the site.
+      const clash = others.length < known.length ? whyDiskClashes(absolute(cli, site), directories.newDirectory, others) : undefined
+      if (clash !== undefined) return end(5, clash)
       const input = { ...directories, force: flags.force === true }
       const replaced = await onSite<{ path: string; state: string }>(cli, site, 'disk/replace', input)
       cli.output.result(replaced, `${replaced.path} is in: every journal segment and shard that it should hold was read back.`)
@@ -63,13 +70,22 @@ export function addDiskCommands(program: Command, makeCli: MakeCli): void {
     .option('--json', 'print JSON')
     .action(async (site: string, directories: string[], flags: { giveUp?: string }, command: Command) => {
       const cli = makeCli(command)
+      const known = await disksOf(cli, site)
       const input = {
-        directories: directories.map((directory) => absolute(cli, directory)),
+        directories: directories.map((directory) => knownAs(absolute(cli, directory), known)),
         ...(flags.giveUp === undefined ? {} : { giveUp: flags.giveUp }),
       }
       const retired = await onSite<DisksRetired>(cli, site, 'disk/retire', input)
       cli.output.result(retired, retired.sentence)
     })
+}
+
+/**
+ * Where the disks of the site are, as it calls them. Paths are compared here and not in the server: looking where one leads may take as long as a disk hangs.
+ */
+async function disksOf(cli: Cli, site: string): Promise<string[]> {
+  const { disks } = await onSite<DisksStatus>(cli, site, 'disk/status', {})
+  return disks.map(({ path }) => path)
 }
 
 function scrubText({ disks, lost }: ScrubReport, sentence: string): string {

@@ -1,9 +1,9 @@
 import { basename, join } from 'node:path'
 import type { Command } from 'commander'
+import { whyDisksClash } from '../disks/disk-layout.ts'
 import { DISKS_PER_SET_MAX, defaultParity } from '../disks/geometry.ts'
 import { lookAt } from '../server.ts'
 import { absolute, end, type MakeCli, namesIn } from './cli.ts'
-import { whyDisksClash } from './disk-layout.ts'
 import { chooseRootKeys } from './root-keys.ts'
 
 const DISKS_BY_DEFAULT = 4

@@ -127,8 +127,12 @@ function reportFinished(site: FederationSite, peer: Peer, plan: ExportPlan, out:
     )
   const { bundleId, volumes, parityVolumes, bytes } = bundle
   const told = `Bundle ${bundleId} for ${peer.name} ${when} is in ${out} already, and nothing has changed since: nothing was written.`
+  const warnings = warningsOf(peer, plan)
   const expiresMs = bundle.expiresMs ?? plan.expiresMs
-  return { ...report(peer, { ...plan, expiresMs }, out, { bundleId, volumes, parityVolumes, bytes }), sentence: told }
+  return {
+    ...report(peer, { ...plan, expiresMs }, out, { bundleId, volumes, parityVolumes, bytes }),
+    sentence: [told, ...warnings].join('\n'),
+  }
 }
 
 /** The plan of an export into this folder that was interrupted. */

@@ -25,7 +25,7 @@ export function whyNotTheSame({ asked, statement }: ExportPlan, { bundle, export
   if (off !== undefined) return `${off.name} ${off.foundBytes === null ? 'is missing from it' : 'has another length than was written'}`
   const brings = JSON.stringify(statement.buckets.map(({ bucket, brings: ranges }) => ({ bucket, ranges })))
   if (exported.origin !== statement.origin || brings !== JSON.stringify(exported.buckets) || statement.returns.length > 0)
-    return 'what is to be sent now is not the same'
+    return 'what would be sent now is something else'
   const longest = Math.max(...bundle.volumeFiles.map(({ bytes }) => bytes))
   const parityVolumes = asked.parityVolumes * Math.ceil(bundle.volumes / GROUP_VOLUMES_DEFAULT)
   if (bundle.parityVolumes !== parityVolumes || longest > asked.volumeBytes) return 'it has other volumes than are asked for'

@@ -43,8 +43,8 @@ export function approveForSite(
   progress: FederationProgress,
 ): Promise<Result<ApproveView, FederationFault>> {
   return refusable(async () => {
-    const report = verified(await verifyBundle(dirs, await trustOf(site), { nowMs: site.clock.nowMs(), progress: checking(progress) }))
-    const { bundleId = '', signers = [] } = report
+    const report = await verifyBundle(dirs, await trustOf(site), { nowMs: site.clock.nowMs(), progress: checking(progress) })
+    const { bundleId = '', signers = [] } = verified({ ...report, sentences: [...report.sentences, 'It was not approved.'] })
     const own = site.identity.publicIdentity.siteId
     if (opened(await approveBundle(dirs, site.identity)) === 0)
       throw new Refusal(6, 'incomplete', 'The manifest is in none of these folders.')

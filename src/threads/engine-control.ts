@@ -1,6 +1,7 @@
 /** `SiteControl` over the engine itself, in the thread that has it. */
 import type { ScrubRefusal, ScrubReport, SiteControl } from '../admin/control.ts'
 import { describeHeld } from '../disks/disk-locks.ts'
+import { describeFault } from '../disks/pool-words.ts'
 import { whyNotReplace } from '../disks/replacement.ts'
 import { checkDisks } from '../disks/watch-disks.ts'
 import type { Clock } from '../environment.ts'
@@ -45,8 +46,11 @@ export function engineControl({ engine, openDisk }: Pick<LocalSite, 'engine' | '
       const made = await makeFolders(newDirectory)
       if (!made.ok) return fail(describeNotMade(made.error))
       const disk = await openDisk(newDirectory)
-      if (!disk.ok && typeof disk.error === 'object') return fail(describeHeld(newDirectory, disk.error))
-      if (!disk.ok) return fail(`${newDirectory} can't be opened (${disk.error}): choose a directory that Holdfast may read and write.`)
+      if (!disk.ok) {
+        const why = disk.error
+        if (typeof why === 'object') return fail(describeHeld(newDirectory, why))
+        return fail(`${newDirectory} can't be opened (${describeFault(why)}): choose a directory that Holdfast may read and write.`)
+      }
       const replaced = await engine.pool.replaceDisk(slot.set, slot.position, disk.value)
       if (!replaced.ok) {
         disk.value.close()

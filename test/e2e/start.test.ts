@@ -405,6 +405,13 @@ describe('one site', () => {
       [['bundle', 'verify', join(home, 'missing')], /missing/],
       [['disk', 'replace', directory, '/nowhere', join(home, 'new')], /\/nowhere is no disk of this site/],
       [['disk', 'replace', directory, disk, crowded], /./],
+      [
+        ['disk', 'replace', directory, disk, join(directory, 'disk3', 'sub')],
+        /disk3\/sub lies inside the disk .*disk3: disks must lie side by side/,
+      ],
+      [['disk', 'replace', directory, disk, join(directory, 'disk3')], /disk3 is a disk of this site already/],
+      [['disk', 'replace', directory, disk, join(directory, 'keys', 'sub')], /keeps its own files \(keys\)/],
+      [['disk', 'replace', directory, disk, '/proc/holdfast'], /\/proc\/holdfast can't be made/],
     ]
     for (const [words, about] of cases) {
       const run = holdfast(...words)
