@@ -1,6 +1,6 @@
 /** Folders made one by one, so that it is known which ones are new, and so that it ends wherever a path leads. */
-import { mkdirSync, statSync } from 'node:fs'
-import { mkdir, rmdir, stat } from 'node:fs/promises'
+import { constants, mkdirSync, statSync } from 'node:fs'
+import { access, mkdir, rmdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fail, ok, type Result } from './result.ts'
 import { describeSystemFailure } from './system-failure.ts'
@@ -54,6 +54,12 @@ export function makeFoldersAtOnce(directory: string): void {
       if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw error
     }
   }
+}
+
+/** Why this user cannot keep files in a directory that is there; undefined if nothing speaks against it. */
+export async function whyNotWritable(directory: string): Promise<string | undefined> {
+  const found = await attempt(() => access(directory, constants.R_OK | constants.W_OK | constants.X_OK))
+  return found.ok ? undefined : describeSystemFailure(directory, 'written', found.error)
 }
 
 /** Removes those that are empty, the innermost (last) first. */

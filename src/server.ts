@@ -10,6 +10,7 @@ import { readSiteIdentity, saveSiteIdentity } from './admin/site-identity.ts'
 import { canonicalId, type RootKeys, readRootKeys, saveRootKeys } from './admin/site-keys.ts'
 import { holderOfSite, lockSite, type SiteLock } from './admin/site-lock.ts'
 import { lookForSite, type SiteLack } from './admin/site-look.ts'
+import { whyNotOwner } from './admin/site-owner.ts'
 import { createIdentity, fingerprint, type PrivateIdentity } from './bundles/identity.ts'
 import type { Clock, Random } from './environment.ts'
 import type { FederationSite } from './federation/site.ts'
@@ -223,6 +224,8 @@ type Entered = { readonly lock: SiteLock; readonly keys: RootKeys; readonly iden
 async function enterSite(directory: string, clock: Clock): Promise<Result<Entered, CommandFailure>> {
   const looked = lookAt(directory)
   if (!looked.ok) return fail({ exit: looked.error.kind === 'no-directory' ? 2 : 5, sentence: looked.error.sentence })
+  const stranger = whyNotOwner(directory, SITE_FILE, process.getuid?.())
+  if (stranger !== undefined) return fail({ exit: 5, sentence: stranger })
   const keys = readRootKeys(directory)
   if (!keys.ok) return fail({ exit: 5, sentence: keys.error })
   const identity = readSiteIdentity(directory)

@@ -5,7 +5,7 @@ import { describeFault } from '../disks/pool-words.ts'
 import { whyNotReplace } from '../disks/replacement.ts'
 import { checkDisks } from '../disks/watch-disks.ts'
 import type { Clock } from '../environment.ts'
-import { describeNotMade, makeFolders } from '../make-folders.ts'
+import { describeNotMade, makeFolders, whyNotWritable } from '../make-folders.ts'
 import { fail, ok, type Result } from '../result.ts'
 import type { Engine } from '../store/local/engine.ts'
 import type { LocalSite } from '../store/local/open-site.ts'
@@ -44,7 +44,8 @@ export function engineControl({ engine, openDisk }: Pick<LocalSite, 'engine' | '
       const refused = whyNotReplace(engine.pool.view.sets[slot.set]!, slot.position, { force })
       if (refused !== undefined) return fail(refused)
       const made = await makeFolders(newDirectory)
-      if (!made.ok) return fail(describeNotMade(made.error))
+      const unusable = made.ok ? await whyNotWritable(newDirectory) : describeNotMade(made.error)
+      if (unusable !== undefined) return fail(unusable)
       const disk = await openDisk(newDirectory)
       if (!disk.ok) {
         const why = disk.error

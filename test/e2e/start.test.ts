@@ -1,6 +1,17 @@
 /** What somebody meets first: `npm start`, its mistakes in one sentence each, how the server stops, and how commands find a site. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { Agent } from 'node:http'
 import { createServer, type LookupFunction } from 'node:net'
 import { join } from 'node:path'
@@ -320,6 +331,31 @@ describe('one site', () => {
       chmodSync(path, mode)
       for (const run of runs) expectSentence(run, 5, /closed[^ ]* may not be read by this user: run as .*belongs to user \d+/)
     }
+  })
+
+  test('is not opened by root where it belongs to another user, who could not open it any more', () => {
+    // Only root can make somebody else the owner; anybody else is refused by the system.
+    if (process.getuid?.() !== 0) return
+    const place = join(home, 'of-somebody')
+    makeSite(place)
+    const files = (): string[] => [place, ...readdirSync(place, { recursive: true, encoding: 'utf8' }).map((name) => join(place, name))]
+    for (const file of files()) chownSync(file, 65534, 65534)
+    const before = files()
+    for (const words of [['status'], ['serve'], ['site', 'identity']])
+      expectSentence(holdfast(...words, place), 5, /of-somebody belongs to user 65534, and this is user 0.*sudo -u '#65534'/)
+    expect(files()).toEqual(before)
+    expect(files().filter((file) => statSync(file).uid !== 65534)).toEqual([])
+    expect(asNobody(['status', place])).toMatchObject({ code: 0, err: '' })
+  })
+
+  test('says of a directory that may not be written, or cannot be, that it is that', () => {
+    const closed = join(home, 'roots-disk')
+    mkdirSync(closed, { mode: 0o755 })
+    const open = join(home, 'for-all')
+    mkdirSync(open)
+    chmodSync(open, 0o777)
+    expectSentence(asNobody(['init', join(open, 'site'), '--disk', closed]), 5, /roots-disk can't be written \(EACCES\): this user may not/)
+    expect(existsSync(join(open, 'site'))).toBe(false)
   })
 
   test('refuses disks that overlap, by whatever links, before anything is made', () => {

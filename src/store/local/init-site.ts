@@ -7,7 +7,7 @@ import { DISKS_PER_SET_MAX, defaultParity } from '../../disks/geometry.ts'
 import { Pool } from '../../disks/pool.ts'
 import { witnessIn } from '../../disks/pool-witness.ts'
 import type { Clock, Random } from '../../environment.ts'
-import { describeNotMade, makeFolders, removeFolders } from '../../make-folders.ts'
+import { describeNotMade, makeFolders, removeFolders, whyNotWritable } from '../../make-folders.ts'
 import { done, fail, ok, type Result } from '../../result.ts'
 import type { SiteId } from '../terms.ts'
 import { lockDisks, openDisks } from './site-disks.ts'
@@ -41,11 +41,12 @@ export async function initSite(input: InitSite): Promise<Result<void, SiteFault>
   const folders: string[] = []
   for (const directory of [siteDirectory, ...directories]) {
     const made = await makeFolders(directory)
-    if (!made.ok) {
+    if (made.ok) folders.push(...made.value)
+    const unusable = made.ok ? await whyNotWritable(directory) : describeNotMade(made.error)
+    if (unusable !== undefined) {
       await removeFolders(folders)
-      return fail({ kind: 'unusable', sentence: describeNotMade(made.error) })
+      return fail({ kind: 'unusable', sentence: unusable })
     }
-    folders.push(...made.value)
   }
   const laid = await laySite(input, siteDirectory, directories, parityShards)
   if (!laid.ok) await removeFolders(folders)
