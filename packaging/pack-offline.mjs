@@ -13,9 +13,11 @@ const name = `holdfast-${version}-${process.platform}-${process.arch}`
 const out = join(root, 'dist', `${name}.tar.gz`)
 
 const LAUNCHER = `#!/bin/sh
-# Uses nothing but the shell's own words, so that it works with an empty PATH.
+# Uses nothing but the shell's own words, so that it works with an empty PATH (but where it is called by a link).
 here=\${0%/*}
 [ "$here" = "$0" ] && here=.
+# Called by a link, as from /usr/local/bin: the rest lies where that leads.
+[ -x "$here/bin/node" ] || { here=$(readlink -f "$0") && here=\${here%/*}; }
 # Large read buffers stay with the process instead of being faulted in again page by page (see mallopt(3)).
 export MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=536870912 MALLOC_TOP_PAD_=67108864
 exec "$here/bin/node" "$here/lib/main.mjs" "$@"

@@ -95,6 +95,6 @@ async function runCommandLine(): Promise<void> {
       process.exitCode = 1
     }
   }
-  // Whatever still runs belongs to nothing any more.
-  process.stdout.write('', () => process.exit())
+  // Whatever still runs belongs to nothing any more. What became of the writing is told a moment after it.
+  process.stdout.write('', () => setImmediate(() => process.exit()))
 }

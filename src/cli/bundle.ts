@@ -7,6 +7,7 @@ import type { Result } from '../result.ts'
 import { describeSystemFailure } from '../system-failure.ts'
 import { addApproveCommand } from './approve.ts'
 import { absolute, type Cli, CommandEnd, end, type MakeCli, onSite } from './cli.ts'
+import { paragraphs } from './help.ts'
 import { parseBytes, parseDuration } from './output.ts'
 import { readTextFile } from './peer.ts'
 
@@ -105,7 +106,7 @@ function addLook(bundle: Command, makeCli: MakeCli, name: 'verify' | 'inspect', 
   if (name === 'inspect') look.option('--html <FILE>', 'read it through, and write a page about it to be kept with the medium')
   look
     .description(description)
-    .addHelpText('after', name === 'verify' ? VERIFY_HELP : INSPECT_HELP)
+    .addHelpText('after', paragraphs(name === 'verify' ? VERIFY_HELP : INSPECT_HELP))
     .option('--json', 'print JSON')
     .action(async (dirs: string[], flags: LookFlags, command: Command) => {
       const cli = makeCli(command)
@@ -190,10 +191,5 @@ function addImport(bundle: Command, makeCli: MakeCli): void {
 const show = (cli: Cli, report: Report): void => cli.output.result(report, report.sentence)
 
 const TRUST_HELP = 'the one of --signer, or a peer of --site'
-const VERIFY_HELP = `
-Ends with 0 if all is as it was written and the signer is trusted (${TRUST_HELP}), 3 if something is damaged and an import would make
-it good or do without, 4 if the signer is not trusted or neither --site nor --signer was given, 5 if it is refused or damaged beyond repair,
-6 if too much is missing.`
-const INSPECT_HELP = `
-Ends with 0 if the signer is trusted (${TRUST_HELP}), 4 if not or if neither --site nor --signer was given: what could be read is
-shown all the same. Looks at names and lengths of the files only; with --html it reads them, and ends as "bundle verify" does.`
+const VERIFY_HELP = `Ends with 0 if all is as it was written and the signer is trusted (${TRUST_HELP}); 3 if something is damaged and an import would make it good or do without; 4 if the signer is not trusted, or neither --site nor --signer was given; 5 if it is refused, or damaged beyond repair; 6 if too much is missing.`
+const INSPECT_HELP = `Ends with 0 if the signer is trusted (${TRUST_HELP}); 4 if not, or if neither --site nor --signer was given: what could be read is shown all the same. Looks at names and lengths of the files only; with --html it reads them, and ends as "bundle verify" does.`

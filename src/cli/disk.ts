@@ -6,6 +6,7 @@ import type { ScrubReport } from '../admin/control.ts'
 import { whyDiskClashes } from '../disks/disk-layout.ts'
 import { knownAs } from '../disks/same-place.ts'
 import { absolute, type Cli, CommandEnd, end, type MakeCli, onSite } from './cli.ts'
+import { paragraphs } from './help.ts'
 import { formatBytes, parseBytes, table } from './output.ts'
 import { diskTable, scrubLines } from './status.ts'
 
@@ -27,7 +28,10 @@ export function addDiskCommands(program: Command, makeCli: MakeCli): void {
     .argument('<SITE>', 'the directory of the site')
     .option('--rate <SIZE>', 'read at most so much of each disk in a second (default: 128MiB; while requests come, an eighth)')
     .description('Read everything on every disk that is in, check it, and repair it from the others. Ctrl-C stops it.')
-    .addHelpText('after', '\nEnds with 0 if nothing was wrong or all was repaired, 3 if damage remains, 6 if a disk failed meanwhile.')
+    .addHelpText(
+      'after',
+      paragraphs('Ends with 0 if nothing was wrong or all was repaired, 3 if damage remains, 6 if a disk failed meanwhile.'),
+    )
     .option('--json', 'print JSON')
     .action(async (site: string, flags: { rate?: string }, command: Command) => {
       const cli = makeCli(command)
@@ -46,7 +50,10 @@ export function addDiskCommands(program: Command, makeCli: MakeCli): void {
     .argument('<NEW-DIR>', 'an empty directory; may be the same path')
     .option('--force', 'replace a disk that works although another is out, or none could be lost meanwhile')
     .description('Put a new directory in the place of a disk and fill it from the others, while serving.')
-    .addHelpText('after', '\nA disk that works counts as lost from then on until the new one is filled: what it holds is not used again.')
+    .addHelpText(
+      'after',
+      paragraphs('A disk that works counts as lost from then on until the new one is filled: what it holds is not used again.'),
+    )
     .option('--json', 'print JSON')
     .action(async (site: string, oldDirectory: string, newDirectory: string, flags: { force?: boolean }, command: Command) => {
       const cli = makeCli(command)
@@ -66,7 +73,7 @@ export function addDiskCommands(program: Command, makeCli: MakeCli): void {
     .argument('<DIR...>', 'the disks that are lost for good, as "disk status" shows them; all that a read-only site waits for')
     .option('--give-up <N>', 'so many acknowledged changes are lost with them; the command says how many before it does anything')
     .description('Say that disks are lost for good, so that a site that waits for them goes on without them.')
-    .addHelpText('after', RETIRE_HELP)
+    .addHelpText('after', paragraphs(RETIRE_HELP))
     .option('--json', 'print JSON')
     .action(async (site: string, directories: string[], flags: { giveUp?: string }, command: Command) => {
       const cli = makeCli(command)
@@ -108,6 +115,5 @@ function scrubText({ disks, lost }: ScrubReport, sentence: string): string {
   return [report, ...lines, ...more, ...(sentence === '' ? [] : ['', sentence])].join('\n')
 }
 
-const RETIRE_HELP = `
-Only for disks that will not come back: one that is retired is never used again, should it turn up. Where the others hold everything, nothing is lost.
+const RETIRE_HELP = `Only for disks that will not come back: one that is retired is never used again, should it turn up. Where the others hold everything, nothing is lost.
 Where a site is read-only because those disks may hold newer changes, these are given up: without --give-up the command says how many, and changes nothing.`

@@ -4,6 +4,7 @@ import { whyDisksClash } from '../disks/disk-layout.ts'
 import { DISKS_PER_SET_MAX, defaultParity } from '../disks/geometry.ts'
 import { lookAt } from '../server.ts'
 import { absolute, end, type MakeCli, namesIn } from './cli.ts'
+import { paragraphs } from './help.ts'
 import { chooseRootKeys } from './root-keys.ts'
 
 const DISKS_BY_DEFAULT = 4
@@ -33,7 +34,9 @@ export function addInitCommand(program: Command, makeCli: MakeCli): void {
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
-      '\nThe root keys come from HOLDFAST_ROOT_ACCESS_KEY and HOLDFAST_ROOT_SECRET_KEY, else they are made and printed once.\nCopy SITE/keys away: it is the one thing that the disks cannot bring back.',
+      paragraphs(
+        'The root keys come from HOLDFAST_ROOT_ACCESS_KEY and HOLDFAST_ROOT_SECRET_KEY, else they are made and printed once.\nCopy SITE/keys away: it is the one thing that the disks cannot bring back.',
+      ),
     )
     .action(async (siteArgument: string, options: { disk?: string[]; parity?: string; name?: string }, command: Command) => {
       const cli = makeCli(command)

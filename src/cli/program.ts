@@ -5,6 +5,7 @@ import { addBucketCommands } from './bucket.ts'
 import { addBundleCommands } from './bundle.ts'
 import type { Cli } from './cli.ts'
 import { addDiskCommands } from './disk.ts'
+import { HELP, paragraphs } from './help.ts'
 import { addInitCommand } from './init.ts'
 import { addPeerCommands } from './peer.ts'
 import { addServeCommand } from './serve.ts'
@@ -47,7 +48,8 @@ export function buildProgram(
     .version(version)
     .exitOverride()
     .showHelpAfterError('(holdfast COMMAND --help says more)')
-    .addHelpText('after', EXIT_CODES)
+    .configureHelp(HELP)
+    .addHelpText('after', paragraphs(EXIT_CODES))
   const cli = (command: Command): Cli => makeCli({ json: command.opts<{ json?: boolean }>().json === true })
   addInitCommand(program, cli)
   addServeCommand(program, cli)
@@ -61,6 +63,5 @@ export function buildProgram(
   return program
 }
 
-const EXIT_CODES = `
-Exit codes: 0 done; 2 usage; 3 damaged but repairable; 4 signer not trusted; 5 refused; 6 incomplete.
+const EXIT_CODES = `Exit codes: 0 done; 2 usage; 3 damaged but repairable; 4 signer not trusted; 5 refused; 6 incomplete.
 SITE is the directory that "holdfast init" made. Where it is being served, commands go through its admin socket; else they open it themselves.`
