@@ -61,10 +61,13 @@ export const status: AdminCommand<SiteStatus> = {
       disks,
       scrub,
       epoch: site.store.federation.epoch,
-      warnings: await federationWarnings(site),
+      warnings: [...(site.store.foreseenFault() === 'full' ? [FULL] : []), ...(await federationWarnings(site))],
     })
   },
 }
+
+const FULL =
+  'FULL: what is left on the disks, or where the index lies, is kept in reserve, so new content is refused. Deletes still work, and make room; so does whatever else frees space there.'
 
 const total = <K extends string>(sums: readonly Readonly<Record<K, number>>[], field: K): number =>
   sums.reduce((sum, one) => sum + one[field], 0)
