@@ -1,11 +1,11 @@
 /** Builds everything once and passes it down: a site that is made, one that threads serve, or one that a single command opens. */
-import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AdminCommand, AdminSite, CommandFailure } from './admin/command.ts'
 import type { SiteControl } from './admin/control.ts'
 import { freeBytes } from './admin/free-bytes.ts'
 import { IdentityKeeper } from './admin/identity-keeper.ts'
-import { EXPORTS_DIRECTORY, KEYS_DIRECTORY } from './admin/site-files.ts'
+import { EXPORTS_DIRECTORY, IDENTITY_FILE, KEYS_DIRECTORY } from './admin/site-files.ts'
 import { readSiteIdentity, saveSiteIdentity } from './admin/site-identity.ts'
 import { canonicalId, type RootKeys, readRootKeys, saveRootKeys } from './admin/site-keys.ts'
 import { holderOfSite, lockSite, type SiteLock } from './admin/site-lock.ts'
@@ -17,7 +17,7 @@ import type { FederationSite } from './federation/site.ts'
 import type { ServingAdapter, WantedAdapter } from './http/choose-adapter.ts'
 import type { TlsFiles } from './http/node-server.ts'
 import { fail, ok, type Result } from './result.ts'
-import { SITE_FILE } from './store/local/site-file.ts'
+import { decodeSite, SITE_FILE } from './store/local/site-file.ts'
 import type { Store } from './store/store.ts'
 import { describeSystemFailure } from './system-failure.ts'
 import type { ServingFault } from './threads/serving-threads.ts'
@@ -230,6 +230,8 @@ async function enterSite(directory: string, clock: Clock): Promise<Result<Entere
   if (!keys.ok) return fail({ exit: 5, sentence: keys.error })
   const identity = readSiteIdentity(directory)
   if (!identity.ok) return fail({ exit: 5, sentence: identity.error })
+  const mistaken = whyNotItsIdentity(directory, identity.value)
+  if (mistaken !== undefined) return fail({ exit: 5, sentence: mistaken })
   const lock = await lockSite(directory)
   if (lock === undefined) {
     const served = await describeServed(directory, clock)
@@ -241,6 +243,22 @@ async function enterSite(directory: string, clock: Clock): Promise<Result<Entere
     })
   }
   return ok({ lock, keys: keys.value, identity: identity.value })
+}
+
+/** Keys that were copied back may be those of another site: what it signed with them, its peers would take for that one's. */
+function whyNotItsIdentity(directory: string, { publicIdentity: { siteId } }: PrivateIdentity): string | undefined {
+  const site = attempt(() => decodeSite(readFileSync(join(directory, SITE_FILE))))
+  // What is wrong with the file itself is said by whoever opens the site.
+  if (site?.ok !== true || site.value.site === siteId) return undefined
+  return `${join(directory, IDENTITY_FILE)} is the identity of another site, ${siteId}; this one is ${site.value.site}: copy its own keys folder back from where you keep it.`
+}
+
+function attempt<T>(act: () => T): T | undefined {
+  try {
+    return act()
+  } catch {
+    return undefined
+  }
 }
 
 /** So long a process that has a site open may take to say where it serves it. */

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -318,6 +319,20 @@ describe('one site', () => {
       const started = await npmStart(place)
       expectSentence({ code: await started.code, out: '', err: started.err }, 5, /Restore site\.json/)
     }
+  })
+
+  test('does not take the keys of another site for its own', () => {
+    const [place, other] = [join(home, 'with-wrong-keys'), join(home, 'whose-keys')]
+    makeSite(place)
+    makeSite(other)
+    for (const name of ['identity.json', 'root.json']) copyFileSync(join(other, 'keys', name), join(place, 'keys', name))
+    for (const words of [['status'], ['serve'], ['site', 'identity']])
+      expectSentence(
+        holdfast(...words, place),
+        5,
+        /keys\/identity\.json is the identity of another site, .*: copy its own keys folder back/,
+      )
+    expect(holdfast('status', other)).toMatchObject({ code: 0, err: '' })
   })
 
   test('says whom to be where a site may not be read', () => {
