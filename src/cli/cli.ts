@@ -39,7 +39,11 @@ export const end = (exit: CommandFailure['exit'], sentence: string): never => {
   throw new CommandEnd({ exit, sentence })
 }
 
-export const absolute = (cli: Cli, path: string): string => (isAbsolute(path) ? path : resolve(cli.workingDirectory, path))
+/** An empty path would be the working directory, and is a variable of a script that was not set. */
+export function absolute(cli: Cli, path: string): string {
+  if (path === '') return end(2, 'An empty path was given: name a file or directory (is a variable of a script not set?).')
+  return isAbsolute(path) ? path : resolve(cli.workingDirectory, path)
+}
 
 /** The names in a directory; none if there is no such directory. Ends the command with a sentence if it is something else, or may not be read. */
 export function namesIn(directory: string): string[] {

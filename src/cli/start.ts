@@ -21,8 +21,8 @@ export function addStartCommand(program: Command, makeCli: MakeCli): void {
     )
     .action(async (_flags: unknown, command: Command) => {
       const cli = makeCli(command)
-      const site = absolute(cli, cli.environment.HOLDFAST_SITE ?? DEFAULT_SITE)
-      const listenText = cli.environment.HOLDFAST_LISTEN ?? '127.0.0.1:9000'
+      const site = absolute(cli, cli.environment.HOLDFAST_SITE || DEFAULT_SITE)
+      const listenText = cli.environment.HOLDFAST_LISTEN || '127.0.0.1:9000'
       const listen = parseListen(listenText)
       if (listen === undefined) return end(2, `HOLDFAST_LISTEN takes HOST:PORT, as in 127.0.0.1:9000; "${listenText}" is none.`)
       const made = await makeIfMissing(site, cli)

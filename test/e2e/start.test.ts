@@ -295,6 +295,9 @@ describe('one site', () => {
     { words: ['bundle', 'export', 'SITE', '--to', 'x', '--out', 'y', '--volume-size', 'big'], about: /--volume-size/ },
     { words: ['bundle', 'import', 'SITE', 'y', '--map', 'a'], about: /REMOTE=LOCAL/ },
     { words: ['status', '/nowhere/at/all'], about: /There is no directory/ },
+    { words: ['status', ''], about: /An empty path was given/ },
+    { words: ['init', ''], about: /An empty path was given/ },
+    { words: ['bundle', 'export', 'SITE', '--to', 'x', '--out', ''], about: /An empty path was given/ },
     { words: ['peer', 'add', 'SITE', '/nowhere/x.identity', '--name', 'x'], about: /can't be read/ },
     { words: ['bundle', 'acknowledge', 'SITE', '/nowhere/receipt'], about: /can't be read/ },
   ])('ends with 2 where it was not understood: $words', ({ words, about }) => {
