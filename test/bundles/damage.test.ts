@@ -14,9 +14,11 @@ import {
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { approveBundle } from '../../src/bundles/approve-bundle.ts'
 import { verifyBundle } from '../../src/bundles/read-bundle.ts'
 import {
   alpha,
+  bravo,
   content,
   filesOf,
   flip,
@@ -334,6 +336,14 @@ describe('what lies in the folder', () => {
         expect.stringContaining(`where it speaks of ${name})`),
       ])
     }
+  })
+
+  test('an approval keeps the checksum list true, in whichever folder it lies', async () => {
+    const [one, other] = [copyOf(bundle.folder), newFolder()]
+    renameSync(join(one, 'SHA512SUMS'), join(other, 'SHA512SUMS'))
+    expect(await approveBundle([one, other], bravo)).toEqual({ ok: true, value: 1 })
+    const report = await verifyBundle([one, other], trusting(alpha, bravo), { nowMs: NOW })
+    expect(report).toMatchObject({ verdict: 'intact', exit: 0, signers: [alpha, bravo].map(({ publicIdentity }) => publicIdentity.siteId) })
   })
 
   test('a damaged volume is not counted against the checksum list, nor is a list in another folder than the volumes', async () => {
