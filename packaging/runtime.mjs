@@ -1,6 +1,6 @@
 // Starts Holdfast under the pinned Node.js. Where the system's Node can (process.execve: 22.15, 23.11, 24), the server takes the place of this process: same
 // process id, so that every signal, SIGKILL too, reaches the server itself, and no second process takes memory. Else this one stands in for it: signals go on to
-// it, its end is ours; and if this one is killed, the server notices and stops (with-starter.mjs).
+// it, its end is ours; and if this one is killed, the server notices and stops (with-starter.cjs).
 import { spawn } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { join } from 'node:path'
@@ -19,8 +19,11 @@ export function runHoldfast(args) {
   const env = { ...MALLOC, ...COMPILED, ...process.env }
   // What cannot be run is told by spawn in words; execve would end with a core dump.
   if (typeof process.execve === 'function' && mayRun(node)) process.execve(node, [node, ...args], env)
-  const withStarter = new URL(`with-starter.mjs?${process.pid}`, import.meta.url).href
-  const child = spawn(node, ['--import', withStarter, ...args], { stdio: 'inherit', env })
+  const withStarter = join(root, 'packaging', 'with-starter.cjs')
+  const child = spawn(node, ['--require', withStarter, ...args], {
+    stdio: 'inherit',
+    env: { ...env, HOLDFAST_STARTER: String(process.pid) },
+  })
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('error', (error) => {
     console.error(`holdfast: the packaged runtime ${node} cannot be run (${error.code}): see that its file system lets programs run.`)
