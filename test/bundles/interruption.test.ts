@@ -262,7 +262,10 @@ describe('what is asked for', () => {
     for (const out of [file, join(file, 'below'), '/proc/nothing', '/proc/nothing/below'])
       expect(await writeBundle(inputFor(entries, { out })), out).toMatchObject({
         ok: false,
-        error: { kind: 'medium-failed', sentence: expect.stringContaining(`${out} cannot be written`) },
+        error: {
+          kind: 'medium-failed',
+          sentence: expect.stringMatching(/(\/file is a file, not a directory|^\/proc\/nothing can't be made).*another place/),
+        },
       })
   })
 
