@@ -10,7 +10,7 @@ import type { Clock, Random } from '../../environment.ts'
 import { describeNotMade, makeFolders, removeFolders, whyNotWritable } from '../../make-folders.ts'
 import { done, fail, ok, type Result } from '../../result.ts'
 import type { SiteId } from '../terms.ts'
-import { lockDisks, openDisks } from './site-disks.ts'
+import { belowSite, lockDisks, openDisks } from './site-disks.ts'
 import { SITE_FILE, SiteFile } from './site-file.ts'
 import type { SiteFault } from './site-words.ts'
 import { undoMaking } from './undo-making.ts'
@@ -34,7 +34,7 @@ export type InitSite = {
  */
 export async function initSite(input: InitSite): Promise<Result<void, SiteFault>> {
   const siteDirectory = resolve(input.siteDirectory)
-  const directories = input.diskDirectories.map((directory) => resolve(directory))
+  const directories = input.diskDirectories.map((directory) => belowSite(resolve(directory), siteDirectory))
   const parityShards = input.parity ?? defaultParity(directories.length)
   const unfit = unfitDisks(directories, parityShards)
   if (unfit !== undefined) return fail({ kind: 'unusable', sentence: unfit })

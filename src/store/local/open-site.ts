@@ -15,7 +15,7 @@ import type { EngineInput } from './engine-input.ts'
 import { IndexSpace } from './index-space.ts'
 import type { ReplayReport } from './replay-report.ts'
 import { scrubMemoryIn } from './scrub-record.ts'
-import { lockDisks, movedAlong, ofAPool, openDisks } from './site-disks.ts'
+import { belowSite, lockDisks, movedAlong, ofAPool, openDisks } from './site-disks.ts'
 import { INDEX_FOLDER, SITE_FILE, SiteFile, type SiteFileFault, type SiteRecord } from './site-file.ts'
 import { noteIndexOpens, openIndex, seenGeneration } from './site-index.ts'
 import { describeEngineFault, type SiteFault } from './site-words.ts'
@@ -118,7 +118,7 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
     createdMs,
     start,
     engine: engine.value,
-    openDisk,
+    openDisk: (path) => openDisk(belowSite(resolve(path), directory)),
     async close() {
       const { clean } = await engine.value.close()
       if (clean) await file.value.forgetStart(start)

@@ -1,8 +1,9 @@
 /** The directories of a site's disks: opened, locked, and found again where the site has been moved. */
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { type DirectoryDisk, openDirectoryDisk } from '../../disks/directory-disk.ts'
 import { type DiskLocks, describeHeld } from '../../disks/disk-locks.ts'
 import { IDENTITY_FILE } from '../../disks/identity.ts'
+import { placeOf } from '../../disks/same-place.ts'
 import type { Clock } from '../../environment.ts'
 
 /** In the order given; undefined where one cannot be opened. */
@@ -18,6 +19,14 @@ export async function lockDisks(disks: readonly (DirectoryDisk | undefined)[], l
     if (disk !== undefined && locked?.ok === false) return describeHeld(disk.directory, locked.error)
   }
   return undefined
+}
+
+/** A path that leads below the site's directory as one that begins with it, by whatever links it was given: so the disk moves along with the site. */
+export function belowSite(path: string, siteDirectory: string): string {
+  // Not the disk itself: a link to another place stays one.
+  const place = join(placeOf(dirname(path)), basename(path))
+  const home = placeOf(siteDirectory)
+  return place.startsWith(`${home}/`) ? join(siteDirectory, place.slice(home.length + 1)) : path
 }
 
 /**

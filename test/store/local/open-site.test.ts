@@ -176,6 +176,33 @@ test('a copy of a site that lacks a disk does not take that of the original', as
   }
 })
 
+test('a disk below the site moves along with it, by whatever links it was named', async () => {
+  const real = join(folder, 'real')
+  mkdirSync(real)
+  const link = join(folder, 'link')
+  symlinkSync(real, link)
+  const identity = { name: 'linked', site: '00112233445566778899aabbccddeeff' as SiteId }
+  const home = join(link, 'home')
+  // One is named past the link, and so is the one that takes the place of another later.
+  const below = [join(home, 'disk1'), join(real, 'home', 'disk2'), join(home, 'disk3')]
+  must(await initSite({ siteDirectory: home, diskDirectories: below, ...identity, ...environment }))
+  const first = must(await openLocalSite({ siteDirectory: home, ...environment }))
+  await fill(first)
+  mkdirSync(join(real, 'home', 'disk4'))
+  const disk = must(await first.openDisk(join(real, 'home', 'disk4')))
+  must(await first.engine.pool.replaceDisk(0, 2, disk))
+  await first.engine.healing.idle()
+  await first.close()
+
+  const copy = join(folder, 'copy')
+  cpSync(join(real, 'home'), copy, { recursive: true })
+  const second = must(await openLocalSite({ siteDirectory: copy, ...environment }))
+  expect(second.engine.pool.view.sets[0]!.disks.map(({ directory, state }) => [directory, state])).toEqual(
+    ['disk1', 'disk2', 'disk4'].map((name) => [join(copy, name), 'in']),
+  )
+  await second.close()
+})
+
 test('an index over which the last start died is made anew', async () => {
   const site = await open()
   const bucket = await fill(site)
