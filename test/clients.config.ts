@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
     include: ['test/clients/**/*.test.ts'],
+    globalSetup: ['test/build-program.ts'],
     pool: 'forks',
     fileParallelism: false,
     testTimeout: 300_000,

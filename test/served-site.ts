@@ -3,9 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-
-const root = join(import.meta.dirname, '..')
-const main = join(root, 'src', 'main.ts')
+import { program } from './program.ts'
 
 export const ACCESS_KEY = 'holdfasttest'
 export const SECRET_KEY = 'holdfasttestsecret'
@@ -15,7 +13,7 @@ export type CommandRun = { readonly code: number | null; readonly out: string; r
 
 /** Runs `holdfast ARGUMENTS`, waiting for its end. */
 export function holdfast(...args: string[]): CommandRun {
-  const ran = spawnSync(process.execPath, [main, ...args], {
+  const ran = spawnSync(process.execPath, [program, ...args], {
     encoding: 'utf8',
     env: siteEnvironment(),
     maxBuffer: 256 * 1024 * 1024,
@@ -33,7 +31,7 @@ export function holdfastOk(...args: string[]): string {
 
 /** Starts `holdfast ARGUMENTS` and goes on. */
 export const holdfastStarted = (...args: string[]): ChildProcess =>
-  spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: siteEnvironment() })
+  spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: siteEnvironment() })
 
 const siteEnvironment = (): NodeJS.ProcessEnv => ({
   ...process.env,

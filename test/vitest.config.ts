@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/build-program.ts'],
     // test/long: `npm run long`, and .ci/run. The suite for any S3 server runs against another one only where that is named.
     exclude: [
       'test/clients/**',

@@ -113,7 +113,8 @@ function addLook(bundle: Command, makeCli: MakeCli, name: 'verify' | 'inspect', 
       if (flags.site !== undefined && flags.signer !== undefined) return end(2, 'Give --site or --signer, not both.')
       const paths = dirs.map((dir) => absolute(cli, dir))
       if (flags.html !== undefined) return writePage(cli, paths, flags, flags.html)
-      const shown = name === 'verify' ? show : showInspected
+      const isNamed = flags.site !== undefined || flags.signer !== undefined
+      const shown = name === 'verify' ? show : (cli: Cli, view: InspectView): void => showInspected(cli, view, isNamed)
       if (flags.site !== undefined) return shown(cli, await onSite(cli, flags.site, `bundle/${name}`, { dirs: paths }))
       const signer = flags.signer === undefined ? undefined : readTextFile(cli, flags.signer)
       const { inspectWithoutSite, verifyWithSigner } = await import('../federation/verify.ts')
@@ -126,11 +127,14 @@ function addLook(bundle: Command, makeCli: MakeCli, name: 'verify' | 'inspect', 
     })
 }
 
-/** What could be read is shown whoever signed it; the end says whether that is worth anything. */
-function showInspected(cli: Cli, { untrusted, ...view }: InspectView): void {
-  if (view.exit === 0 || !cli.output.json) show(cli, view)
-  if (view.exit !== 0)
-    throw new CommandEnd({ exit: view.exit, sentence: untrusted ?? view.sentence, details: { kind: 'unknown-signer', report: view } })
+/** What could be read is shown whoever signed it. Whether that is worth anything the end says to those who named whom they trust (`isNamed`), else a note. */
+function showInspected(cli: Cli, { untrusted, exit, ...view }: InspectView, isNamed: boolean): void {
+  if (exit === 4 && isNamed) {
+    if (!cli.output.json) show(cli, view)
+    throw new CommandEnd({ exit, sentence: untrusted ?? view.sentence, details: { kind: 'unknown-signer', report: { ...view, exit } } })
+  }
+  show(cli, view)
+  if (untrusted !== undefined) cli.output.note(untrusted)
 }
 
 async function writePage(cli: Cli, dirs: readonly string[], { site, signer }: LookFlags, file: string): Promise<void> {
@@ -192,4 +196,4 @@ const show = (cli: Cli, report: Report): void => cli.output.result(report, repor
 
 const TRUST_HELP = 'the one of --signer, or a peer of --site'
 const VERIFY_HELP = `Ends with 0 if all is as it was written and the signer is trusted (${TRUST_HELP}); 3 if something is damaged and an import would make it good or do without; 4 if the signer is not trusted, or neither --site nor --signer was given; 5 if it is refused, or damaged beyond repair; 6 if too much is missing.`
-const INSPECT_HELP = `Ends with 0 if the signer is trusted (${TRUST_HELP}); 4 if not, or if neither --site nor --signer was given: what could be read is shown all the same. Looks at names and lengths of the files only; with --html it reads them, and ends as "bundle verify" does.`
+const INSPECT_HELP = `Shows what could be read, whoever signed it, and ends with 0; with 4 if --site or --signer was given and the signer is not trusted (${TRUST_HELP}). Looks at names and lengths of the files only; with --html it reads them, and ends as "bundle verify" does.`

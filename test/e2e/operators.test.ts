@@ -4,6 +4,7 @@ import { appendFileSync, chmodSync, existsSync, mkdirSync, openSync, readdirSync
 import { join } from 'node:path'
 import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { program } from '../program.ts'
 import {
   type CommandRun,
   holdfast,
@@ -115,14 +116,21 @@ describe('an export that had ended, given again', () => {
 })
 
 describe('inspect', () => {
-  test('ends with 0 only where the signer is trusted, and shows what could be read in any case', () => {
+  test('shows what could be read in any case, and ends with 4 for those who named whom they trust', () => {
     const trusted = [
       ['--signer', identity()],
       ['--site', at('beta')],
     ]
     for (const flags of trusted) expect(holdfast('bundle', 'inspect', finished(), ...flags)).toMatchObject({ code: 0, err: '' })
+    const unnamed = holdfast('bundle', 'inspect', finished())
+    expectTold(unnamed, 0, /The signer is not trusted here.*compare the fingerprint/)
+    expect(unnamed.out).toMatch(/^Bundle [0-9a-f]{32} of site [0-9a-f]{32}, fingerprint .* which is not known here\.\n/)
+    expect(JSON.parse(holdfast('bundle', 'inspect', finished(), '--json').out)).toMatchObject({ volumes: 1, sender: { known: false } })
     makeSite(at('gamma'))
-    const strangers = [[], ['--signer', at('beta.identity')], ['--site', at('gamma')]]
+    const strangers = [
+      ['--signer', at('beta.identity')],
+      ['--site', at('gamma')],
+    ]
     for (const flags of strangers) {
       const shown = holdfast('bundle', 'inspect', finished(), ...flags)
       expectTold(shown, 4, /The signer is not trusted here.*compare the fingerprint/)
@@ -195,8 +203,7 @@ test('help asked for with --json is help', () => {
 
 /** Runs the program with its standard output going elsewhere. */
 function into(file: string, ...words: string[]): { readonly code: number | null; readonly err: string } {
-  const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts')
-  const ran = spawnSync(process.execPath, [main, ...words], { encoding: 'utf8', stdio: ['ignore', openSync(file, 'w'), 'pipe'] })
+  const ran = spawnSync(process.execPath, [program, ...words], { encoding: 'utf8', stdio: ['ignore', openSync(file, 'w'), 'pipe'] })
   return { code: ran.status, err: ran.stderr }
 }
 

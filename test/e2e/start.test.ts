@@ -18,6 +18,7 @@ import { createServer, type LookupFunction } from 'node:net'
 import { join } from 'node:path'
 import { CreateBucketCommand, ListBucketsCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { program } from '../program.ts'
 import { type CommandRun, holdfast, makeSite, removeTemporary, type ServedSite, serveSite, temporaryDirectory } from '../served-site.ts'
 
 const starter = join(import.meta.dirname, '..', '..', 'packaging', 'start.mjs')
@@ -62,11 +63,10 @@ const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(
 /** Runs a command as somebody who may not do everything: root reads what nobody may. */
 function asNobody(words: readonly string[]): CommandRun {
   const isRoot = process.getuid?.() === 0
-  const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts')
   const nobody = isRoot ? { uid: 65534, gid: 65534 } : {}
   const mode = statSync(home).mode
   chmodSync(home, 0o755)
-  const ran = spawnSync(process.execPath, [main, ...words], { encoding: 'utf8', env: {}, ...nobody })
+  const ran = spawnSync(process.execPath, [program, ...words], { encoding: 'utf8', env: {}, ...nobody })
   chmodSync(home, mode)
   return { code: ran.status, out: ran.stdout, err: ran.stderr }
 }

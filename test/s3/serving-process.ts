@@ -5,19 +5,18 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { program } from '../program.ts'
 import type { Running } from './start-server.ts'
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const CREDENTIALS = { accessKeyId: 'HFTESTKEYTESTKEYTEST', secretAccessKey: 'a secret of tests only, of no use elsewhere' }
 
 export async function startServingProcess(): Promise<Running> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-serve-'))
   const site = join(folder, 'site')
   const env = { ...process.env, HOLDFAST_ROOT_ACCESS_KEY: CREDENTIALS.accessKeyId, HOLDFAST_ROOT_SECRET_KEY: CREDENTIALS.secretAccessKey }
-  await promisify(execFile)(process.execPath, [MAIN, 'init', site], { env })
-  const server = spawn(process.execPath, [MAIN, 'serve', site, '--listen', '127.0.0.1:0', '--http', 'uws', '--threads', '2'], {
+  await promisify(execFile)(process.execPath, [program, 'init', site], { env })
+  const server = spawn(process.execPath, [program, 'serve', site, '--listen', '127.0.0.1:0', '--http', 'uws', '--threads', '2'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ended = once(server, 'exit')
