@@ -35,6 +35,6 @@ test('no line of any help is wider than 80 columns', () => {
 test('what a script needs to know of exit codes is in the help', () => {
   const bundle = buildProgram(noSite, { version: '0' }).commands.find((command) => command.name() === 'bundle')
   const help = (name: string): string => helpOf(bundle!.commands.find((command) => command.name() === name)!).replace(/\s+/g, ' ')
-  expect(help('inspect')).toContain('4 if not, or if neither --site nor --signer was given')
+  expect(help('inspect')).toContain('4 if --site or --signer was given and the signer is not trusted')
   expect(help('verify')).toContain('3 if something is damaged')
 })

@@ -3,7 +3,7 @@
  * everything to a second site that never shared a network with the first. The tests go on from one another.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   CreateBucketCommand,
@@ -381,8 +381,7 @@ describe('a bundle that must not go in is refused with a sentence of its own, an
 
 function moveDirectory(from: string, to: string): void {
   rmSync(to, { recursive: true, force: true })
-  cpSync(from, to, { recursive: true })
-  rmSync(from, { recursive: true })
+  renameSync(from, to)
 }
 
 /** Exports from one site to the other, imports there, and acknowledges the receipt. */

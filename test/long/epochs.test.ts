@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { formerRemovers, setPeer } from '../../src/federation/peer-rules.ts'
 import { undo } from '../../src/federation/undo.ts'
-import { documents, listing, newPath, noProgress, TestSite, twoSites, value } from './sites.ts'
+import { documents, listing, newPath, noProgress, TestSite, twoSites, value } from '../federation/sites.ts'
 
 const HOUR_MS = 3600 * 1000
 
