@@ -16,8 +16,8 @@ export default defineConfig({
     pool: 'forks',
     // As the program's entry sets it, for tests that start the adapter by themselves.
     env: { UWS_HTTP_MAX_HEADERS_SIZE: String(HEADER_BYTES_MAX) },
-    // Much of the time goes into waiting for disks and other processes: one worker per core at least, also on two cores.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Much of the time goes into waiting for disks and other processes: more than one worker per core.
+    maxWorkers: availableParallelism() + 1,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
