@@ -7,6 +7,7 @@ import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, type S3Client 
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { SiteStatus } from '../../src/admin/commands/status.ts'
 import type { ScrubReport } from '../../src/admin/control.ts'
+import { clientOf } from '../e2e/site-contents.ts'
 import {
   holdfast,
   holdfastOk,
@@ -17,7 +18,6 @@ import {
   serveSite,
   temporaryDirectory,
 } from '../served-site.ts'
-import { clientOf } from './site-contents.ts'
 
 let home: string
 let number = 0

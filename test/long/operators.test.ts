@@ -4,6 +4,7 @@ import { appendFileSync, chmodSync, existsSync, mkdirSync, openSync, readdirSync
 import { join } from 'node:path'
 import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { clientOf } from '../e2e/site-contents.ts'
 import { program } from '../program.ts'
 import {
   type CommandRun,
@@ -15,7 +16,6 @@ import {
   serveSite,
   temporaryDirectory,
 } from '../served-site.ts'
-import { clientOf } from './site-contents.ts'
 
 let home: string
 let alpha: ServedSite

@@ -14,8 +14,8 @@ import {
 } from '@aws-sdk/client-s3'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { SiteStatus } from '../../src/admin/commands/status.ts'
+import { clientOf } from '../e2e/site-contents.ts'
 import { holdfast, holdfastOk, makeSite, removeTemporary, type ServedSite, serveSite, temporaryDirectory } from '../served-site.ts'
-import { clientOf } from './site-contents.ts'
 
 const LARGE_BYTES = 3 * 1024 * 1024
 
