@@ -10,19 +10,20 @@ export const NATIVE_PACKAGES = ['lmdb', 'uWebSockets.js']
 
 const source = join(root, 'src')
 const builds = join(root, 'node_modules', '.holdfast-built')
-/** A running server loads what it needs later from the build that it was started from. */
-const BUILDS_KEPT = 5
+/** A running server loads what it needs later from the build that it was started from. One takes 2 MB. */
+const BUILDS_KEPT = 20
 
 /** The file that starts the program. */
 export async function programFile() {
-  const build = join(builds, stateOfSource())
-  const entry = join(build, 'main.mjs')
+  let entry
   try {
+    const build = join(builds, stateOfSource())
+    entry = join(build, 'main.mjs')
     if (!isFile(entry)) await keepBuild(build)
-    return entry
   } catch {
-    return join(source, 'main.ts')
+    // It may be there all the same: made by another process, or only the tidying up failed.
   }
+  return entry !== undefined && isFile(entry) ? entry : join(source, 'main.ts')
 }
 
 /** The files of the program, by name: `main.mjs` and those that it loads. The same source gives the same bytes. */

@@ -1,7 +1,6 @@
 // Runs one of the project's tasks under the pinned Node.js, installing what is missing first. Plain JavaScript: any Node ≥ 20 starts it.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { programFile } from './built.mjs'
 import { ensureInstalled, root, runtime } from './install.mjs'
 
 const tasks = {
@@ -26,8 +25,6 @@ if (steps === undefined) {
   process.exit(2)
 }
 ensureInstalled()
-// So that the first start after this is as fast as any.
-await programFile()
 if (task === 'long') process.env.HOLDFAST_LONG = '1'
 const tools = {
   vitest: ['node_modules/vitest/vitest.mjs'],

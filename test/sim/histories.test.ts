@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { type HistoryTotals, liveThrough } from './history.ts'
 
 /** HOLDFAST_SEEDS asks for more than every `npm test` can afford; HOLDFAST_FIRST_SEED chooses others. A failure names its seed. */
-const SEEDS = Number(process.env.HOLDFAST_SEEDS ?? 120)
+const SEEDS = Number(process.env.HOLDFAST_SEEDS ?? 200)
 const FIRST_SEED = Number(process.env.HOLDFAST_FIRST_SEED ?? 1)
 const GEOMETRIES = [
   { disks: 4, parity: 2 },

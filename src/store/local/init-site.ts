@@ -34,7 +34,7 @@ export type InitSite = {
  */
 export async function initSite(input: InitSite): Promise<Result<void, SiteFault>> {
   const siteDirectory = resolve(input.siteDirectory)
-  const directories = input.diskDirectories.map((directory) => belowSite(resolve(directory), siteDirectory))
+  const directories = input.diskDirectories.map((directory) => resolve(directory))
   const parityShards = input.parity ?? defaultParity(directories.length)
   const unfit = unfitDisks(directories, parityShards)
   if (unfit !== undefined) return fail({ kind: 'unusable', sentence: unfit })
@@ -48,7 +48,8 @@ export async function initSite(input: InitSite): Promise<Result<void, SiteFault>
       return fail({ kind: 'unusable', sentence: unusable })
     }
   }
-  const laid = await laySite(input, siteDirectory, directories, parityShards)
+  const places = await Promise.all(directories.map((directory) => belowSite(directory, siteDirectory)))
+  const laid = await laySite(input, siteDirectory, places, parityShards)
   if (!laid.ok) await removeFolders(folders)
   return laid
 }

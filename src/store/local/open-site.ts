@@ -118,7 +118,7 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
     createdMs,
     start,
     engine: engine.value,
-    openDisk: (path) => openDisk(belowSite(resolve(path), directory)),
+    openDisk: async (path) => openDisk(await belowSite(resolve(path), directory)),
     async close() {
       const { clean } = await engine.value.close()
       if (clean) await file.value.forgetStart(start)

@@ -1,9 +1,9 @@
 /** The directories of a site's disks: opened, locked, and found again where the site has been moved. */
+import { realpath } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { type DirectoryDisk, openDirectoryDisk } from '../../disks/directory-disk.ts'
 import { type DiskLocks, describeHeld } from '../../disks/disk-locks.ts'
 import { IDENTITY_FILE } from '../../disks/identity.ts'
-import { placeOf } from '../../disks/same-place.ts'
 import type { Clock } from '../../environment.ts'
 
 /** In the order given; undefined where one cannot be opened. */
@@ -22,11 +22,15 @@ export async function lockDisks(disks: readonly (DirectoryDisk | undefined)[], l
 }
 
 /** A path that leads below the site's directory as one that begins with it, by whatever links it was given: so the disk moves along with the site. */
-export function belowSite(path: string, siteDirectory: string): string {
-  // Not the disk itself: a link to another place stays one.
-  const place = join(placeOf(dirname(path)), basename(path))
-  const home = placeOf(siteDirectory)
-  return place.startsWith(`${home}/`) ? join(siteDirectory, place.slice(home.length + 1)) : path
+export async function belowSite(path: string, siteDirectory: string): Promise<string> {
+  try {
+    // Not the disk itself: a link to another place stays one. Not at once: looking where a path leads may take as long as a disk hangs.
+    const [home, above] = await Promise.all([realpath(siteDirectory), realpath(dirname(path))])
+    const place = join(above, basename(path))
+    return place.startsWith(`${home}/`) ? join(siteDirectory, place.slice(home.length + 1)) : path
+  } catch {
+    return path
+  }
 }
 
 /**
