@@ -81,8 +81,9 @@ function stateOfSource() {
   const paths = [join(root, 'package-lock.json'), import.meta.filename ?? join(root, 'packaging', 'built.mjs')]
   for (const entry of readdirSync(source, { recursive: true }).sort()) paths.push(join(source, entry))
   for (const path of paths) {
-    const { mtimeMs, size } = statSync(path)
-    hash.update(`${path}\0${mtimeMs}\0${size}\n`)
+    // As in start.sh.
+    const { ctimeMs, mtimeMs, size } = statSync(path)
+    hash.update(`${path}\0${ctimeMs}\0${mtimeMs}\0${size}\n`)
   }
   return hash.digest('hex').slice(0, 16)
 }

@@ -18,8 +18,9 @@ here=\${0%/*}
 [ "$here" = "$0" ] && here=.
 # Called by a link, as from /usr/local/bin: the rest lies where that leads.
 [ -x "$here/bin/node" ] || { here=$(readlink -f "$0") && here=\${here%/*}; }
-# Large read buffers stay with the process instead of being faulted in again page by page (see mallopt(3)).
-export MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=536870912 MALLOC_TOP_PAD_=67108864
+set -a
+. "$here/lib/malloc.env"
+set +a
 exec "$here/bin/node" "$here/lib/main.mjs" "$@"
 `
 
@@ -31,6 +32,7 @@ archive.pipe(gzip).pipe(file)
 
 add('holdfast', Buffer.from(LAUNCHER), 0o755)
 add('bin/node', readFileSync(runtime()), 0o755)
+add('lib/malloc.env', readFileSync(join(root, 'packaging', 'malloc.env')), 0o644)
 add('lib/package.json', Buffer.from('{"type":"module"}\n'), 0o644)
 for (const [file, contents] of await buildProgram()) add(`lib/${file}`, Buffer.from(contents), 0o644)
 for (const path of filesOfPackages(NATIVE_PACKAGES)) add(`lib/${path}`, readFileSync(join(root, path)), 0o644)

@@ -1,22 +1,18 @@
-// Starts Holdfast under the pinned Node.js. Where the system's Node can (process.execve: 22.15, 23.11, 24), the server takes the place of this process: same
-// process id, so that every signal, SIGKILL too, reaches the server itself, and no second process takes memory. Else this one stands in for it: signals go on to
-// it, its end is ours; and if this one is killed, the server notices and stops (with-starter.cjs).
+// `npx holdfast …`: starts Holdfast under the pinned Node.js. Where the system's Node can (process.execve: 22.15, 23.11, 24), the server takes the place of this
+// process: same process id, so that every signal, SIGKILL too, reaches the server itself, and no second process takes memory. Else this one stands in for it:
+// signals go on to it, its end is ours; and if this one is killed, the server notices and stops (with-starter.cjs).
 import { spawn } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root, runtime } from './install.mjs'
 
-// glibc gives large read buffers back to the kernel and faults them in again page by page unless told to keep some: reading large objects costs
-// up to twice the processor time then. It reads these when the process starts, so they can't be set from inside.
-const MALLOC = { MALLOC_MMAP_THRESHOLD_: '33554432', MALLOC_TRIM_THRESHOLD_: '536870912', MALLOC_TOP_PAD_: '67108864' }
-
-// Compiled code is kept between starts, from the first file on: half of the time to start.
+// As in start.sh.
 const COMPILED = { NODE_COMPILE_CACHE: join(root, 'node_modules', '.holdfast-compiled') }
 
 /** `args`: what Node.js is to run. This process ends with the exit code of that one, or becomes it. */
 export function runHoldfast(args) {
   const node = runtime()
-  const env = { ...MALLOC, ...COMPILED, ...process.env }
+  const env = { ...COMPILED, ...process.env, ...malloc() }
   // What cannot be run is told by spawn in words; execve would end with a core dump.
   if (typeof process.execve === 'function' && mayRun(node)) process.execve(node, [node, ...args], env)
   const withStarter = join(root, 'packaging', 'with-starter.cjs')
@@ -36,6 +32,11 @@ export function runHoldfast(args) {
     }
     process.exitCode = code ?? 1
   })
+}
+
+function malloc() {
+  const settings = readFileSync(join(root, 'packaging', 'malloc.env'), 'utf8').match(/^\w+=.*$/gm)
+  return Object.fromEntries(settings.map((setting) => setting.split('=')))
 }
 
 function mayRun(file) {

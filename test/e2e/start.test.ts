@@ -4,6 +4,7 @@ import {
   chmodSync,
   chownSync,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -11,6 +12,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { Agent } from 'node:http'
@@ -21,7 +23,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { program } from '../program.ts'
 import { type CommandRun, holdfast, makeSite, removeTemporary, type ServedSite, serveSite, temporaryDirectory } from '../served-site.ts'
 
-const starter = join(import.meta.dirname, '..', '..', 'packaging', 'start.mjs')
+const checkout = join(import.meta.dirname, '..', '..')
 let home: string
 
 beforeAll(() => {
@@ -36,9 +38,10 @@ async function npmStart(
   site: string,
   listen = '127.0.0.1:0',
   keys: Readonly<Record<string, string>> = {},
+  from = checkout,
 ): Promise<Started & { readonly err: string }> {
   const { HOLDFAST_ROOT_ACCESS_KEY: _access, HOLDFAST_ROOT_SECRET_KEY: _secret, ...environment } = process.env
-  const child = spawn(process.execPath, [starter], {
+  const child = spawn('sh', [join(from, 'packaging', 'start.sh')], {
     env: { ...environment, ...keys, HOLDFAST_SITE: site, HOLDFAST_LISTEN: listen },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -183,6 +186,42 @@ describe('npm start', () => {
       started.child.kill('SIGTERM')
       expect(await started.code).toBe(0)
     }
+  })
+
+  test('runs what the files say now, also when one was put in place with an older time', async () => {
+    const copy = join(home, 'a checkout')
+    for (const part of ['packaging', 'src', 'package.json', 'package-lock.json']) {
+      cpSync(join(checkout, part), join(copy, part), { recursive: true, preserveTimestamps: true })
+    }
+    mkdirSync(join(copy, 'node_modules'))
+    for (const part of readdirSync(join(checkout, 'node_modules'))) {
+      const [installed, here] = [checkout, copy].map((root) => join(root, 'node_modules', part)) as [string, string]
+      if (part === '.holdfast-installed') copyFileSync(installed, here)
+      else if (!part.startsWith('.holdfast')) symlinkSync(installed, here)
+    }
+    const file = join(copy, 'src', 'cli', 'start.ts')
+    const time = new Date('2026-01-01T00:00:00Z')
+    utimesSync(file, time, time)
+    const said = async (): Promise<string> => {
+      const started = await npmStart(join(home, 'of-the-copy'), '127.0.0.1:0', {}, copy)
+      started.child.kill('SIGTERM')
+      expect(await started.code).toBe(0)
+      return /^.* serves S3/m.exec(started.text)?.[0] ?? started.text + started.err
+    }
+    expect(await said()).toBe('Holdfast serves S3')
+    expect(await said()).toBe('Holdfast serves S3')
+    writeFileSync(file, readFileSync(file, 'utf8').replace('Holdfast serves S3', 'Changed! serves S3'))
+    utimesSync(file, time, time)
+    expect(await said()).toBe('Changed! serves S3')
+  })
+
+  test('is the server itself: whoever kills it has killed that, and the site can be opened again', async () => {
+    const site = join(home, 'killed')
+    const { child, code } = await npmStart(site)
+    expect(holdfast('serve', site).err).toMatch(new RegExp(`by process ${child.pid}\\b`))
+    child.kill('SIGKILL')
+    await code
+    expect(holdfast('status', site).code).toBe(0)
   })
 
   test('says in one sentence what stops it, and ends with the code for it', async () => {
