@@ -1,15 +1,16 @@
 /**
  * The entry: the only place that reads argv and the environment, and that exits. The same file runs in each worker thread
- * (so that the built program has one entry): `workerData.role` says what the thread is.
+ * (so that the built program has one entry): `workerData` says what the thread is.
  */
 import { randomFillSync } from 'node:crypto'
 import { enableCompileCache } from 'node:module'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { isMainThread, workerData } from 'node:worker_threads'
+import { isMainThread, Worker, workerData } from 'node:worker_threads'
 import type { Clock, Random } from './environment.ts'
 import { HEADER_BYTES_MAX } from './http/limits.ts'
 import { describeSystemFailure } from './system-failure.ts'
+import type { ThreadRole } from './threads/begin-thread.ts'
 
 // Compiled code is kept where nobody else can put any (Node's default is the folder for temporary files, which everybody may write). Worker threads
 // inherit the setting, and so load their very first file from there.
@@ -28,7 +29,7 @@ const random: Random = { bytes: (count) => randomFillSync(new Uint8Array(count))
 if (isMainThread) await runCommandLine()
 else {
   const { runThread } = await import('./threads/thread.ts')
-  await runThread(workerData, { clock, random })
+  runThread(workerData, { clock, random })
 }
 
 /** '' where this user has no home, as a number without an account in a container. */
@@ -40,6 +41,20 @@ function ownCacheFolder(): string {
   }
 }
 
+/** Where a site will be served, two threads are started before the command line is read: they load their code meanwhile. */
+function threadStarter(): (role: ThreadRole) => Worker {
+  const start = (role: ThreadRole): Worker => new Worker(new URL(import.meta.url), { workerData: role, name: `holdfast-${role}` })
+  const started = new Map<ThreadRole, Worker>()
+  if (process.argv[2] === 'serve' || process.argv[2] === 'start') {
+    for (const role of ['commit', 'gateway'] as const) started.set(role, start(role))
+  }
+  return (role) => {
+    const worker = started.get(role)
+    started.delete(role)
+    return worker ?? start(role)
+  }
+}
+
 async function runCommandLine(): Promise<void> {
   // uWebSockets.js reads this when it is first loaded.
   process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(HEADER_BYTES_MAX)
@@ -47,6 +62,7 @@ async function runCommandLine(): Promise<void> {
   process.env.UV_THREADPOOL_SIZE ??= '256'
   // lmdb reads this when it chooses its native module, and else looks for files that tell: the packaged runtime is built for glibc.
   process.env.LIBC ??= 'glibc'
+  const startThread = threadStarter()
   // A reader that has gone away (`holdfast … | head`) is no fault of the command, and no reason for a server to end.
   process.stderr.on('error', () => undefined)
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -66,7 +82,7 @@ async function runCommandLine(): Promise<void> {
   }
   const json = asksForJson(process.argv.slice(2))
   let output = new Output(terminal, { json })
-  const environment = { clock, random, threadFile: new URL(import.meta.url) }
+  const environment = { clock, random, startThread }
   const about = { version: '0.1.0', complaints: json ? 'thrown' : 'printed' } as const
   const program = buildProgram((options) => {
     output = new Output(terminal, options)

@@ -1,6 +1,7 @@
 /** Builds everything once and passes it down: a site that is made, one that threads serve, or one that a single command opens. */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Worker } from 'node:worker_threads'
 import type { AdminCommand, AdminSite, CommandFailure } from './admin/command.ts'
 import type { SiteControl } from './admin/control.ts'
 import { freeBytes } from './admin/free-bytes.ts'
@@ -20,10 +21,11 @@ import { fail, ok, type Result } from './result.ts'
 import { decodeSite, SITE_FILE } from './store/local/site-file.ts'
 import type { Store } from './store/store.ts'
 import { describeSystemFailure } from './system-failure.ts'
+import type { ThreadRole } from './threads/begin-thread.ts'
 import type { ServingFault } from './threads/serving-threads.ts'
 
-/** What a process brings: time, chance, and the file that its worker threads run. */
-export type ProcessEnvironment = { readonly clock: Clock; readonly random: Random; readonly threadFile: URL }
+/** What a process brings: time, chance, and its worker threads. */
+export type ProcessEnvironment = { readonly clock: Clock; readonly random: Random; readonly startThread: (role: ThreadRole) => Worker }
 
 /** Requests in flight may take so long once the server is told to stop. */
 const STOP_GRACE_MS = 7500
@@ -100,7 +102,7 @@ export async function serve(request: ServeRequest, environment: ProcessEnvironme
   const { lock, keys, identity } = entered.value
   // Loaded when needed, here and below: no command waits for the code of another.
   const { ServingThreads } = await import('./threads/serving-threads.ts')
-  const threads = new ServingThreads(environment.threadFile, request.log, environment.clock)
+  const threads = new ServingThreads(environment.startThread, request.log, environment.clock)
   const stopping = stopSignal(threads)
   try {
     const started = await threads.start({

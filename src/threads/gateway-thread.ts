@@ -2,8 +2,7 @@
  * A gateway thread: HTTP in, S3 answered from its own LocalStore, changes sent to the commit thread. It is started while the commit thread still opens the
  * site, so that its code is loaded meanwhile: `open` and `listen` follow as messages.
  */
-import { type MessagePort, parentPort } from 'node:worker_threads'
-import type { Clock, Random } from '../environment.ts'
+import type { MessagePort } from 'node:worker_threads'
 import type { ChosenAdapter, WantedAdapter } from '../http/choose-adapter.ts'
 import type { HttpHandler, HttpServer } from '../http/exchange.ts'
 import type { HttpServerFault } from '../http/listen.ts'
@@ -13,10 +12,10 @@ import type { Result } from '../result.ts'
 import { createS3Handler } from '../s3/handler.ts'
 import { operations } from '../s3/operations/index.ts'
 import type { ReaderParts } from '../store/local/reader-parts.ts'
+import type { BeginThread, ThreadEnvironment } from './begin-thread.ts'
 import { openThreadStore, type ThreadStoreOptions } from './thread-store.ts'
 
 export type GatewayOptions = {
-  readonly role: 'gateway'
   /** What will probably be chosen: its code is loaded at once. */
   readonly http: WantedAdapter
   readonly host: string
@@ -46,32 +45,24 @@ export type FromGateway =
   | { readonly kind: 'tls-reloaded'; readonly line: string | undefined }
   | { readonly kind: 'log'; readonly line: string }
 
-type Environment = { readonly clock: Clock; readonly random: Random }
 type Server = HttpServer | NodeHttpServer
 
-/** Serves requests until it is told to stop. In a worker thread only. */
-export async function runGatewayThread(options: GatewayOptions, environment: Environment): Promise<void> {
-  const main = parentPort
-  if (main === null) throw new Error('a gateway runs in a worker thread')
-  const gateway = new Gateway(options, environment, main)
-  // One after the other: a thread that is told to stop while it opens the index finishes that first, since it must not end in the middle of it.
-  let turn = Promise.resolve()
-  main.on('message', (message: ToGateway) => {
-    turn = turn.then(() => gateway.receive(message))
-  })
+/** Serves requests until it is told to stop. */
+export const begin: BeginThread<GatewayOptions, ToGateway> = async (options, environment, main) => {
   // Loaded here rather than imported above: only the adapter that serves.
   await (options.http === 'node' ? import('../http/node-server.ts') : import('../http/uws-server.ts'))
+  return new Gateway(options, environment, main)
 }
 
 class Gateway {
   readonly #options: GatewayOptions
-  readonly #environment: Environment
+  readonly #environment: ThreadEnvironment
   readonly #main: MessagePort
   #opened: ReaderParts | undefined
   #handler: HttpHandler | undefined
   #server: Server | undefined
 
-  constructor(options: GatewayOptions, environment: Environment, main: MessagePort) {
+  constructor(options: GatewayOptions, environment: ThreadEnvironment, main: MessagePort) {
     this.#options = options
     this.#environment = environment
     this.#main = main

@@ -1,5 +1,5 @@
 /** The worker threads of a served site, as the main thread sees them: started in order, stopped in the opposite one. */
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import type { SiteControl } from '../admin/control.ts'
 import type { PoolView } from '../disks/pool-view.ts'
 import type { Clock } from '../environment.ts'
@@ -8,6 +8,7 @@ import { connectionsPerGateway } from '../http/connections.ts'
 import type { HttpServerFault } from '../http/listen.ts'
 import { fail, ok, type Result } from '../result.ts'
 import type { Store } from '../store/store.ts'
+import type { ThreadRole } from './begin-thread.ts'
 import type { CommitOptions, FromCommit, OpenedSite, ToCommit } from './commit-thread.ts'
 import { ControlPort } from './control-port.ts'
 import type { FromGateway, GatewayOptions, ToGateway } from './gateway-thread.ts'
@@ -17,7 +18,7 @@ export type ServingRequest = {
   readonly siteDirectory: string
   readonly acceptOlder: boolean
   readonly port: number
-  readonly gateways: Omit<GatewayOptions, 'role'>
+  readonly gateways: GatewayOptions
   readonly gatewayCount: number
 }
 export type ServedSite = {
@@ -39,7 +40,7 @@ const FIRST_GATEWAY = 2
 export class ServingThreads {
   /** Resolves with a sentence if a thread ends by itself: nothing can go on then. */
   readonly ended: Promise<string>
-  readonly #threadFile: URL
+  readonly #startThread: (role: ThreadRole) => Worker
   readonly #log: (line: string) => void
   readonly #clock: Clock
   readonly #workers: Worker[] = []
@@ -51,8 +52,8 @@ export class ServingThreads {
   #reloading: Promise<void> = Promise.resolve()
   #tellEnded: (sentence: string) => void = () => undefined
 
-  constructor(threadFile: URL, log: (line: string) => void, clock: Clock) {
-    this.#threadFile = threadFile
+  constructor(startThread: (role: ThreadRole) => Worker, log: (line: string) => void, clock: Clock) {
+    this.#startThread = startThread
     this.#log = log
     this.#clock = clock
     this.ended = new Promise((resolve) => {
@@ -65,7 +66,7 @@ export class ServingThreads {
    * port; the others join it after that, since their loading would only delay the first answer.
    */
   async start({ siteDirectory, acceptOlder, port, gateways, gatewayCount }: ServingRequest): Promise<Result<ServedSite, ServingFault>> {
-    const commit = this.#start({ role: 'commit', siteDirectory, acceptOlder })
+    const commit = this.#start('commit', { siteDirectory, acceptOlder } satisfies CommitOptions)
     this.#commit = commit
     const opening = this.#answer<FromCommit, Result<OpenedSite, string>>(commit, (message) =>
       message.kind === 'ready' ? ok(message) : message.kind === 'refused' ? fail(message.sentence) : undefined,
@@ -102,14 +103,14 @@ export class ServingThreads {
     return parts.store
   }
 
-  #startGateway(options: Omit<GatewayOptions, 'role'>): Worker {
-    const gateway = this.#start({ role: 'gateway', ...options })
+  #startGateway(options: GatewayOptions): Worker {
+    const gateway = this.#start('gateway', options)
     this.#gateways.push(gateway)
     return gateway
   }
 
   /** One more gateway on the port that is taken. Without it the server can't go on: half of the connections would find nobody. */
-  async #join(options: Omit<GatewayOptions, 'role'>, index: number, port: number, chosen: Chosen): Promise<void> {
+  async #join(options: GatewayOptions, index: number, port: number, chosen: Chosen): Promise<void> {
     const gateway = this.#startGateway(options)
     try {
       await this.#open(gateway, FIRST_GATEWAY + index)
@@ -187,11 +188,12 @@ export class ServingThreads {
     await Promise.all(this.#workers.map((worker) => worker.terminate()))
   }
 
-  #start(data: CommitOptions | GatewayOptions): Worker {
-    const worker = new Worker(this.#threadFile, { workerData: data, name: `holdfast-${data.role}` })
+  #start(role: ThreadRole, options: CommitOptions | GatewayOptions): Worker {
+    const worker = this.#startThread(role)
     this.#workers.push(worker)
+    worker.postMessage(options)
     const ended = (why: string): void => {
-      if (!this.#stopping) this.#tellEnded(`The ${data.role} thread ended (${why}); the server can't go on. Start it again.`)
+      if (!this.#stopping) this.#tellEnded(`The ${role} thread ended (${why}); the server can't go on. Start it again.`)
     }
     worker.on('error', (error: unknown) => ended(error instanceof Error ? (error.stack ?? error.message) : String(error)))
     worker.on('exit', (code) => ended(`code ${code}`))

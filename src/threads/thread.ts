@@ -1,17 +1,32 @@
-/** What a worker thread does first: become what its `workerData` says. */
-import type { Clock, Random } from '../environment.ts'
-import type { CommitOptions } from './commit-thread.ts'
-import type { GatewayOptions } from './gateway-thread.ts'
+/**
+ * What a worker thread does first. It loads its code at once, and begins when it is told its options: so it can be started before anybody knows them.
+ */
+import { parentPort } from 'node:worker_threads'
+import type { BeginThread, ThreadEnvironment, ThreadRole } from './begin-thread.ts'
 
-export async function runThread(
-  data: CommitOptions | GatewayOptions,
-  environment: { readonly clock: Clock; readonly random: Random },
-): Promise<void> {
-  if (data.role === 'commit') {
-    const { runCommitThread } = await import('./commit-thread.ts')
-    await runCommitThread(data, environment)
-    return
-  }
-  const { runGatewayThread } = await import('./gateway-thread.ts')
-  await runGatewayThread(data, environment)
+export function runThread(role: ThreadRole, environment: ThreadEnvironment): void {
+  if (role === 'commit') serveMessages(environment, import('./commit-thread.ts'))
+  else serveMessages(environment, import('./gateway-thread.ts'))
+}
+
+/** One message after the other: a thread that is told to stop while it opens the index finishes that first, since it must not end in the middle of it. */
+function serveMessages<Options, Message>(
+  environment: ThreadEnvironment,
+  loading: Promise<{ readonly begin: BeginThread<Options, Message> }>,
+): void {
+  const main = parentPort
+  if (main === null) throw new Error('threads other than the first run in workers')
+  // Told by the first message's turn, when somebody listens.
+  loading.catch(() => undefined)
+  let thread: ReturnType<BeginThread<Options, Message>> | undefined
+  let turn: Promise<unknown> = Promise.resolve()
+  main.on('message', (message: Options | Message) => {
+    if (thread === undefined) {
+      thread = loading.then(({ begin }) => begin(message as Options, environment, main))
+      turn = thread
+    } else {
+      const begun = thread
+      turn = turn.then(async () => (await begun)?.receive(message as Message))
+    }
+  })
 }

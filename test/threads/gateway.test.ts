@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { afterAll, expect, test } from 'vitest'
+import type { ThreadRole } from '../../src/threads/begin-thread.ts'
 import type { CommitOptions, FromCommit, ToCommit } from '../../src/threads/commit-thread.ts'
 import type { FromGateway, GatewayOptions, ToGateway } from '../../src/threads/gateway-thread.ts'
 import { ACCESS_KEY, makeSite, REGION, removeTemporary, SECRET_KEY, temporaryDirectory } from '../served-site.ts'
@@ -10,7 +11,11 @@ const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts')
 const home = temporaryDirectory()
 afterAll(() => removeTemporary(home))
 
-const startThread = (workerData: CommitOptions | GatewayOptions): Worker => new Worker(main, { workerData })
+const startThread = (role: ThreadRole, options: CommitOptions | GatewayOptions): Worker => {
+  const worker = new Worker(main, { workerData: role })
+  worker.postMessage(options)
+  return worker
+}
 
 /** The first message of a kind. */
 const message = <M extends { readonly kind: string }, K extends M['kind']>(worker: Worker, kind: K): Promise<Extract<M, { kind: K }>> =>
@@ -24,13 +29,12 @@ const message = <M extends { readonly kind: string }, K extends M['kind']>(worke
 test('a gateway that is told to stop while it opens the index finishes that first, so that no thread ends in the middle of it', async () => {
   const siteDirectory = join(home, 'site')
   makeSite(siteDirectory)
-  const commit = startThread({ role: 'commit', siteDirectory, acceptOlder: false })
+  const commit = startThread('commit', { siteDirectory, acceptOlder: false })
   const { name, site, epoch, start, board, view } = await message<FromCommit, 'ready'>(commit, 'ready')
   const { port1, port2 } = new MessageChannel()
   commit.postMessage({ kind: 'attach', what: 'commits', port: port2 } satisfies ToCommit, [port2])
 
-  const gateway = startThread({
-    role: 'gateway',
+  const gateway = startThread('gateway', {
     http: 'node',
     host: '127.0.0.1',
     region: REGION,
