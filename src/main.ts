@@ -79,6 +79,7 @@ async function runCommandLine(): Promise<void> {
     out: (text: string) => void process.stdout.write(text),
     err: (text: string) => void process.stderr.write(text),
     interactive: process.stderr.isTTY === true,
+    isRead: process.stdout.isTTY === true,
   }
   const json = asksForJson(process.argv.slice(2))
   let output = new Output(terminal, { json })

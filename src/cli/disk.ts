@@ -15,13 +15,13 @@ export function addDiskCommands(program: Command, makeCli: MakeCli): void {
   disk
     .command('status')
     .argument('<SITE>', 'the directory of the site')
-    .description('Show the disks: in, out or healing.')
-    .option('--json', 'print JSON')
+    .description('Show the disks: in, out or healing. As JSON unless on a terminal.')
+    .option('--json', 'print JSON, on a terminal too')
     .action(async (site: string, _flags: unknown, command: Command) => {
       const cli = makeCli(command)
       const status = await onSite<DisksStatus>(cli, site, 'disk/status', {})
       const readOnly = status.readOnly === undefined ? [] : [status.readOnly, '']
-      cli.output.result(status, [...readOnly, diskTable(status.disks), ...scrubLines(status.scrub)].join('\n'))
+      cli.output.resultForPrograms(status, [...readOnly, diskTable(status.disks), ...scrubLines(status.scrub)].join('\n'))
     })
   disk
     .command('scrub')

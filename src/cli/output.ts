@@ -7,6 +7,8 @@ export interface Terminal {
   err(text: string): void
   /** Standard error is a terminal: progress bars may be drawn. */
   readonly interactive: boolean
+  /** Standard output is a terminal: somebody reads it, and not a program. */
+  readonly isRead: boolean
 }
 
 export class Output {
@@ -21,8 +23,17 @@ export class Output {
 
   /** A result: `text` for people, `value` for --json. */
   result(value: unknown, text: string): void {
+    this.#write(value, text, this.json)
+  }
+
+  /** A result that programs ask for more than people do: JSON without --json, too, unless somebody reads it. */
+  resultForPrograms(value: unknown, text: string): void {
+    this.#write(value, text, this.json || !this.#terminal.isRead)
+  }
+
+  #write(value: unknown, text: string, json: boolean): void {
     this.#clearBar()
-    this.#terminal.out(this.json ? `${JSON.stringify(value, null, 2)}\n` : text.endsWith('\n') ? text : `${text}\n`)
+    this.#terminal.out(json ? `${JSON.stringify(value, null, 2)}\n` : text.endsWith('\n') ? text : `${text}\n`)
   }
 
   /** Something to know about a command that goes on. */

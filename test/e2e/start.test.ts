@@ -285,6 +285,11 @@ describe('one site', () => {
     expect(unserved).toEqual(served)
   })
 
+  test('prints the disks as JSON also where it is not asked to, since only programs read them there', () => {
+    const { disks } = JSON.parse(holdfast('disk', 'status', directory).out)
+    expect(disks).toMatchObject([1, 2, 3, 4].map((number) => ({ path: join(directory, `disk${number}`), state: 'in' })))
+  })
+
   test('prints JSON for each command that is asked to, failures included', () => {
     const missing = join(home, 'missing')
     const identity = join(home, 'own.identity')

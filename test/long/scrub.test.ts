@@ -90,7 +90,7 @@ test('a scrub while serving finds what nobody read, repairs it, and says on whic
   expect(scrub()).toMatchObject({ repaired: 0, remaining: 0 })
   expect(await get('small')).toEqual(small)
   expect(await get('large')).toEqual(large)
-  expect(holdfastOk('disk', 'status', directory)).toMatch(/\nLast scrubbed \d{4}-\S+: nothing was wrong\.\n$/)
+  expect(holdfastOk('status', directory)).toMatch(/\nLast scrubbed \d{4}-\S+: nothing was wrong\.\n$/)
 })
 
 test('what cannot be repaired is named, and ends with 3, served or not', async () => {
@@ -122,7 +122,7 @@ test('one scrub at a time: another is refused, its progress is shown, and it sto
   expect(second.code).toBe(5)
   expect(second.err).toMatch(/^holdfast: Another scrub is under way: .*\n$/)
   expect(running()).toMatchObject({ by: 'operator' })
-  expect(holdfastOk('disk', 'status', directory)).toMatch(/\nScrub: .* of .* read\.\n/)
+  expect(holdfastOk('status', directory)).toMatch(/\nScrub: .* of .* read\.\n/)
   started.kill('SIGINT')
   await until(() => running() === undefined)
   expect(scrub('--rate', '1GiB')).toMatchObject({ repaired: 0, remaining: 0 })
