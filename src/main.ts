@@ -74,13 +74,13 @@ async function runCommandLine(): Promise<void> {
   const { CommandEnd } = await import('./cli/cli.ts')
   const { Output } = await import('./cli/output.ts')
   const { unforeseen } = await import('./admin/command.ts')
-  const { initSiteDirectory, openSiteOffline, serve } = await import('./server.ts')
   const terminal = {
     out: (text: string) => void process.stdout.write(text),
     err: (text: string) => void process.stderr.write(text),
     interactive: process.stderr.isTTY === true,
     isRead: process.stdout.isTTY === true,
   }
+  const log = (line: string): void => terminal.err(`holdfast: ${line}\n`)
   const json = asksForJson(process.argv.slice(2))
   let output = new Output(terminal, { json })
   const environment = { clock, random, startThread }
@@ -92,9 +92,9 @@ async function runCommandLine(): Promise<void> {
       environment: process.env,
       clock,
       workingDirectory: process.cwd(),
-      initSite: (request) => initSiteDirectory(request, environment),
-      serve: (request) => serve({ ...request, log: (line) => terminal.err(`holdfast: ${line}\n`) }, environment),
-      openSite: (directory) => openSiteOffline(directory, environment),
+      initSite: async (request) => (await import('./server/make-site.ts')).initSiteDirectory(request, environment),
+      serve: async (request) => (await import('./server/serve.ts')).serve({ ...request, log }, environment),
+      openSite: async (directory) => (await import('./server/open-offline.ts')).openSiteOffline(directory, environment),
     }
   }, about)
   try {

@@ -1,0 +1,75 @@
+/** What comes before a site is opened, by whomever: it is there, whole and ours, and nobody else has it open. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { CommandFailure } from '../admin/command.ts'
+import { IDENTITY_FILE } from '../admin/site-files.ts'
+import { readSiteIdentity } from '../admin/site-identity.ts'
+import { type RootKeys, readRootKeys } from '../admin/site-keys.ts'
+import { holderOfSite, lockSite, type SiteLock } from '../admin/site-lock.ts'
+import { lookForSite, type SiteLack } from '../admin/site-look.ts'
+import { whyNotOwner } from '../admin/site-owner.ts'
+import type { PrivateIdentity } from '../bundles/identity.ts'
+import type { Clock } from '../environment.ts'
+import { fail, ok, type Result } from '../result.ts'
+import { decodeSite, SITE_FILE } from '../store/local/site-file.ts'
+
+/** Whether there is a site in a directory, or what is there instead. */
+export const lookAt = (directory: string): Result<void, SiteLack> => lookForSite(directory, SITE_FILE)
+
+type Entered = { readonly lock: SiteLock; readonly keys: RootKeys; readonly identity: PrivateIdentity }
+
+/** Locks a site for this process and reads its keys. */
+export async function enterSite(directory: string, clock: Clock): Promise<Result<Entered, CommandFailure>> {
+  const looked = lookAt(directory)
+  if (!looked.ok) return fail({ exit: looked.error.kind === 'no-directory' ? 2 : 5, sentence: looked.error.sentence })
+  const stranger = whyNotOwner(directory, SITE_FILE, process.getuid?.())
+  if (stranger !== undefined) return fail({ exit: 5, sentence: stranger })
+  const keys = readRootKeys(directory)
+  if (!keys.ok) return fail({ exit: 5, sentence: keys.error })
+  const identity = readSiteIdentity(directory)
+  if (!identity.ok) return fail({ exit: 5, sentence: identity.error })
+  const mistaken = whyNotItsIdentity(directory, identity.value)
+  if (mistaken !== undefined) return fail({ exit: 5, sentence: mistaken })
+  const lock = await lockSite(directory)
+  if (lock === undefined) {
+    const served = await describeServed(directory, clock)
+    if (served !== undefined) return fail({ exit: 5, sentence: served })
+    const holder = holderOfSite(directory)
+    return fail({
+      exit: 5,
+      sentence: `${directory} is open in another process${holder === undefined ? '' : `, ${holder},`} that does not answer its admin socket (is it starting, or stopping?): try again.`,
+    })
+  }
+  return ok({ lock, keys: keys.value, identity: identity.value })
+}
+
+/** Keys that were copied back may be those of another site: what it signed with them, its peers would take for that one's. */
+function whyNotItsIdentity(directory: string, { publicIdentity: { siteId } }: PrivateIdentity): string | undefined {
+  const site = attempt(() => decodeSite(readFileSync(join(directory, SITE_FILE))))
+  // What is wrong with the file itself is said by whoever opens the site.
+  if (site?.ok !== true || site.value.site === siteId) return undefined
+  return `${join(directory, IDENTITY_FILE)} is the identity of another site, ${siteId}; this one is ${site.value.site}: copy its own keys folder back from where you keep it.`
+}
+
+function attempt<T>(act: () => T): T | undefined {
+  try {
+    return act()
+  } catch {
+    return undefined
+  }
+}
+
+/** So long a process that has a site open may take to say where it serves it. */
+const ANSWER_MS_MAX = 5000
+
+/** Undefined if nobody answers in time: the other process is starting or stopping, or runs one command. */
+async function describeServed(directory: string, clock: Clock): Promise<string | undefined> {
+  const { askSite } = await import('../admin/socket-client.ts')
+  const late = new Promise<Result<never, 'not-served'>>((resolve) => clock.timer(ANSWER_MS_MAX, () => resolve(fail('not-served'))))
+  const asked = await Promise.race([askSite(directory, 'site/serving', {}, () => undefined, { clock }), late])
+  if (!asked.ok && asked.error === 'not-served') return undefined
+  // An older release does not know the command: it serves all the same.
+  const { endpoint, pid } = (asked.ok ? asked.value : {}) as { readonly endpoint?: unknown; readonly pid?: unknown }
+  const where = typeof endpoint === 'string' && typeof pid === 'number' ? `, at ${endpoint} by process ${pid}` : ''
+  return `${directory} is being served already${where}: use that one, or stop it first.`
+}
