@@ -175,6 +175,21 @@ export function multipartTests(endpoint: Endpoint): void {
       expect(got.equals(Buffer.concat([body, Buffer.from('the end')]))).toBe(true)
     })
 
+    // s3fs-fuse renames a large file so: the upload that takes the copied parts says that its metadata is its own, which is so of every upload.
+    test('an upload may say that it replaces the metadata of what will be copied into it', async () => {
+      const [source, Key] = [newKey(), newKey()]
+      await s3.putObject({ Bucket, Key: source, Body: 'copied', Metadata: { mode: 'old' } })
+      const headers = { 'x-amz-metadata-directive': 'REPLACE', 'x-amz-meta-mode': 'new' }
+      const begun = await sendRaw(endpoint, { method: 'POST', path: `/${Bucket}/${Key}`, query: 'uploads=', headers })
+      expect(begun.status).toBe(200)
+      const UploadId = begun.element('UploadId') ?? ''
+      const part = await s3.uploadPartCopy({ Bucket, Key, UploadId, PartNumber: 1, CopySource: `${Bucket}/${source}` })
+      await finish(Key, UploadId, [{ PartNumber: 1, ETag: part.CopyPartResult?.ETag }])
+      const got = await s3.headObject({ Bucket, Key })
+      expect(got.Metadata).toEqual({ mode: 'new' })
+      expect(await readText(s3, Bucket, Key)).toBe('copied')
+    })
+
     test.each(['bytes=0-999', 'bytes=5-', 'bytes=-5', 'bytes=3-1', '0-1'])(
       'the copy range %s of an object of 5 bytes is refused',
       async (range) => {
