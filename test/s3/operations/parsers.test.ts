@@ -8,6 +8,7 @@ import { parseParts } from '../../../src/s3/operations/claimed-parts.ts'
 import { failedCondition } from '../../../src/s3/operations/conditions.ts'
 import { fromToken, toToken } from '../../../src/s3/operations/continuation.ts'
 import { parseCopySource } from '../../../src/s3/operations/copy-source.ts'
+import { createMultipartUpload } from '../../../src/s3/operations/create-multipart-upload.ts'
 import { decodeEncodedWords, toEncodedWords } from '../../../src/s3/operations/encoded-words.ts'
 import { rangeOf } from '../../../src/s3/operations/ranges.ts'
 import { parseTaggingHeader } from '../../../src/s3/operations/tags.ts'
@@ -238,4 +239,9 @@ describe('conditions', () => {
     expect(failedCondition({ ...none, ifNoneMatch: '*' }, version, nowMs)).toBe('If-None-Match')
     expect(failedCondition({ ...none, ifNoneMatch: '"abd", "ab"' }, version, nowMs)).toBeUndefined()
   })
+})
+
+test('an upload that would copy metadata from an object is refused, since no object is named', () => {
+  const begun = createMultipartUpload.prepare(asking({ 'x-amz-metadata-directive': 'COPY' }))
+  expect(begun).toMatchObject({ ok: false, error: { code: 'NotImplemented', elements: { Header: 'x-amz-metadata-directive' } } })
 })
