@@ -29,9 +29,8 @@ answers() { # ENDPOINT
 load() { "$LOAD" -name "$1" -endpoint "$2" -pid "$SERVER" -c 16 -d "${SECONDS_EACH}s"; }
 
 HOLDFAST_ROOT_ACCESS_KEY=$S3_ACCESS_KEY HOLDFAST_ROOT_SECRET_KEY=$S3_SECRET_KEY "$NODE" "$HERE/../src/main.ts" init "$WORK/holdfast" >/dev/null
-# As packaging/runtime.mjs starts it.
-MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=536870912 MALLOC_TOP_PAD_=67108864 \
-  "$NODE" "$HERE/../src/main.ts" serve "$WORK/holdfast" --listen 127.0.0.1:19200 >/dev/null &
+# As packaging/start.sh starts it.
+(set -a && . "$HERE/../packaging/malloc.env" && exec "$NODE" "$HERE/../src/main.ts" serve "$WORK/holdfast" --listen 127.0.0.1:19200 >/dev/null) &
 SERVER=$!
 answers http://127.0.0.1:19200/
 load holdfast http://127.0.0.1:19200
