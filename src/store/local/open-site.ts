@@ -89,7 +89,7 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
     return giveUp({ kind: 'unusable', sentence: `The index in ${join(directory, INDEX_FOLDER)} cannot be opened or made anew.` })
   if (whole === undefined) opened.push(index)
 
-  const begun = await beginStart(file.value, directory, disks)
+  const begun = await beginStart(file.value, disks)
   if (begun === undefined) return giveUp({ kind: 'unusable', sentence: `${directory} cannot be written.` })
   const { start, uncleanStarts } = begun
   const { site, name, epoch, createdMs } = file.value.record
@@ -107,6 +107,8 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
   indexOpens &&= engine.ok || engine.error.kind !== 'index-failed'
   if (!engine.ok) return giveUp(describeEngineFault(engine.error, pool.value.view))
   await noteIndexOpens(directory)
+  // Not before the pool's own list says where the disks are now: by the old place they are found in this copy, not where the original has them.
+  if (home !== directory && engine.value.pool.view.readOnly === undefined) await file.value.noteHome(directory)
   // The site's file may be older than the disks, or its change have been interrupted.
   const reached = engine.value.store.federation.epoch
   if (reached > epoch) await file.value.noteEpoch(reached)
@@ -169,18 +171,13 @@ const accept = ({ acceptOlder }: OpenSite) => (acceptOlder === true ? { acceptOl
 /** Takes the next start's number, greater than any that left a folder on a disk, and notes durably that it is under way. */
 async function beginStart(
   file: SiteFile,
-  home: string,
   disks: readonly (Disk | undefined)[],
 ): Promise<{ start: number; uncleanStarts: readonly number[] } | undefined> {
   const folders = await Promise.all(disks.map(async (disk) => disk?.list(EXTENTS_FOLDER)))
   const used = folders.flatMap((names) => (names?.ok === true ? names.value.map((name) => Number.parseInt(name, 16)) : []))
   const start = 1 + used.filter(Number.isSafeInteger).reduce((a, b) => Math.max(a, b), file.record.start)
   const uncleanStarts = file.record.unclean
-  const written = await file.change((record) => ({
-    ...{ ...record, start, home, unclean: [...record.unclean, start] },
-    // Else the next start of a copy would look for the original's disks again.
-    disks: record.disks.map((disk) => movedAlong(disk, record.home, home)),
-  }))
+  const written = await file.change((record) => ({ ...record, start, unclean: [...record.unclean, start] }))
   return written.ok ? { start, uncleanStarts } : undefined
 }
 

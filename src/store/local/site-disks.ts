@@ -37,6 +37,8 @@ export async function belowSite(path: string, siteDirectory: string): Promise<st
  * A disk below the site's directory moves with it. Of a copy, too, only the copied disks are opened: two sites must never write to the same ones.
  */
 export function movedAlong(disk: string, home: string, siteDirectory: string): string {
+  // It has moved already, perhaps to a place inside the old one.
+  if (disk.startsWith(`${siteDirectory}/`)) return disk
   return disk.startsWith(`${home}/`) ? join(siteDirectory, disk.slice(home.length + 1)) : disk
 }
 

@@ -3,6 +3,7 @@ import type { Disk } from '../../disks/disk.ts'
 import { isObject, seal, unseal } from '../../disks/sealed-json.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import type { SiteId } from '../terms.ts'
+import { movedAlong } from './site-disks.ts'
 
 export const SITE_FILE = 'site.json'
 export const INDEX_FOLDER = 'index'
@@ -24,7 +25,7 @@ export type SiteRecord = {
   readonly start: number
   /** Starts that did not end cleanly, as far as known. The one under way is among them. */
   readonly unclean: readonly number[]
-  /** Where the site's directory was at its newest start: disks below it move with it. */
+  /** Where the site's directory was when it was last written to: disks below it move with it. */
   readonly home: string
   /** The directories given at the beginning, where the pool's own list is lost. */
   readonly disks: readonly string[]
@@ -92,6 +93,11 @@ export class SiteFile {
 
   get record(): SiteRecord {
     return this.#record
+  }
+
+  /** Where the site's directory is. Its disks below it have moved along. */
+  noteHome(home: string): Promise<Result<void, 'unreachable'>> {
+    return this.change((record) => ({ ...record, home, disks: record.disks.map((disk) => movedAlong(disk, record.home, home)) }))
   }
 
   /** An epoch has begun. */

@@ -176,6 +176,30 @@ test('a copy of a site that lacks a disk does not take that of the original', as
   }
 })
 
+test('a copy of a site that lacks too many disks to begin keeps away from those of the original, however often it is started', async () => {
+  const home = join(folder, 'home')
+  const below = [1, 2, 3].map((number) => join(home, `disk${number}`))
+  const identity = { name: 'copied', site: '00112233445566778899aabbccddeeff' as SiteId }
+  must(await initSite({ siteDirectory: home, diskDirectories: below, ...identity, ...environment }))
+  const first = must(await openLocalSite({ siteDirectory: home, ...environment }))
+  await fill(first)
+  await first.close()
+  const copy = join(folder, 'copy')
+  cpSync(home, copy, { recursive: true })
+  for (const lost of ['disk1', 'disk2']) rmSync(join(copy, lost), { recursive: true })
+  for (let i = 0; i < 3; i++) {
+    const second = must(await openLocalSite({ siteDirectory: copy, ...environment }))
+    const { sets, readOnly } = second.engine.pool.view
+    expect(readOnly ?? 'it began').toContain(`bring back ${join(copy, 'disk1')}`)
+    expect(sets[0]!.disks.map(({ directory, state }) => [directory, state])).toEqual([
+      [join(copy, 'disk1'), 'out'],
+      [join(copy, 'disk2'), 'out'],
+      [join(copy, 'disk3'), 'in'],
+    ])
+    await second.close()
+  }
+})
+
 test('a disk below the site moves along with it, by whatever links it was named', async () => {
   const real = join(folder, 'real')
   mkdirSync(real)
