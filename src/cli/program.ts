@@ -63,5 +63,5 @@ export function buildProgram(
   return program
 }
 
-const EXIT_CODES = `Exit codes: 0 done; 2 usage; 3 damaged but repairable; 4 signer not trusted; 5 refused; 6 incomplete.
+const EXIT_CODES = `Exit codes: 0 done; 1 unforeseen; 2 usage; 3 damaged but repairable; 4 signer not trusted; 5 refused; 6 incomplete.
 SITE is the directory that "holdfast init" made. Where it is being served, commands go through its admin socket; else they open it themselves.`

@@ -17,7 +17,7 @@ export function addStatusCommand(program: Command, makeCli: MakeCli): void {
       const lines = [
         `${status.name}: ${status.state}. ${status.sentence}`,
         `Coding ${status.dataShards} + ${status.parityShards}; ${status.survives} more ${status.survives === 1 ? 'disk' : 'disks'} may be lost without losing anything.`,
-        `Change ${status.sequence}, generation ${status.generation}, epoch ${status.epoch}, ${status.buckets} buckets.`,
+        `Change ${status.sequence}, generation ${status.generation}, epoch ${status.epoch}, ${status.buckets} ${status.buckets === 1 ? 'bucket' : 'buckets'}.`,
         ...(status.hidden.versions === 0
           ? []
           : [`Removed by peers, and kept for "holdfast peer undo": ${hiddenText(status.hidden)}; "holdfast peer list" says of whom.`]),
@@ -47,7 +47,9 @@ export function scrubLines({ running, last }: ScrubStatus): string[] {
 }
 
 const found = ({ repaired, remaining }: { readonly repaired: number; readonly remaining: number }): string =>
-  repaired + remaining === 0 ? 'nothing was wrong' : `${repaired} damaged places repaired, ${remaining} not to be repaired`
+  repaired + remaining === 0
+    ? 'nothing was wrong'
+    : `${repaired} damaged ${repaired === 1 ? 'place' : 'places'} repaired, ${remaining} not to be repaired`
 
 const healed = (disk: DiskStatus): string | undefined =>
   disk.healed === undefined ? undefined : `${formatBytes(disk.healed.doneBytes)} of ${formatBytes(disk.healed.totalBytes)} filled`

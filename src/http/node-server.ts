@@ -4,6 +4,7 @@ import { createServer as createSecureServer, type Server as SecureServer } from 
 import type { Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import { fail, ok, type Result } from '../result.ts'
+import { whySystemFailed } from '../system-failure.ts'
 import type { HttpHandler, HttpServer } from './exchange.ts'
 import { readFraming } from './framing.ts'
 import { InFlight } from './in-flight.ts'
@@ -58,11 +59,9 @@ function readPem(file: string): Result<Buffer, HttpServerFault> {
   try {
     return ok(readFileSync(file))
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    const forbidden = code === 'EACCES' || code === 'EPERM'
-    const reason =
-      code === 'ENOENT' ? `there is no file ${file}` : `${file} ${forbidden ? 'may not be read by this user' : `can't be read: ${code}`}`
-    return fail({ kind: 'bad-certificate', reason })
+    const failure = error as NodeJS.ErrnoException
+    const why = `${file} can't be read: ${whySystemFailed(failure)}`
+    return fail({ kind: 'bad-certificate', reason: failure.code === 'ENOENT' ? `there is no file ${file}` : why })
   }
 }
 

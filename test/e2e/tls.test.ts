@@ -133,3 +133,12 @@ test('a server whose certificate is missing says which file there is not, and wh
   expect(run.err).not.toContain('ENOENT')
   expect(run.code).toBe(5)
 })
+
+test('a folder in the place of the certificate is said to be one, in words', () => {
+  const run = holdfast('serve', join(home, 'other'), '--listen', '127.0.0.1:0', '--tls-cert', home, '--tls-key', files.key)
+  expect(run.err).toMatch(
+    /^holdfast: [^\n]* can't be read: it is a directory, not a file\): name the certificate chain with --tls-cert[^\n]*\n$/,
+  )
+  expect(run.err).not.toContain('EISDIR')
+  expect(run.code).toBe(5)
+})

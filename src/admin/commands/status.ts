@@ -126,12 +126,14 @@ function condition(pool: PoolView, shardsToRepair: number, scrub: ScrubStatus): 
   }
   const damaged = scrub.last?.remaining ?? 0
   if (damaged > 0) {
-    const sentence = `The last scrub found ${damaged} damaged places that cannot be repaired: holdfast disk scrub SITE says what they cost.`
+    const places = damaged === 1 ? '1 damaged place' : `${damaged} damaged places`
+    const sentence = `The last scrub found ${places} that cannot be repaired: holdfast disk scrub SITE says what is lost by that.`
     return { state: 'degraded', sentence }
   }
   if (disks.some((disk) => disk.state === 'healing'))
     return { state: 'healing', sentence: 'A disk is being filled; it counts as lost until that is done.' }
-  if (shardsToRepair > 0) return { state: 'healing', sentence: `${shardsToRepair} damaged shards are being rebuilt.` }
+  if (shardsToRepair > 0)
+    return { state: 'healing', sentence: `${shardsToRepair} damaged ${shardsToRepair === 1 ? 'shard is' : 'shards are'} being rebuilt.` }
   const parity = Math.min(...pool.sets.map((set) => set.parityShards))
   return parity === 0
     ? { state: 'healthy', sentence: 'All disks are in. There is no parity: the loss of any disk loses data.' }
