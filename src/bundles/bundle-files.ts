@@ -42,7 +42,7 @@ export function missingManifest(files: BundleFiles): Stop {
   if (names.some((name) => name === PREAMBLE_NAME || /^(?:volume|parity)-/.test(name)))
     return new Stop(
       'incomplete',
-      'The manifest is missing, without which nothing can be imported: the copy or the export was not finished.',
+      'The manifest is missing, without which nothing can be imported: copy it again, or run the export again if that was not finished.',
     )
-  return new Stop('not-a-bundle', `There is no bundle in ${files.folders.map(shown).join(', ')}.`)
+  return new Stop('not-a-bundle', `There is no bundle in ${files.folders.map(shown).join(', ')}: name the folders that its files are in.`)
 }

@@ -31,7 +31,7 @@ export async function loadHead(folders: readonly string[], trust: Trust, strange
   const manifests = files.byName.get(MANIFEST_NAME) ?? []
   if (preambles.length === 0) {
     if (manifests.length === 0) throw missingManifest(files)
-    throw new Stop('incomplete', 'The preamble is missing: the copy was not finished.')
+    throw new Stop('incomplete', 'The preamble is missing: copy the bundle again, with all its files.')
   }
   const { preamble, sender, senderKnown } = await firstGood(preambles, 'preamble', (document) => checkPreamble(document, trust, strangers))
   if (manifests.length === 0) throw missingManifest(files)

@@ -174,7 +174,11 @@ export function unwrapBundleKey(
 ): Result<{ readonly bundleKey: Buffer; readonly receiptKey: Buffer }, BundleFault> {
   const site = recipient.publicIdentity.siteId
   const ours = preamble.recipients.filter((one) => one.site === site)
-  if (ours.length === 0) return refuse('wrong-recipient', `This bundle is sealed to ${sitesInWords(preamble)}, not to this site (${site}).`)
+  if (ours.length === 0)
+    return refuse(
+      'wrong-recipient',
+      `This bundle is sealed to ${sitesInWords(preamble)}, not to this site (${site}): ask its sender for one of its own.`,
+    )
   const changed = refuse(
     'retargeted',
     'The key in this bundle does not belong to its preamble: sender or recipients were changed after sealing.',

@@ -240,7 +240,7 @@ function warningsOf(peer: Peer, plan: ExportPlan): string[] {
 
 function nothing(peer: Peer, plan: ExportPlan): ExportReport {
   const warnings = warningsOf(peer, plan)
-  const why = plan.asked.full ? 'There is nothing to send' : `${peer.name} holds everything already, by its own receipts`
+  const why = plan.asked.full ? 'There is nothing to send' : `${peer.name} holds everything already, by its own word`
   return {
     sentence: [`${why}: nothing was written.`, ...warnings].join('\n'),
     ...{ bundle: null, out: null, peer: peer.name, operations: 0, contentBytes: 0, buckets: [], volumes: 0, parityVolumes: 0, bytes: 0 },

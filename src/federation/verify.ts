@@ -146,7 +146,9 @@ function trustIn(identityText: string | undefined): Trust {
 }
 
 function verified(report: VerifyReport): VerifyView {
-  const sentence = report.sentences.join('\n')
+  const { sender } = report
+  const strange = report.exit === 4 && sender?.known === false ? [untrustedSentence(sender.fingerprint)] : []
+  const sentence = [...report.sentences, ...strange].join('\n')
   if (report.exit === 0) return { ...report, sentence }
   throw new Refusal(report.exit, report.fault ?? (report.exit === 4 ? 'unknown-signer' : report.verdict), sentence, report)
 }
@@ -182,4 +184,4 @@ function inspected(report: InspectReport): InspectView {
 }
 
 const untrustedSentence = (fingerprint: string): string =>
-  `The signer is not trusted here, so nothing of this is certain: compare the fingerprint ${fingerprint} with somebody at that site, then give --signer, or --site of a site that has it as a peer.`
+  `The signer is not trusted here: compare the fingerprint ${fingerprint} with somebody at that site, then give --signer, or --site of a site that has it as a peer.`

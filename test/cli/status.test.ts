@@ -28,3 +28,10 @@ test('one bucket is not called buckets', async () => {
   expect(await printed({ ...STATUS, buckets: 1 })).toContain('epoch 1, 1 bucket.\n')
   expect(await printed({ ...STATUS, buckets: 0 })).toContain('epoch 1, 0 buckets.\n')
 })
+
+test('a site that is read-only is said to be so once', async () => {
+  const sentence = 'Read-only: other disks went on without these.'
+  expect(await printed({ ...STATUS, buckets: 1, state: 'read-only', sentence })).toContain(
+    'one: read-only. Other disks went on without these.\n',
+  )
+})

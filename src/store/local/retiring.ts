@@ -82,7 +82,7 @@ async function giveUp(
   if (short !== undefined) return fail(`That would leave too few disks to go on. ${short}`)
   const looked = await journal.lookAtChain(seen)
   if (!looked.ok)
-    return fail(`The journal is not whole on the disks that are here (${looked.error.kind}), so they cannot go on without the others.`)
+    return fail(`The journal is not whole on the disks that are here, so they cannot go on without the others: bring those back.`)
   const { end, agrees } = looked.value
   const givenUp = agrees ? 0 : end.sequence < seen.sequence ? seen.sequence - end.sequence : 'unknown'
   if (givenUp !== 0 && word !== String(givenUp)) return fail(describeLoss(givenUp, end.sequence, seen.sequence, named))

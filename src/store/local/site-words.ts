@@ -15,9 +15,16 @@ type Lack = Extract<JournalFault, { readonly kind: 'sequence-lost' | 'other-hist
 /** Why a site whose disks hold less than was seen is served read-only. */
 export function describeHeld(fault: Lack, out: readonly DiskSlot[]): string {
   const names = out.map((disk) => disk.directory).join(', ')
-  const choice = out.length > 0 ? `Missing: ${names}. ${describeChoice(out)}` : NONE_MISSING
-  return `Read-only: ${describeLack(fault)}. ${choice}`
+  const said = `Read-only: ${describeLack(fault)}.`
+  if (isHole(fault)) return `${said} ${out.length > 0 ? `Missing: ${names}. Bring them back.` : HOLE}`
+  return `${said} ${out.length > 0 ? `Missing: ${names}. ${describeChoice(out)}` : NONE_MISSING}`
 }
+
+/** No word of an operator's helps there: nothing is known to follow upon a record that is not there. */
+const isHole = ({ kind }: Lack): boolean => kind === 'damaged' || kind === 'segment-missing'
+
+const HOLE =
+  'No disk is missing, so this site cannot be written any more. Keep SITE/index, which shows what was stored: serve it as it is, and copy the objects to a new site with an S3 tool.'
 
 function describeLack(fault: Lack): string {
   switch (fault.kind) {
@@ -50,12 +57,12 @@ export function describeEngineFault(fault: EngineFault, view: PoolView): SiteFau
     case 'damaged':
       return {
         kind: 'damaged',
-        sentence: `Record ${fault.sequence} of the journal (segment ${fault.segment}, offset ${fault.offset}) is damaged on every disk that holds it. Nothing was changed.${missing(view)}`,
+        sentence: `Record ${fault.sequence} of the journal (segment ${fault.segment}, offset ${fault.offset}) is damaged on every disk that holds it. Nothing was changed.${afterHole(view)}`,
       }
     case 'segment-missing':
       return {
         kind: 'damaged',
-        sentence: `Segment ${fault.segment} of the journal is on none of the disks.${missing(view)} Nothing was changed.`,
+        sentence: `Segment ${fault.segment} of the journal is on none of the disks. Nothing was changed.${afterHole(view)}`,
       }
     case 'unknown-version':
       return {
@@ -89,6 +96,13 @@ export function describeEngineFault(fault: EngineFault, view: PoolView): SiteFau
         sentence: `The site's directory is older than its disks (start ${fault.start} is known there): was it restored from a copy? Start again to go on.`,
       }
   }
+}
+
+/** There is no index: it would have to be made from the journal. */
+function afterHole(view: PoolView): string {
+  const out = missing(view)
+  if (out !== '') return `${out} Bring them back.`
+  return ' The index cannot be made anew without it: put SITE/index back from a copy of the site\'s directory, or take off the disks what is whole with read-disks.py (docs/operations.md, "Without Holdfast").'
 }
 
 function missing(view: PoolView): string {

@@ -264,6 +264,34 @@ test('disks that are older than the index are only read, nothing is changed, and
   await taken.close()
 })
 
+test('a record that is damaged on every disk is not said to be cured by --accept-older, which it is not', async () => {
+  const site = await open()
+  await fill(site)
+  const { sequence } = site.engine
+  await site.close()
+  for (const disk of diskDirectories) {
+    for (const name of readdirSync(join(disk, 'journal'))) {
+      const file = join(disk, 'journal', name)
+      const bytes = readFileSync(file)
+      const second = bytes.indexOf('HFRC', bytes.indexOf('HFRC') + 4)
+      if (second < 0) continue
+      bytes[second + 50]! ^= 1
+      writeFileSync(file, bytes)
+    }
+  }
+  for (const acceptOlder of [false, true]) {
+    const held = must(await openLocalSite({ siteDirectory, ...environment, acceptOlder }))
+    const said = held.engine.pool.view.readOnly ?? 'it began'
+    expect(said).toMatch(/record 2 of the journal is damaged on every disk .*Keep SITE\/index.* copy the objects to a new site/)
+    expect(said).not.toContain('--accept-older')
+    expect(held.engine.sequence).toBe(sequence)
+    await held.close()
+  }
+  rmSync(join(siteDirectory, 'index'), { recursive: true })
+  const refused = await openLocalSite({ siteDirectory, ...environment, acceptOlder: true })
+  expect(refused).toMatchObject({ ok: false, error: { kind: 'damaged', sentence: expect.stringContaining('read-disks.py') } })
+})
+
 test('a start that is refused leaves the index as it was, also one that was found damaged', async () => {
   const site = await open()
   await fill(site)
