@@ -33,6 +33,10 @@ export function describeChoice(missing: readonly Pick<Member, 'directory' | 'dis
   return `Bring them back: it goes on by itself then. Or, if they are lost for good, run \`holdfast disk retire SITE ${those}\`, or start with --accept-older: what only they held is lost then.`
 }
 
+/** The same of a site that cannot even be opened: no command reaches it, nor does it go on by itself. */
+export const choiceUnopened = (sentence: string): string =>
+  sentence.replace(/: it goes on by itself then\. Or, if they are lost for good, run `.*`, or start/, ' and start again. Or, if they are lost for good, start')
+
 /** "a", "a and b", "a, b and c". */
 export function joinWords(words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words[words.length - 1]}`

@@ -79,6 +79,8 @@ describe('2+2, where two disks drop out and the other two go on', () => {
     enclave.setIndexBack('empty')
     const refused = await enclave.start({ present: [0, 1] })
     expect(refused.ok ? '' : refused.error).toMatch(/no index.*\/d3 and \/d4/)
+    // No command can reach a site that does not open.
+    expect(refused.ok ? '' : refused.error).not.toMatch(/disk retire|goes on by itself/)
     expect(enclave.index.states.at(-1)).toEqual([])
     enclave.setIndexTo(index)
     enclave.die('kill')

@@ -1,6 +1,6 @@
 /** What opening a site says to operators: what is wrong and what to do next. */
 import type { DiskSlot, PoolView } from '../../disks/pool-view.ts'
-import { describeChoice } from '../../disks/pool-words.ts'
+import { choiceUnopened, describeChoice } from '../../disks/pool-words.ts'
 import type { EngineFault } from './engine-input.ts'
 import type { JournalFault } from './journal/terms.ts'
 
@@ -88,7 +88,7 @@ export function describeEngineFault(fault: EngineFault, view: PoolView): SiteFau
     case 'nothing-to-show':
       return {
         kind: 'unusable',
-        sentence: `There is no index, so nothing here knows what the missing disks hold, and an older state is not shown for the newest. Nothing was changed. ${view.readOnly ?? ''}`,
+        sentence: `There is no index, or an empty one, so nothing here knows what the missing disks hold, and an older state is not shown for the newest. Nothing was changed. ${choiceUnopened(view.readOnly ?? '').replace(/^Read-only: o/, 'O')}`,
       }
     case 'start-used':
       return {
