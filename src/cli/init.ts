@@ -35,7 +35,7 @@ export function addInitCommand(program: Command, makeCli: MakeCli): void {
     .addHelpText(
       'after',
       paragraphs(
-        'The root keys come from HOLDFAST_ROOT_ACCESS_KEY and HOLDFAST_ROOT_SECRET_KEY, else they are made and printed once.\nCopy SITE/keys away: it is the one thing that the disks cannot bring back.',
+        'The root keys come from HOLDFAST_ROOT_ACCESS_KEY and HOLDFAST_ROOT_SECRET_KEY, else they are made and printed once.\nCopy SITE/keys and SITE/site.json away: the disks cannot bring them back.',
       ),
     )
     .action(async (siteArgument: string, options: { disk?: string[]; parity?: string; name?: string }, command: Command) => {
@@ -78,7 +78,7 @@ export function addInitCommand(program: Command, makeCli: MakeCli): void {
           ? []
           : ['', 'The root keys, shown once:', `  access key  ${keys.accessKeyId}`, `  secret key  ${keys.secretAccessKey}`]),
         '',
-        `Copy ${join(site, 'keys')} to a safe place now: it is the one thing that the disks cannot bring back.`,
+        `Copy ${join(site, 'keys')} and ${join(site, 'site.json')} to a safe place now: the disks cannot bring them back.`,
         `Serve it with: holdfast serve ${siteArgument}`,
       ]
       cli.output.result(

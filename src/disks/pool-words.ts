@@ -35,7 +35,10 @@ export function describeChoice(missing: readonly Pick<Member, 'directory' | 'dis
 
 /** The same of a site that cannot even be opened: no command reaches it, nor does it go on by itself. */
 export const choiceUnopened = (sentence: string): string =>
-  sentence.replace(/: it goes on by itself then\. Or, if they are lost for good, run `.*`, or start/, ' and start again. Or, if they are lost for good, start')
+  sentence.replace(
+    /: it goes on by itself then\. Or, if they are lost for good, run `.*`, or start/,
+    ' and start again. Or, if they are lost for good, start',
+  )
 
 /** "a", "a and b", "a, b and c". */
 export function joinWords(words: readonly string[]): string {

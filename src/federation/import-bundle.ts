@@ -171,7 +171,7 @@ async function finish(
       6,
       'from-the-future',
       `${counted(keptOutCount, 'change')} of ${peer.name} stamped more than a day ahead of the clock here ${keptOutCount === 1 ? 'was' : 'were'} kept out; all others were applied. ` +
-        'Compare the clocks of both sites, then import this bundle again.',
+        'Compare the clocks of both sites. If the one here is right, import this bundle again when the time of those stamps has come.',
       { keptOut: keptOutCount, receiptFile },
     )
   const { applied, returned, already, contentBytes, concurrent, concurrentCount } = outcome

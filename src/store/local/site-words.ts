@@ -88,7 +88,7 @@ export function describeEngineFault(fault: EngineFault, view: PoolView): SiteFau
     case 'nothing-to-show':
       return {
         kind: 'unusable',
-        sentence: `There is no index, or an empty one, so nothing here knows what the missing disks hold, and an older state is not shown for the newest. Nothing was changed. ${choiceUnopened(view.readOnly ?? '').replace(/^Read-only: o/, 'O')}`,
+        sentence: `There is no index, or an empty one, so nothing here knows what the missing disks hold, and an older state is not shown for the newest. Nothing was changed. ${choiceUnopened(view.readOnly ?? '').replace(/^Read-only: ./, (said) => said.slice(-1).toUpperCase())}`,
       }
     case 'start-used':
       return {
