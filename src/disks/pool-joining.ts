@@ -27,7 +27,8 @@ export async function layInto(
   const geometry = view.sets[set]
   if (geometry?.disks[position] === undefined) return fail({ kind: 'bad-geometry', sentence: `Set ${set} has no place ${position}.` })
   const vacant = await isReadyForUse(disk, view)
-  if (!vacant.ok) return fail({ kind: 'not-empty', sentence: `${disk.directory} cannot be used: ${vacant.error}.` })
+  if (!vacant.ok)
+    return fail({ kind: 'not-empty', sentence: `${disk.directory} cannot be used: ${vacant.error}. Name an empty directory.` })
   const { dataShards, parityShards } = geometry
   const diskId = hex(random.bytes(16))
   const files = await GenerationFiles.lay(disk, { poolId: view.poolId, diskId, set, position, dataShards, parityShards })

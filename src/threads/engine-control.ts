@@ -102,8 +102,8 @@ async function heal(
   stop()
   if (healed.ok || engine.pool.view.sets[set]?.disks[position]?.state === 'in') return ok(undefined)
   const why = {
-    'disk-failed': 'the new disk failed, or was taken away',
-    'too-few-disks': 'too few other disks can be read',
+    'disk-failed': 'the new disk failed, or was taken away; "holdfast disk status" says which, and it is tried again by itself',
+    'too-few-disks': 'too few other disks can be read; it goes on by itself when they are back',
     stopped: 'the server stopped meanwhile; it goes on at the next start',
     damaged: 'some of what it should hold is damaged on the other disks too; what could be filled was filled',
   }[healed.error]
