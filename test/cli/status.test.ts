@@ -16,7 +16,7 @@ async function printed(status: object): Promise<string> {
   }
   const commands = new Map([['status', { name: 'status', run: async () => ({ ok: true, value: status }) }]])
   const cli = {
-    output: new Output({ out, err: out, interactive: false }, { json: false }),
+    output: new Output({ out, err: out, interactive: false, isRead: true }, { json: false }),
     workingDirectory: '/nowhere',
     openSite: async () => ({ ok: true, value: { site: {}, commands, close: async () => undefined } }),
   } as unknown as Cli
