@@ -93,6 +93,7 @@ async function runCommandLine(): Promise<void> {
       clock,
       workingDirectory: process.cwd(),
       initSite: async (request) => (await import('./server/make-site.ts')).initSiteDirectory(request, environment),
+      recoverSite: async (request) => (await import('./server/recover-site.ts')).recoverSite(request, environment),
       serve: async (request) => (await import('./server/serve.ts')).serve({ ...request, log }, environment),
       openSite: async (directory) => (await import('./server/open-offline.ts')).openSiteOffline(directory, environment),
     }

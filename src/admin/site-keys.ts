@@ -1,5 +1,5 @@
 /**
- * The site's keys: SITE/keys, files readable by the owner only. They cannot be rebuilt from the disks.
+ * The site's keys: SITE/keys, files readable by the owner only. They are the one thing that cannot be rebuilt from the disks.
  * Format: docs/formats.md#site.
  */
 import { createHash, randomBytes } from 'node:crypto'

@@ -68,7 +68,7 @@ function lackOf(directory: string, names: readonly string[], siteFile: string): 
     const sentence = `${directory} is not a whole site (it has no ${siteFile}): make one with "holdfast init", in an empty directory.`
     return { kind: 'other-files', sentence }
   }
-  const sentence = `${directory} is not a whole site: it has ${there}, but no ${siteFile}. Restore ${siteFile} from your copy of the site's directory; a new site could not read what is on the disks. Only if the making of the site was interrupted is there nothing to restore: then move it away and make it again.`
+  const sentence = `${directory} is not a whole site: it has ${there}, but no ${siteFile}. Run "holdfast site recover ${directory}", which makes it again from the keys and the disks; a new site could not read what is on these. Only if the making of the site was interrupted is there nothing to recover: then move it away and make it again.`
   return { kind: 'part-of-a-site', sentence }
 }
 

@@ -8,6 +8,7 @@ import type { Clock } from '../environment.ts'
 import { fail, type Result } from '../result.ts'
 import type { InitRequest, initSiteDirectory } from '../server/make-site.ts'
 import type { openSiteOffline } from '../server/open-offline.ts'
+import type { RecoverRequest, recoverSite } from '../server/recover-site.ts'
 import type { ServeRequest, serve } from '../server/serve.ts'
 import { describeSystemFailure } from '../system-failure.ts'
 import type { Output } from './output.ts'
@@ -20,6 +21,8 @@ export type Cli = {
   readonly workingDirectory: string
   /** Makes a site. */
   readonly initSite: (request: InitRequest) => ReturnType<typeof initSiteDirectory>
+  /** Makes again what a site's directory held besides its keys and disks. */
+  readonly recoverSite: (request: RecoverRequest) => ReturnType<typeof recoverSite>
   /** Starts the server and resolves when it has ended. */
   readonly serve: (request: Omit<ServeRequest, 'log'>) => ReturnType<typeof serve>
   /** Opens a site that nobody serves, in this process. */
@@ -40,6 +43,9 @@ export class CommandEnd extends Error {
 export const end = (exit: CommandFailure['exit'], sentence: string): never => {
   throw new CommandEnd({ exit, sentence })
 }
+
+/** Of an option that may be given more than once. */
+export const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value]
 
 /** An empty path would be the working directory, and is a variable of a script that was not set. */
 export function absolute(cli: Cli, path: string): string {

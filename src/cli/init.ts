@@ -1,27 +1,14 @@
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { whyDisksClash } from '../disks/disk-layout.ts'
 import { DISKS_PER_SET_MAX, defaultParity } from '../disks/geometry.ts'
 import { lookAt } from '../server/enter-site.ts'
-import { absolute, end, type MakeCli, namesIn } from './cli.ts'
+import { absolute, collect, end, type MakeCli, namesIn } from './cli.ts'
 import { paragraphs } from './help.ts'
 import { chooseRootKeys } from './root-keys.ts'
+import { siteName } from './site-name.ts'
 
 const DISKS_BY_DEFAULT = 4
-
-const NAME_LENGTH_MAX = 100
-
-/** Shown on terminals and in pages: nothing that a terminal would obey, or that turns the writing around. */
-const isName = (text: string): boolean =>
-  text.trim() !== '' && [...text].length <= NAME_LENGTH_MAX && !/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_C}]/u.test(text)
-
-/** A directory may be called anything. */
-function defaultName(site: string): string {
-  const name = basename(site)
-  return isName(name) ? name : 'site'
-}
-
-const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value]
 
 export function addInitCommand(program: Command, makeCli: MakeCli): void {
   program
@@ -35,7 +22,7 @@ export function addInitCommand(program: Command, makeCli: MakeCli): void {
     .addHelpText(
       'after',
       paragraphs(
-        'The root keys come from HOLDFAST_ROOT_ACCESS_KEY and HOLDFAST_ROOT_SECRET_KEY, else they are made and printed once.\nCopy SITE/keys and SITE/site.json away: the disks cannot bring them back.',
+        'The root keys come from HOLDFAST_ROOT_ACCESS_KEY and HOLDFAST_ROOT_SECRET_KEY, else they are made and printed once.\nCopy SITE/keys away: it is the one thing that the disks cannot bring back.',
       ),
     )
     .action(async (siteArgument: string, options: { disk?: string[]; parity?: string; name?: string }, command: Command) => {
@@ -46,8 +33,7 @@ export function addInitCommand(program: Command, makeCli: MakeCli): void {
         Array.from({ length: DISKS_BY_DEFAULT }, (_, index) => join(site, `disk${index + 1}`))
       const parity = options.parity === undefined ? defaultParity(disks.length) : Number(options.parity)
       if (disks.length > DISKS_PER_SET_MAX) end(2, `A set has at most ${DISKS_PER_SET_MAX} disks; ${disks.length} were given.`)
-      const name = options.name ?? defaultName(site)
-      if (!isName(name)) end(2, `--name takes 1 to ${NAME_LENGTH_MAX} characters, none of them a control character.`)
+      const name = siteName(site, options.name)
       const clash = whyDisksClash(site, disks)
       if (clash !== undefined) end(2, clash)
       if (!Number.isInteger(parity) || parity < 0 || parity >= disks.length) {
@@ -78,7 +64,7 @@ export function addInitCommand(program: Command, makeCli: MakeCli): void {
           ? []
           : ['', 'The root keys, shown once:', `  access key  ${keys.accessKeyId}`, `  secret key  ${keys.secretAccessKey}`]),
         '',
-        `Copy ${join(site, 'keys')} and ${join(site, 'site.json')} to a safe place now: the disks cannot bring them back.`,
+        `Copy ${join(site, 'keys')} to a safe place now: it is the one thing that the disks cannot bring back.`,
         `Serve it with: holdfast serve ${siteArgument}`,
       ]
       cli.output.result(

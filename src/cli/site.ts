@@ -1,6 +1,9 @@
 import type { Command } from 'commander'
-import { end, type MakeCli, onSite } from './cli.ts'
+import type { SiteStatus } from '../admin/commands/status.ts'
+import { absolute, CommandEnd, collect, end, type MakeCli, onSite } from './cli.ts'
 import { parseDuration } from './output.ts'
+import { siteName } from './site-name.ts'
+import { statusText } from './status.ts'
 
 export function addSiteCommands(program: Command, makeCli: MakeCli): void {
   const site = program.command('site').description('The site itself.')
@@ -24,7 +27,35 @@ export function addSiteCommands(program: Command, makeCli: MakeCli): void {
       const begun = await onSite<{ sentence: string }>(cli, directory, 'site/new-epoch', {})
       cli.output.result(begun, begun.sentence)
     })
+  addRecoverCommand(site, makeCli)
   addKeyCommands(site, makeCli)
+}
+
+type RecoverFlags = { readonly disk?: string[]; readonly name?: string; readonly acceptOlder?: boolean }
+
+function addRecoverCommand(site: Command, makeCli: MakeCli): void {
+  site
+    .command('recover')
+    .argument('<SITE>', 'a directory with the keys of the site in SITE/keys')
+    .option('--disk <DIR>', 'a disk of the site, once per disk; one of them leads to the others (default: those below SITE)', collect)
+    .option('--name <NAME>', 'what people call the site (default: the name of its directory)')
+    .option('--accept-older', 'recover although disks are missing that may hold something newer (that is given up)')
+    .description('Make a lost SITE again from its keys and its disks, which hold everything else.')
+    .option('--json', 'print JSON')
+    .action(async (siteArgument: string, flags: RecoverFlags, command: Command) => {
+      const cli = makeCli(command)
+      const directory = absolute(cli, siteArgument)
+      const recovered = await cli.recoverSite({
+        site: directory,
+        ...(flags.disk === undefined ? {} : { disks: flags.disk.map((disk) => absolute(cli, disk)) }),
+        name: siteName(directory, flags.name),
+        acceptOlder: flags.acceptOlder === true,
+        progress: cli.output.progress,
+      })
+      if (!recovered.ok) throw new CommandEnd(recovered.error)
+      const status = recovered.value as SiteStatus
+      cli.output.result(status, statusText(status))
+    })
 }
 
 type KeysFlags = { readonly every?: string; readonly keep?: string }

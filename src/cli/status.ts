@@ -14,20 +14,23 @@ export function addStatusCommand(program: Command, makeCli: MakeCli): void {
     .action(async (site: string, _flags: unknown, command: Command) => {
       const cli = makeCli(command)
       const status = await onSite<SiteStatus>(cli, site, 'status', {})
-      const lines = [
-        `${status.name}: ${status.state}. ${status.sentence.replace(/^Read-only: ./, (said) => said.slice(-1).toUpperCase())}`,
-        `Coding ${status.dataShards} + ${status.parityShards}; ${status.survives} more ${status.survives === 1 ? 'disk' : 'disks'} may be lost without losing anything.`,
-        `Change ${status.sequence}, generation ${status.generation}, epoch ${status.epoch}, ${status.buckets} ${status.buckets === 1 ? 'bucket' : 'buckets'}.`,
-        ...(status.hidden.versions === 0
-          ? []
-          : [`Removed by peers, and kept for "holdfast peer undo": ${hiddenText(status.hidden)}; "holdfast peer list" says of whom.`]),
-        ...status.warnings,
-        '',
-        diskTable(status.disks),
-        ...scrubLines(status.scrub),
-      ]
-      cli.output.result(status, lines.join('\n'))
+      cli.output.result(status, statusText(status))
     })
+}
+
+export function statusText(status: SiteStatus): string {
+  return [
+    `${status.name}: ${status.state}. ${status.sentence.replace(/^Read-only: ./, (said) => said.slice(-1).toUpperCase())}`,
+    `Coding ${status.dataShards} + ${status.parityShards}; ${status.survives} more ${status.survives === 1 ? 'disk' : 'disks'} may be lost without losing anything.`,
+    `Change ${status.sequence}, generation ${status.generation}, epoch ${status.epoch}, ${status.buckets} ${status.buckets === 1 ? 'bucket' : 'buckets'}.`,
+    ...(status.hidden.versions === 0
+      ? []
+      : [`Removed by peers, and kept for "holdfast peer undo": ${hiddenText(status.hidden)}; "holdfast peer list" says of whom.`]),
+    ...status.warnings,
+    '',
+    diskTable(status.disks),
+    ...scrubLines(status.scrub),
+  ].join('\n')
 }
 
 export function diskTable(disks: readonly DiskStatus[]): string {

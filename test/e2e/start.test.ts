@@ -352,7 +352,7 @@ describe('one site', () => {
     expect(existsSync(join(home, 'never'))).toBe(false)
   })
 
-  test('says to restore its file where a site has lost it, and not to make a new one', async () => {
+  test('says how to recover a site that has lost its file, and not to make a new one', async () => {
     const place = join(home, 'without-its-file')
     makeSite(place)
     for (const lost of ['site.json', 'keys', 'pool.json']) {
@@ -362,9 +362,9 @@ describe('one site', () => {
         ['serve', place],
         ['init', place],
       ])
-        expectSentence(holdfast(...words), 5, /not a whole site: it has .*but no site\.json\. Restore site\.json/)
+        expectSentence(holdfast(...words), 5, /not a whole site: it has .*but no site\.json\. Run "holdfast site recover \S+"/)
       const started = await npmStart(place)
-      expectSentence({ code: await started.code, out: '', err: started.err }, 5, /Restore site\.json/)
+      expectSentence({ code: await started.code, out: '', err: started.err }, 5, /holdfast site recover/)
     }
   })
 

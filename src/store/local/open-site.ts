@@ -188,7 +188,10 @@ function siteFileFault(directory: string, fault: SiteFileFault): SiteFault {
     case 'newer-version':
       return { kind: 'newer-version', sentence: `${directory} was written by a newer Holdfast: use that one.` }
     case 'damaged':
-      return { kind: 'damaged', sentence: `${join(directory, SITE_FILE)} is damaged: restore it from a copy of the site's directory.` }
+      return {
+        kind: 'damaged',
+        sentence: `${join(directory, SITE_FILE)} is damaged: run "holdfast site recover ${directory}", which makes it again from the keys and the disks.`,
+      }
     case 'unreachable':
       return { kind: 'unusable', sentence: `${join(directory, SITE_FILE)} cannot be read: check its permissions and its disk.` }
   }

@@ -18,6 +18,8 @@ export type ReplayFault =
   /** A record of a kind that this software does not know: a newer one wrote it. */
   | { readonly kind: 'unknown-record'; readonly sequence: number }
   | { readonly kind: 'malformed-record'; readonly sequence: number }
+  /** Another site made a bucket of this journal. */
+  | { readonly kind: 'other-site'; readonly written: SiteId }
 
 export type Replayed = {
   readonly records: number
@@ -86,6 +88,8 @@ async function applyEntry(
   const decoded = decodeRecord(entry)
   if (!decoded.ok) return fail({ kind: decoded.error === 'unknown-kind' ? 'unknown-record' : 'malformed-record', sequence })
   const record = decoded.value
+  if (record.kind === 'create-bucket' && record.origin.site !== context.site)
+    return fail({ kind: 'other-site', written: record.origin.site })
   let body: Uint8Array | undefined
   if (record.kind === 'put-document' && place !== undefined) {
     const read = await journal.reader.read(place)

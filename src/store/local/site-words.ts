@@ -85,6 +85,11 @@ export function describeEngineFault(fault: EngineFault, view: PoolView): SiteFau
       return { kind: 'unusable', sentence: 'A disk is so full that the journal cannot be continued: free some space on it.' }
     case 'index-failed':
       return { kind: 'unusable', sentence: "The index cannot be written: check the disk of the site's directory and its free space." }
+    case 'other-site':
+      return {
+        kind: 'unusable',
+        sentence: `What is on the disks was written by site ${fault.written}, and SITE/keys are those of another one: put that site's keys there.`,
+      }
     case 'nothing-to-show':
       return {
         kind: 'unusable',

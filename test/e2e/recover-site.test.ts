@@ -1,0 +1,168 @@
+/** A site of which only the keys and the disks are left: everything else is made again from these. */
+import { randomBytes } from 'node:crypto'
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectVersionsCommand,
+  PutBucketVersioningCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import {
+  ACCESS_KEY,
+  holdfast,
+  holdfastOk,
+  makeSite,
+  REGION,
+  removeTemporary,
+  SECRET_KEY,
+  serveSite,
+  temporaryDirectory,
+} from '../served-site.ts'
+
+const Bucket = 'kept'
+const BODIES = { small: randomBytes(3000), large: randomBytes(3_000_000) }
+let home: string
+beforeAll(() => {
+  home = temporaryDirectory()
+})
+afterAll(() => removeTemporary(home))
+
+/** Does something with the served site, and stops it. */
+async function served<T>(directory: string, act: (client: S3Client) => Promise<T>): Promise<T> {
+  const site = await serveSite(directory)
+  const credentials = { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY }
+  const client = new S3Client({ endpoint: site.endpoint, region: REGION, forcePathStyle: true, credentials })
+  try {
+    return await act(client)
+  } finally {
+    client.destroy()
+    expect(await site.stop()).toBe(0)
+  }
+}
+
+const fill = (directory: string): Promise<void> =>
+  served(directory, async (client) => {
+    await client.send(new CreateBucketCommand({ Bucket }))
+    await client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }))
+    for (const [Key, Body] of Object.entries(BODIES)) {
+      await client.send(new PutObjectCommand({ Bucket, Key, Body: 'before' }))
+      await client.send(new PutObjectCommand({ Bucket, Key, Body, Metadata: { about: 'it' } }))
+    }
+    await client.send(new PutObjectCommand({ Bucket, Key: 'removed', Body: 'once' }))
+    await client.send(new DeleteObjectCommand({ Bucket, Key: 'removed' }))
+  })
+
+/** All versions as a client sees them; the newest of each key are read, too. */
+const show = (directory: string): Promise<unknown> =>
+  served(directory, async (client) => {
+    const { Versions, DeleteMarkers } = await client.send(new ListObjectVersionsCommand({ Bucket }))
+    for (const [Key, body] of Object.entries(BODIES)) {
+      const got = await client.send(new GetObjectCommand({ Bucket, Key }))
+      expect(Buffer.compare(Buffer.from((await got.Body?.transformToByteArray()) ?? []), body)).toBe(0)
+      expect(got.Metadata).toEqual({ about: 'it' })
+    }
+    return { Versions, DeleteMarkers }
+  })
+
+/** Removes all of a site but its keys and its disks. */
+function loseSite(directory: string): void {
+  for (const name of readdirSync(directory)) if (!/^(keys|disk\d)$/.test(name)) rmSync(join(directory, name), { recursive: true })
+}
+
+const statusOf = (directory: string) => JSON.parse(holdfastOk('status', directory, '--json'))
+const pathsOf = (directory: string): string[] => statusOf(directory).disks.map(({ path }: { path: string }) => path)
+
+test('a site is recovered from its keys and disks alone, one of which was given another place: same versions, ids, epoch and bytes', async () => {
+  const [directory, elsewhere] = [join(home, 'site'), join(home, 'elsewhere')]
+  makeSite(directory, '--name', 'the ship')
+  await fill(directory)
+  holdfastOk('site', 'new-epoch', directory)
+  holdfastOk('disk', 'replace', directory, join(directory, 'disk2'), elsewhere)
+  rmSync(join(directory, 'disk2'), { recursive: true, force: true })
+  const before = await show(directory)
+  const disks = pathsOf(directory)
+  loseSite(directory)
+
+  for (const words of [['status'], ['serve'], ['init']])
+    expect(holdfast(...words, directory)).toMatchObject({ code: 5, err: expect.stringContaining(`holdfast site recover ${directory}`) })
+  const recovered = JSON.parse(holdfastOk('site', 'recover', directory, '--name', 'the ship', '--json'))
+  expect(recovered).toMatchObject({ name: 'the ship', epoch: 2, buckets: 1, disks: disks.map((path) => ({ path, state: 'in' })) })
+  expect(await show(directory)).toEqual(before)
+  expect(statusOf(directory)).toMatchObject({ name: 'the ship', state: 'healthy', epoch: 2 })
+  expect(holdfast('site', 'recover', directory)).toMatchObject({ code: 5, err: expect.stringContaining('nothing to recover') })
+})
+
+test('disks that lie elsewhere are named, and those lead to the others', async () => {
+  const directory = join(home, 'with-disks-elsewhere')
+  const disks = [1, 2, 3, 4].map((number) => join(home, `mount${number}`))
+  makeSite(directory, ...disks.flatMap((disk) => ['--disk', disk]))
+  await fill(directory)
+  const before = await show(directory)
+  loseSite(directory)
+  expect(holdfast('site', 'recover', directory)).toMatchObject({ code: 5, err: expect.stringMatching(/no disk .*--disk/) })
+  expect(readdirSync(directory)).toEqual(['keys'])
+  expect(holdfastOk('site', 'recover', directory, '--disk', disks[2]!)).toMatch(/healthy/)
+  expect(await show(directory)).toEqual(before)
+  expect(pathsOf(directory)).toEqual(disks)
+})
+
+test('a copy is recovered from the copied disks, and those of the original are left alone', async () => {
+  const [original, copy] = [join(home, 'original'), join(home, 'copy')]
+  makeSite(original)
+  await fill(original)
+  const before = await show(original)
+  cpSync(original, copy, { recursive: true })
+  loseSite(copy)
+  rmSync(join(copy, 'disk4'), { recursive: true })
+  holdfastOk('site', 'recover', copy)
+  expect(await show(copy)).toEqual(before)
+  expect(statusOf(copy)).toMatchObject({ state: 'degraded' })
+  expect(pathsOf(copy)).toEqual([1, 2, 3, 4].map((number) => join(copy, `disk${number}`)))
+})
+
+test('a damaged site.json is made again, too', async () => {
+  const directory = join(home, 'damaged')
+  makeSite(directory)
+  await fill(directory)
+  const before = await show(directory)
+  writeFileSync(join(directory, 'site.json'), 'x')
+  expect(holdfast('status', directory)).toMatchObject({ code: 5, err: expect.stringContaining('holdfast site recover') })
+  holdfastOk('site', 'recover', directory)
+  expect(await show(directory)).toEqual(before)
+})
+
+test('what does not belong together is refused, and nothing is left behind', async () => {
+  const [directory, other] = [join(home, 'ours'), join(home, 'theirs')]
+  makeSite(directory)
+  makeSite(other)
+  await fill(directory)
+  loseSite(directory)
+  const refused = (about: RegExp, ...words: string[]): void => {
+    const before = readdirSync(directory)
+    expect(holdfast('site', 'recover', directory, ...words)).toMatchObject({ code: 5, err: expect.stringMatching(about) })
+    expect(readdirSync(directory)).toEqual(before)
+  }
+  refused(/disks of different sites: .*--disk/, '--disk', join(directory, 'disk1'), '--disk', join(other, 'disk1'))
+  refused(/is no disk/, '--disk', join(other, 'keys'))
+  const own = readFileSync(join(directory, 'keys', 'identity.json'))
+  cpSync(join(other, 'keys', 'identity.json'), join(directory, 'keys', 'identity.json'))
+  refused(/written by site [0-9a-f]{32}, .*: put that site's keys there/)
+  rmSync(join(directory, 'keys', 'identity.json'))
+  refused(/keys\/identity\.json/)
+  writeFileSync(join(directory, 'keys', 'identity.json'), own, { mode: 0o600 })
+  // Two of the four might hold something newer: nobody can know without the index.
+  const lost = ['disk3', 'disk4'].map((name) => join(directory, name))
+  for (const disk of lost) cpSync(disk, `${disk}-away`, { recursive: true })
+  for (const disk of lost) rmSync(disk, { recursive: true })
+  for (const disk of lost) cpSync(`${disk}-away`, join(home, `away-${disk.slice(-1)}`), { recursive: true })
+  for (const disk of lost) rmSync(`${disk}-away`, { recursive: true })
+  refused(/--accept-older/)
+  expect(existsSync(join(directory, 'site.json'))).toBe(false)
+  holdfastOk('site', 'recover', directory, '--accept-older')
+  expect(statusOf(directory)).toMatchObject({ state: 'degraded', buckets: 1 })
+})
