@@ -164,9 +164,12 @@ describe('a site of 2 + 2', () => {
     expect(text).toContain(`square: degraded. Out: ${disk(1)}, ${disk(2)}. Replace with: holdfast disk replace`)
     expect(text).toContain('0 more disks may be lost without losing anything.')
     expect(holdfastOk('status', directory)).toMatch(/disk1 +out +\S.*\n.*disk2 +out +\S.*\n.*disk3 +in *\n.*disk4 +in *\n/)
+    expect(site.log()).toContain(`holdfast: Disk ${disk(1)} is out (`)
+    expect(site.log()).toContain('); 0 more disks may be lost without losing anything.\n')
 
     bringBack(2)
     await until(() => states() === 'out in in in')
+    await until(() => site.log().includes(`holdfast: Disk ${disk(2)} is in: everything that it should hold was read back.\n`))
     expect(statusOf(directory)).toMatchObject({ state: 'degraded', survives: 1 })
     takeAway(4)
     await store('small-with-the-healed', 1000)

@@ -16,6 +16,7 @@ import type { ChangeReply, ChangeRequest, Refusal } from './changes/request.ts'
 import { ComingBack } from './coming-back.ts'
 import type { Commits } from './commits.ts'
 import { Committer } from './committer.ts'
+import { tellOfDisks } from './disk-news.ts'
 import { DiskStays } from './disk-stays.ts'
 import type { EngineFault, EngineInput } from './engine-input.ts'
 import { expireUploads } from './expiry.ts'
@@ -174,6 +175,7 @@ export class Engine {
   /** For openEngine: looks after the disks from now on. */
   watch(): void {
     this.#stops.push(watchDisks(this.pool, this.#input.clock), this.#tellOfReadOnly())
+    if (this.#input.onTrouble !== undefined) this.#stops.push(tellOfDisks(this.pool, this.#input.onTrouble))
     this.#comingBack?.begin()
   }
 
