@@ -6,8 +6,10 @@ import { IDENTITY_FILE, KEYS_DIRECTORY } from '../admin/site-files.ts'
 import { readSiteIdentity } from '../admin/site-identity.ts'
 import { readRootKeys } from '../admin/site-keys.ts'
 import { whyNotOwner } from '../admin/site-owner.ts'
+import { WITNESS_FILE } from '../disks/pool-witness.ts'
 import { fail, ok, type Result } from '../result.ts'
-import { decodeSite, SITE_FILE } from '../store/local/site-file.ts'
+import { SCRUB_FILE } from '../store/local/scrub-record.ts'
+import { decodeSite, INDEX_FOLDER, SITE_FILE } from '../store/local/site-file.ts'
 import { describeSystemFailure } from '../system-failure.ts'
 import type { ProcessEnvironment } from './admin-site.ts'
 import { openSiteOffline } from './open-offline.ts'
@@ -19,6 +21,9 @@ export type RecoverRequest = {
   readonly acceptOlder: boolean
   readonly progress: Progress
 }
+
+/** What opening a site makes where it is missing. */
+const MADE = [SITE_FILE, INDEX_FOLDER, WITNESS_FILE, SCRUB_FILE]
 
 /** Answers what `status` then says. One that fails leaves the directory as it was. */
 export async function recoverSite(request: RecoverRequest, environment: ProcessEnvironment): Promise<Result<unknown, CommandFailure>> {
@@ -56,7 +61,7 @@ export async function recoverSite(request: RecoverRequest, environment: ProcessE
     return refuse(describeSystemFailure(file, 'written', error))
   } finally {
     if (!isWhole) {
-      for (const made of (namesIn(site) ?? []).filter((each) => !before.includes(each))) rmSync(join(site, made), { recursive: true })
+      for (const made of MADE.filter((each) => !before.includes(each))) rmSync(join(site, made), { recursive: true, force: true })
       if (old !== undefined) writeFileSync(file, old)
     }
   }
