@@ -3,6 +3,7 @@ import type { HttpReply } from './exchange.ts'
 import { contentBytes } from './reply-body.ts'
 import { isBodiless, statusLine } from './reply-head.ts'
 
+const LINE_BREAK_BYTES = 2
 const ASCII = /^[\0-\x7f]*$/
 
 /**
@@ -18,7 +19,7 @@ export function writeHead(res: UwsResponse, reply: HttpReply, { continued }: { r
 
 /**
  * A whole reply that announces the end of the connection and leaves the library believing that the reply has just begun, so that `res` remains valid to
- * read on and to close. The library adds a line break after it, which the client, having its Content-Length, does not read.
+ * read on and to close. The library adds a line break after it: it is announced as the end of the content, where there is any.
  */
 export function writeClosingReply(
   res: UwsResponse,
@@ -28,9 +29,10 @@ export function writeClosingReply(
   const { body, status } = reply
   const content = body.kind === 'whole' ? contentBytes(body.content) : new Uint8Array(0)
   const known = body.kind === 'head' || body.kind === 'stream' ? body.bytes : content.length
-  const length = isBodiless(status) || known === undefined ? '' : `Content-Length: ${known}\r\n`
+  const isSent = content.length > 0 && !isBodiless(status) && method !== 'HEAD'
+  const length = isBodiless(status) || known === undefined ? '' : `Content-Length: ${isSent ? known + LINE_BREAK_BYTES : known}\r\n`
   const head = `${headText(reply)}\r\nDate: ${new Date().toUTCString()}\r\nConnection: close\r\n${length}Server`
-  const rest = Buffer.concat([Buffer.from('Holdfast\r\n\r\n'), isBodiless(status) || method === 'HEAD' ? new Uint8Array(0) : content])
+  const rest = Buffer.concat([Buffer.from('Holdfast\r\n\r\n'), isSent ? content : new Uint8Array(0)])
   if (continued) res.writeHeader(encode(`HTTP/1.1 ${head}`), rest)
   else res.writeStatus(Buffer.concat([Buffer.from(`${head}: `, 'latin1'), rest]))
 }

@@ -147,7 +147,6 @@ export const copyObject = define<Input, Output>({
     ...COPY_CONDITION_HEADERS,
     'x-amz-copy-source',
     SOURCE_OWNER_HEADER,
-    'x-amz-metadata-directive',
     'x-amz-tagging-directive',
     'x-amz-checksum-algorithm',
     'x-amz-request-payer',

@@ -1,32 +1,19 @@
 import { fail, ok, type Result } from '../../result.ts'
 import type { Upload } from '../../store/terms.ts'
-import { type S3Failure, s3Failure } from '../errors.ts'
+import type { S3Failure } from '../errors.ts'
 import { define, type S3Request } from '../operation.ts'
 import { storeFailure } from '../receive.ts'
 import { element, xmlDocument } from '../xml.ts'
 import { uploadChecksum } from './checksums.ts'
-import { ATTRIBUTE_HEADERS, type WrittenAttributes, writtenAttributes } from './object-headers.ts'
+import { ATTRIBUTE_HEADERS, newAttributes, type WrittenAttributes } from './object-headers.ts'
 import { noSuchBucket } from './versions.ts'
 
 type Checksummed = Pick<Upload, 'checksumAlgorithm' | 'checksumType'>
 type Input = { readonly key: string; readonly written: WrittenAttributes; readonly checksum: Checksummed }
 type Output = { readonly upload: Upload; readonly bucket: string }
 
-const DIRECTIVE = 'x-amz-metadata-directive'
-
-/**
- * Amazon's is a header of CopyObject; s3fs-fuse sends it here too, before UploadPartCopy. REPLACE says what is so in any case: the metadata is what this
- * request says. COPY has nothing to copy from yet.
- */
-function checkDirective(request: S3Request): S3Failure | undefined {
-  const directive = request.http.headers.get(DIRECTIVE)
-  return directive === undefined || directive === 'REPLACE' ? undefined : s3Failure('NotImplemented', { elements: { Header: DIRECTIVE } })
-}
-
 function parse(request: S3Request): Result<Input, S3Failure> {
-  const copied = checkDirective(request)
-  if (copied !== undefined) return fail(copied)
-  const written = writtenAttributes(request)
+  const written = newAttributes(request)
   if (!written.ok) return written
   const asked = uploadChecksum(request)
   if (!asked.ok) return asked
@@ -35,7 +22,7 @@ function parse(request: S3Request): Result<Input, S3Failure> {
   return ok({ key: request.key, written: written.value, checksum })
 }
 
-/** Errors: those of attributes, InvalidRequest (checksum), NotImplemented (directive). Source: Amazon S3 API Reference, CreateMultipartUpload. */
+/** Errors: those of attributes, InvalidRequest (checksum). Source: Amazon S3 API Reference, CreateMultipartUpload. */
 export const createMultipartUpload = define<Input, Output>({
   name: 'CreateMultipartUpload',
   resource: 'object',
@@ -43,7 +30,7 @@ export const createMultipartUpload = define<Input, Output>({
   selectors: ['uploads'],
   permission: 's3:PutObject',
   parameters: [],
-  headers: [...ATTRIBUTE_HEADERS, DIRECTIVE, 'x-amz-checksum-algorithm', 'x-amz-checksum-type', 'x-amz-request-payer'],
+  headers: [...ATTRIBUTE_HEADERS, 'x-amz-checksum-algorithm', 'x-amz-checksum-type', 'x-amz-request-payer'],
   parse,
   async run({ store, bucket }, { key, written, checksum }) {
     const made = await store.createUpload({ bucketId: bucket.id, key, ...written, ...checksum })

@@ -26,13 +26,16 @@ const CONTENT_HEADERS: readonly (readonly [name: string, field: keyof ContentHea
 ]
 export const RESPONSE_OVERRIDES: readonly string[] = CONTENT_HEADERS.map(([, , override]) => override)
 
-/** The x-amz-* headers that `writtenAttributes` understands. */
+const METADATA_DIRECTIVE = 'x-amz-metadata-directive'
+
+/** The x-amz-* headers that `writtenAttributes` and `newAttributes` understand. */
 export const ATTRIBUTE_HEADERS: readonly string[] = [
   'x-amz-meta-*',
   'x-amz-tagging',
   'x-amz-acl',
   'x-amz-storage-class',
   'x-amz-website-redirect-location',
+  METADATA_DIRECTIVE,
 ]
 
 export type WrittenAttributes = { readonly headers: ContentHeaders; readonly userMetadata: UserMetadata; readonly tags: Tags }
@@ -54,6 +57,16 @@ export function writtenAttributes(request: S3Request): Result<WrittenAttributes,
   const tags = tagging === undefined || tagging === '' ? NO_TAGS : parseTaggingHeader(tagging)
   if (!tags.ok) return tags
   return ok({ headers: headers.value, userMetadata: userMetadata.value, tags: tags.value })
+}
+
+/**
+ * The same of a request that copies nothing. The directive is Amazon's for CopyObject; s3fs-fuse sends it with uploads, too. REPLACE says what is so in any
+ * case: the metadata is what this request says. COPY has nothing to copy from: NotImplemented.
+ */
+export function newAttributes(request: S3Request): Result<WrittenAttributes, S3Failure> {
+  const directive = request.http.headers.get(METADATA_DIRECTIVE)
+  if (directive === undefined || directive === 'REPLACE') return writtenAttributes(request)
+  return fail(s3Failure('NotImplemented', { elements: { Header: METADATA_DIRECTIVE } }))
 }
 
 const NO_TAGS: Result<Tags, S3Failure> = ok([])

@@ -7,7 +7,7 @@ import type { Payload } from '../payload.ts'
 import { receiveContent } from '../receive.ts'
 import { askedAlgorithm, askedType, CHECKSUM_HEADERS, checksumHeaders } from './checksums.ts'
 import { writeCondition } from './conditions.ts'
-import { ATTRIBUTE_HEADERS, type WrittenAttributes, writtenAttributes } from './object-headers.ts'
+import { ATTRIBUTE_HEADERS, newAttributes, type WrittenAttributes } from './object-headers.ts'
 import { changeFailure, checkWriteAhead, writtenVersionHeader } from './versions.ts'
 
 /** Source: Amazon S3 User Guide, "Uploading objects": 5 GB in a single operation. */
@@ -24,7 +24,7 @@ type Input = {
 type Output = { readonly etag: string; readonly checksum: Checksum; readonly written: Written }
 
 function parse(request: S3Request): Result<Input, S3Failure> {
-  const written = writtenAttributes(request)
+  const written = newAttributes(request)
   if (!written.ok) return written
   const condition = writeCondition(request, 'write')
   if (!condition.ok) return condition

@@ -10,6 +10,7 @@ import { fromToken, toToken } from '../../../src/s3/operations/continuation.ts'
 import { parseCopySource } from '../../../src/s3/operations/copy-source.ts'
 import { createMultipartUpload } from '../../../src/s3/operations/create-multipart-upload.ts'
 import { decodeEncodedWords, toEncodedWords } from '../../../src/s3/operations/encoded-words.ts'
+import { putObject } from '../../../src/s3/operations/put-object.ts'
 import { rangeOf } from '../../../src/s3/operations/ranges.ts'
 import { parseTaggingHeader } from '../../../src/s3/operations/tags.ts'
 import { parseXml } from '../../../src/s3/xml.ts'
@@ -241,7 +242,10 @@ describe('conditions', () => {
   })
 })
 
-test('an upload that would copy metadata from an object is refused, since no object is named', () => {
-  const begun = createMultipartUpload.prepare(asking({ 'x-amz-metadata-directive': 'COPY' }))
-  expect(begun).toMatchObject({ ok: false, error: { code: 'NotImplemented', elements: { Header: 'x-amz-metadata-directive' } } })
-})
+test.each([putObject, createMultipartUpload])(
+  'a write that would copy metadata from an object is refused, since no object is named',
+  (operation) => {
+    const begun = operation.prepare(asking({ 'x-amz-metadata-directive': 'COPY' }))
+    expect(begun).toMatchObject({ ok: false, error: { code: 'NotImplemented', elements: { Header: 'x-amz-metadata-directive' } } })
+  },
+)

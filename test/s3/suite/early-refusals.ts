@@ -90,6 +90,8 @@ export function earlyRefusalTests(endpoint: Endpoint): void {
       expect(received).toContain(`<Code>${code}</Code>`)
       // The body that the client may still send would be read as a request.
       expect(received.toLowerCase()).toContain('\r\nconnection: close\r\n')
+      const content = received.slice(received.indexOf('\r\n\r\n') + 4)
+      expect(Number(/content-length: (\d+)/i.exec(received)?.[1])).toBe(content.length)
     })
 
     test.each(cases)('%s: who sends without asking can read why', async (_name, refused) => {

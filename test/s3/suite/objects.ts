@@ -25,6 +25,16 @@ export function objectTests(endpoint: Endpoint): void {
       },
     )
 
+    // s3fs-fuse says so of what it writes anew.
+    test('a write may say that it replaces the metadata, as every write does', async () => {
+      const Key = newKey()
+      await s3.putObject({ Bucket, Key, Body: 'before', Metadata: { mode: 'old' } })
+      const headers = { 'x-amz-metadata-directive': 'REPLACE', 'x-amz-meta-mode': 'new' }
+      expect((await sendRaw(endpoint, { method: 'PUT', path: `/${Bucket}/${Key}`, headers, body: Buffer.from('after') })).status).toBe(200)
+      expect((await s3.headObject({ Bucket, Key })).Metadata).toEqual({ mode: 'new' })
+      expect(await readText(s3, Bucket, Key)).toBe('after')
+    })
+
     test('a write takes the place of the one before', async () => {
       const Key = newKey()
       await s3.putObject({ Bucket, Key, Body: 'one' })
