@@ -5,6 +5,7 @@ import type { CommandFailure, Progress } from '../admin/command.ts'
 import { IDENTITY_FILE, KEYS_DIRECTORY } from '../admin/site-files.ts'
 import { readSiteIdentity } from '../admin/site-identity.ts'
 import { readRootKeys } from '../admin/site-keys.ts'
+import { lockSite } from '../admin/site-lock.ts'
 import { whyNotOwner } from '../admin/site-owner.ts'
 import { WITNESS_FILE } from '../disks/pool-witness.ts'
 import { fail, ok, type Result } from '../result.ts'
@@ -34,7 +35,8 @@ export async function recoverSite(request: RecoverRequest, environment: ProcessE
   const file = join(site, SITE_FILE)
   const old = before.includes(SITE_FILE) ? readFileSync(file) : undefined
   const known = old === undefined ? undefined : decodeSite(old)
-  if (known?.ok === true || known?.error === 'newer-version') return refuse(`${file} is whole, so there is nothing to recover.`)
+  if (known?.ok === true) return refuse(`${file} is whole, so there is nothing to recover.`)
+  if (known?.error === 'newer-version') return refuse(`${file} was written by a newer Holdfast: use that one.`)
   if (!before.includes(KEYS_DIRECTORY)) return refuse(`${join(site, KEYS_DIRECTORY)} is missing: copy it back from where you keep it.`)
   const stranger = whyNotOwner(site, IDENTITY_FILE, process.getuid?.())
   if (stranger !== undefined) return refuse(stranger)
@@ -42,6 +44,8 @@ export async function recoverSite(request: RecoverRequest, environment: ProcessE
   if (!keys.ok) return refuse(keys.error)
   const identity = readSiteIdentity(site)
   if (!identity.ok) return refuse(identity.error)
+  const lock = await lockSite(site)
+  if (lock === undefined) return refuse(`${site} is open in another process: stop that one first.`)
   const { recoverSiteFile } = await import('../store/local/recover-site.ts')
   const recovered = await recoverSiteFile({
     siteDirectory: site,
@@ -50,6 +54,7 @@ export async function recoverSite(request: RecoverRequest, environment: ProcessE
     site: identity.value.publicIdentity.siteId,
     clock: environment.clock,
   })
+  await lock.release()
   if (!recovered.ok) return refuse(recovered.error)
   let isWhole = false
   try {

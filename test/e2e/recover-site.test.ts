@@ -1,6 +1,6 @@
 /** A site of which only the keys and the disks are left: everything else is made again from these. */
 import { randomBytes } from 'node:crypto'
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   CreateBucketCommand,
@@ -77,13 +77,18 @@ function loseSite(directory: string): void {
 const statusOf = (directory: string) => JSON.parse(holdfastOk('status', directory, '--json'))
 const pathsOf = (directory: string): string[] => statusOf(directory).disks.map(({ path }: { path: string }) => path)
 
-test('a site is recovered from its keys and disks alone, one of which was given another place: same versions, ids, epoch and bytes', async () => {
+test('a site is recovered from its keys and disks alone, one of which was given another place: same versions, ids, peers, epoch and bytes', async () => {
   const [directory, elsewhere] = [join(home, 'site'), join(home, 'elsewhere')]
   makeSite(directory, '--name', 'the ship')
   await fill(directory)
   holdfastOk('site', 'new-epoch', directory)
   holdfastOk('disk', 'replace', directory, join(directory, 'disk2'), elsewhere)
   rmSync(join(directory, 'disk2'), { recursive: true, force: true })
+  const [peer, identity] = [join(home, 'peer'), join(home, 'peer.identity')]
+  makeSite(peer)
+  writeFileSync(identity, holdfastOk('site', 'identity', peer))
+  holdfastOk('peer', 'add', directory, identity, '--name', 'shore')
+  const peers = holdfastOk('peer', 'list', directory, '--json')
   const before = await show(directory)
   const disks = pathsOf(directory)
   loseSite(directory)
@@ -93,6 +98,8 @@ test('a site is recovered from its keys and disks alone, one of which was given 
   const recovered = JSON.parse(holdfastOk('site', 'recover', directory, '--name', 'the ship', '--json'))
   expect(recovered).toMatchObject({ name: 'the ship', epoch: 2, buckets: 1, disks: disks.map((path) => ({ path, state: 'in' })) })
   expect(await show(directory)).toEqual(before)
+  expect(peers).toContain('shore')
+  expect(holdfastOk('peer', 'list', directory, '--json')).toBe(peers)
   expect(statusOf(directory)).toMatchObject({ name: 'the ship', state: 'healthy', epoch: 2 })
   expect(holdfast('site', 'recover', directory)).toMatchObject({ code: 5, err: expect.stringContaining('nothing to recover') })
 })
@@ -134,6 +141,32 @@ test('a damaged site.json is made again, too', async () => {
   expect(holdfast('status', directory)).toMatchObject({ code: 5, err: expect.stringContaining('holdfast site recover') })
   holdfastOk('site', 'recover', directory)
   expect(await show(directory)).toEqual(before)
+})
+
+test('a site that is served is left alone', async () => {
+  const directory = join(home, 'served')
+  makeSite(directory)
+  await served(directory, async () => {
+    rmSync(join(directory, 'site.json'))
+    expect(holdfast('site', 'recover', directory)).toMatchObject({ code: 5, err: expect.stringContaining('open in another process') })
+    expect(existsSync(join(directory, 'site.json'))).toBe(false)
+  })
+})
+
+test('the keys of another site are refused beside an index that is whole, which is kept: it may be all that knows how much is missing', () => {
+  const [directory, other] = [join(home, 'with-its-index'), join(home, 'whose-keys')]
+  makeSite(directory)
+  makeSite(other)
+  const own = readFileSync(join(directory, 'keys', 'identity.json'))
+  expect(holdfast('status', directory).code).toBe(0)
+  rmSync(join(directory, 'site.json'))
+  cpSync(join(other, 'keys', 'identity.json'), join(directory, 'keys', 'identity.json'))
+  const index = join(directory, 'index', 'data.mdb')
+  const before = [statSync(index).ino, readFileSync(index)]
+  expect(holdfast('site', 'recover', directory)).toMatchObject({ code: 5, err: expect.stringContaining('index of another site') })
+  expect([statSync(index).ino, readFileSync(index)]).toEqual(before)
+  writeFileSync(join(directory, 'keys', 'identity.json'), own, { mode: 0o600 })
+  expect(holdfastOk('site', 'recover', directory)).toMatch(/healthy/)
 })
 
 test('what does not belong together is refused, and nothing is left behind', async () => {

@@ -8,8 +8,10 @@ import { EXTENTS_FOLDER } from '../../disks/shard-file.ts'
 import type { Clock } from '../../environment.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import type { SiteId } from '../terms.ts'
+import { isIndexOf } from './index/rows.ts'
 import { openDisks } from './site-disks.ts'
-import { encodeSite, SITE_FILE, type SiteRecord } from './site-file.ts'
+import { encodeSite, INDEX_FOLDER, SITE_FILE, type SiteRecord } from './site-file.ts'
+import { noteIndexOpens, openIndex } from './site-index.ts'
 
 export type RecoverSite = {
   readonly siteDirectory: string
@@ -26,6 +28,9 @@ type Recognised = { readonly disk: Disk; readonly identity: DiskIdentity; readon
 export async function recoverSiteFile(input: RecoverSite): Promise<Result<{ readonly file: string; readonly bytes: Uint8Array }, string>> {
   const { diskDirectories, name, site, clock } = input
   const siteDirectory = resolve(input.siteDirectory)
+  // It would be made anew, and may be all that knows how much is missing.
+  if (!(await mayBeIndexOf(siteDirectory, site)))
+    return fail(`${join(siteDirectory, INDEX_FOLDER)} is the index of another site than SITE/keys are of: put that site's keys there.`)
   const directories = (diskDirectories ?? (await directoriesIn(siteDirectory))).map((directory) => resolve(directory))
   const opened = await openDisks(directories, clock)
   try {
@@ -55,6 +60,19 @@ export async function recoverSiteFile(input: RecoverSite): Promise<Result<{ read
     return ok({ file: join(siteDirectory, SITE_FILE), bytes: encodeSite(record) })
   } finally {
     for (const disk of opened) disk?.close()
+  }
+}
+
+/** Also where there is none, or none that is whole. */
+async function mayBeIndexOf(siteDirectory: string, site: SiteId): Promise<boolean> {
+  if (!(await readdir(siteDirectory)).includes(INDEX_FOLDER)) return true
+  const index = await openIndex(siteDirectory, 'if-whole')
+  if (index === undefined) return true
+  try {
+    return isIndexOf(index.reader(), site)
+  } finally {
+    await index.close()
+    await noteIndexOpens(siteDirectory)
   }
 }
 
