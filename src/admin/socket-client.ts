@@ -1,6 +1,6 @@
 /** Asks a site that is being served. Format: socket-server.ts. */
 import { existsSync } from 'node:fs'
-import { type ClientRequest, request } from 'node:http'
+import type { ClientRequest } from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Clock } from '../environment.ts'
@@ -9,6 +9,9 @@ import type { CommandFailure, Progress } from './command.ts'
 import { ADMIN_SOCKET } from './site-files.ts'
 import { holderOfSite } from './site-lock.ts'
 import { socketPath } from './socket-path.ts'
+
+// As in socket-server.ts.
+const { request } = process.getBuiltinModule('node:http')
 
 /** A server gives a sign of life every two seconds, however long a command takes; its thread may be busy, or the machine. */
 const SILENCE_MS_MAX = 30_000

@@ -3,11 +3,15 @@
  * `POST /v1/COMMAND` with a JSON body; the reply is JSON Lines: {"alive":true} once the request is understood and every two seconds from then on, any number of
  * {"progress": …} between, and last one {"result": …} or {"failure": …}. Whoever asks may take a long silence for the server's end, as when it was stopped by a signal.
  */
-import { chmodSync, rmSync } from 'node:fs'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { chmodSync, closeSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { join } from 'node:path'
 import type { Clock } from '../environment.ts'
 import { type AdminCommand, type AdminSite, type Progress, unforeseen } from './command.ts'
-import { socketPath } from './socket-path.ts'
+import { ADMIN_SOCKET, ADMIN_SOCKET_MAKING } from './site-files.ts'
+
+// To import it would load an HTTP client and WebSockets with it: a tenth of the time in which a server starts.
+const { createServer } = process.getBuiltinModule('node:http')
 
 const REQUEST_BYTES_MAX = 1024 * 1024
 const PROGRESS_INTERVAL_MS = 100
@@ -24,26 +28,41 @@ export async function serveAdminSocket(
   commands: ReadonlyMap<string, AdminCommand>,
   clock: Clock,
 ): Promise<AdminServer> {
-  const { path, close } = socketPath(siteDirectory)
+  const path = join(siteDirectory, ADMIN_SOCKET)
   const server = createServer((request, response) => {
     void answer(request, response, site, commands, clock)
   })
-  rmSync(path, { force: true }) // The caller holds the site's lock: a socket that is there is a leftover.
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(path, resolve)
-  })
-  chmodSync(path, 0o600)
+  await listenPrivately(server, siteDirectory, path)
   return {
     stop: () =>
       new Promise((resolve) => {
-        server.close(() => {
-          close()
-          resolve()
-        })
+        server.close(() => resolve())
         server.closeAllConnections()
         rmSync(path, { force: true })
       }),
+  }
+}
+
+/**
+ * A socket that is made gets the mode of the process's mask: it is made in a folder that is its owner's alone, and is moved to its place once it is, too. The
+ * descriptor keeps its name short enough for the kernel (unix(7): 108 bytes), however long the path of the site.
+ */
+async function listenPrivately(server: Server, siteDirectory: string, path: string): Promise<void> {
+  const making = join(siteDirectory, ADMIN_SOCKET_MAKING)
+  rmSync(making, { recursive: true, force: true })
+  mkdirSync(making, { mode: 0o700 })
+  const folder = openSync(making, 'r')
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(`/proc/self/fd/${folder}/${ADMIN_SOCKET}`, resolve)
+    })
+    chmodSync(join(making, ADMIN_SOCKET), 0o600)
+    // The caller holds the site's lock: a socket that is there is a leftover.
+    renameSync(join(making, ADMIN_SOCKET), path)
+  } finally {
+    closeSync(folder)
+    rmSync(making, { recursive: true, force: true })
   }
 }
 

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs'
 import { placeOf } from './same-place.ts'
 
 /** What the site itself keeps in its directory. Format: docs/formats.md#site. */
-const RESERVED = ['admin.sock', 'exports', 'index', 'keys', 'pool.json', 'scrub.json', 'site.json']
+const RESERVED = ['admin.new', 'admin.sock', 'exports', 'index', 'keys', 'pool.json', 'scrub.json', 'site.json']
 
 type Place = { readonly given: string; readonly real: string; readonly inode: string | undefined }
 

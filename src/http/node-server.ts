@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http'
-import { createServer as createSecureServer, type Server as SecureServer } from 'node:https'
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http'
+import type { Server as SecureServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import { fail, ok, type Result } from '../result.ts'
@@ -13,6 +13,10 @@ import { type HttpServerFault, listenFaultOf, probePort } from './listen.ts'
 import { NodeExchange, type NodeHost, TICK_MS } from './node-exchange.ts'
 import { NodeTurns } from './node-turns.ts'
 import { BROKEN_REPLY, statusLine } from './reply-head.ts'
+
+// As in reply-head.ts.
+const { createServer } = process.getBuiltinModule('node:http')
+const { createServer: createSecureServer } = process.getBuiltinModule('node:https')
 
 /** PEM files: the certificate with its chain, and its key. */
 export type TlsFiles = { readonly certFile: string; readonly keyFile: string }
