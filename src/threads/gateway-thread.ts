@@ -1,6 +1,6 @@
 /**
  * A gateway thread: HTTP in, S3 answered from its own LocalStore, changes sent to the commit thread. It is started while the commit thread still opens the
- * site, so that its code is loaded meanwhile: `open` and `listen` follow as messages.
+ * site, so that its code is loaded meanwhile: `serve` follows as a message.
  */
 import type { MessagePort } from 'node:worker_threads'
 import type { ChosenAdapter, WantedAdapter } from '../http/choose-adapter.ts'
@@ -26,9 +26,9 @@ export type GatewayOptions = {
 }
 
 export type ToGateway =
-  | { readonly kind: 'open'; readonly store: ThreadStoreOptions }
   | {
-      readonly kind: 'listen'
+      readonly kind: 'serve'
+      readonly store: ThreadStoreOptions
       readonly port: number
       readonly sharing: 'first' | 'joins'
       readonly adapter: ChosenAdapter
@@ -37,7 +37,6 @@ export type ToGateway =
   | { readonly kind: 'stop'; readonly graceMs: number }
   | { readonly kind: 'reload-tls' }
 export type FromGateway =
-  | { readonly kind: 'opened' }
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'failed'; readonly fault: HttpServerFault }
   | { readonly kind: 'stopped' }
@@ -59,7 +58,6 @@ class Gateway {
   readonly #environment: ThreadEnvironment
   readonly #main: MessagePort
   #opened: ReaderParts | undefined
-  #handler: HttpHandler | undefined
   #server: Server | undefined
 
   constructor(options: GatewayOptions, environment: ThreadEnvironment, main: MessagePort) {
@@ -70,10 +68,8 @@ class Gateway {
 
   async receive(message: ToGateway): Promise<void> {
     switch (message.kind) {
-      case 'open':
-        return this.#open(message.store)
-      case 'listen':
-        return this.#listen(message)
+      case 'serve':
+        return this.#serve(message)
       case 'reload-tls':
         return this.#send({ kind: 'tls-reloaded', line: this.#reloadTls() })
       case 'stop':
@@ -87,11 +83,19 @@ class Gateway {
     this.#main.postMessage(message)
   }
 
-  async #open(store: ThreadStoreOptions): Promise<void> {
+  async #serve(message: Extract<ToGateway, { kind: 'serve' }>): Promise<void> {
+    const started = await this.#startServer(message, await this.#openStore(message.store))
+    if (!started.ok) return this.#send({ kind: 'failed', fault: started.error })
+    this.#server = started.value
+    this.#send({ kind: 'listening', port: started.value.port })
+  }
+
+  /** What answers requests from the store. */
+  async #openStore(store: ThreadStoreOptions): Promise<HttpHandler> {
     const { clock, random } = this.#environment
     const { region, domains, root } = this.#options
     this.#opened = await openThreadStore(store, clock)
-    this.#handler = createS3Handler({
+    return createS3Handler({
       store: this.#opened.store,
       operations,
       identities: rootIdentities(root),
@@ -105,25 +109,13 @@ class Gateway {
           line: `${operation} ${requestId}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
         }),
     })
-    this.#send({ kind: 'opened' })
   }
 
-  async #listen(message: Extract<ToGateway, { kind: 'listen' }>): Promise<void> {
-    const started = await this.#startServer(message)
-    if (!started.ok) return this.#send({ kind: 'failed', fault: started.error })
-    this.#server = started.value
-    this.#send({ kind: 'listening', port: started.value.port })
-  }
-
-  async #startServer({
-    port,
-    sharing,
-    adapter,
-    connectionsMax,
-  }: Extract<ToGateway, { kind: 'listen' }>): Promise<Result<Server, HttpServerFault>> {
+  async #startServer(
+    { port, sharing, adapter, connectionsMax }: Extract<ToGateway, { kind: 'serve' }>,
+    handler: HttpHandler,
+  ): Promise<Result<Server, HttpServerFault>> {
     const { host, tls } = this.#options
-    const handler = this.#handler
-    if (handler === undefined) throw new Error('a gateway listens after it was opened')
     const limits = { connectionsMax }
     if (adapter.kind === 'uws') {
       const { startUwsServer } = await import('../http/uws-server.ts')

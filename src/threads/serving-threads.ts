@@ -78,11 +78,10 @@ export class ServingThreads {
     if (!opened.ok) return fail({ kind: 'refused', sentence: opened.error })
     if (!adapter.ok) return adapter
     this.#opened = { siteDirectory, site: opened.value }
-    await this.#open(first, FIRST_GATEWAY)
     const { warning } = adapter.value
     if (warning !== undefined) this.#log(warning)
     const chosen = { adapter: withoutNative(adapter.value), connectionsMax: connectionsPerGateway(gatewayCount) }
-    const listening = await this.#listen(first, { port, sharing: 'first' }, chosen)
+    const listening = await this.#serve(first, { thread: FIRST_GATEWAY, port, sharing: 'first' }, chosen)
     if (!listening.ok) return listening
     for (let index = 1; index < gatewayCount; index++) void this.#join(gateways, index, listening.value, chosen)
     const { name, view } = opened.value
@@ -113,32 +112,24 @@ export class ServingThreads {
   async #join(options: GatewayOptions, index: number, port: number, chosen: Chosen): Promise<void> {
     const gateway = this.#startGateway(options)
     try {
-      await this.#open(gateway, FIRST_GATEWAY + index)
-      if (this.#stopping) return
-      const joined = await this.#listen(gateway, { port, sharing: 'joins' }, chosen)
+      const joined = await this.#serve(gateway, { thread: FIRST_GATEWAY + index, port, sharing: 'joins' }, chosen)
       if (!joined.ok) this.#tellEnded(`A gateway thread could not share port ${port} (${joined.error.kind}). Start the server again.`)
     } catch {
       // A thread ended meanwhile, and `ended` tells of it.
     }
   }
 
-  #listen(
+  #serve(
     gateway: Worker,
-    at: { readonly port: number; readonly sharing: 'first' | 'joins' },
+    { thread, port, sharing }: { readonly thread: number; readonly port: number; readonly sharing: 'first' | 'joins' },
     chosen: Chosen,
   ): Promise<Result<number, HttpServerFault>> {
     const answer = this.#answer<FromGateway, Result<number, HttpServerFault>>(gateway, (message) =>
       message.kind === 'listening' ? ok(message.port) : message.kind === 'failed' ? fail(message.fault) : undefined,
     )
-    gateway.postMessage({ kind: 'listen', ...at, ...chosen } satisfies ToGateway)
-    return answer
-  }
-
-  #open(gateway: Worker, thread: number): Promise<true> {
-    const opened = this.#answer<FromGateway, true>(gateway, (message) => (message.kind === 'opened' ? true : undefined))
     const store = this.#storeOptions(thread)
-    gateway.postMessage({ kind: 'open', store } satisfies ToGateway, [store.commitsPort])
-    return opened
+    gateway.postMessage({ kind: 'serve', store, port, sharing, ...chosen } satisfies ToGateway, [store.commitsPort])
+    return answer
   }
 
   #storeOptions(thread: number): ThreadStoreOptions {

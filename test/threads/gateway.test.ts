@@ -45,10 +45,12 @@ test('a gateway that is told to stop while it opens the index finishes that firs
   gateway.on('message', ({ kind }: FromGateway) => said.push(kind))
   const stopped = message<FromGateway, 'stopped'>(gateway, 'stopped')
   const opened = { name, site, epoch, start, board, view }
-  gateway.postMessage({ kind: 'open', store: { siteDirectory, thread: 2, opened, commitsPort: port1 } } satisfies ToGateway, [port1])
+  const store = { siteDirectory, thread: 2, opened, commitsPort: port1 }
+  const at = { port: 0, sharing: 'first', adapter: { kind: 'node' }, connectionsMax: 100 } as const
+  gateway.postMessage({ kind: 'serve', store, ...at } satisfies ToGateway, [port1])
   gateway.postMessage({ kind: 'stop', graceMs: 1000 } satisfies ToGateway)
   await stopped
-  expect(said).toEqual(['opened', 'stopped'])
+  expect(said).toEqual(['listening', 'stopped'])
 
   const left = message<FromCommit, 'stopped'>(commit, 'stopped')
   commit.postMessage({ kind: 'stop' } satisfies ToCommit)
