@@ -11,6 +11,7 @@ import { whyNotOwner } from '../admin/site-owner.ts'
 import type { PrivateIdentity } from '../bundles/identity.ts'
 import type { Clock } from '../environment.ts'
 import { fail, ok, type Result } from '../result.ts'
+import { whyNoRoomForIndex } from '../store/local/index/address-room.ts'
 import { decodeSite, SITE_FILE } from '../store/local/site-file.ts'
 
 /** Whether there is a site in a directory, or what is there instead. */
@@ -24,6 +25,8 @@ export async function enterSite(directory: string, clock: Clock): Promise<Result
   if (!looked.ok) return fail({ exit: looked.error.kind === 'no-directory' ? 2 : 5, sentence: looked.error.sentence })
   const stranger = whyNotOwner(directory, SITE_FILE, process.getuid?.())
   if (stranger !== undefined) return fail({ exit: 5, sentence: stranger })
+  const cramped = whyNoRoomForIndex()
+  if (cramped !== undefined) return fail({ exit: 5, sentence: cramped })
   const keys = readRootKeys(directory)
   if (!keys.ok) return fail({ exit: 5, sentence: keys.error })
   const identity = readSiteIdentity(directory)

@@ -9,6 +9,7 @@ import { lockSite } from '../admin/site-lock.ts'
 import { whyNotOwner } from '../admin/site-owner.ts'
 import { WITNESS_FILE } from '../disks/pool-witness.ts'
 import { fail, ok, type Result } from '../result.ts'
+import { whyNoRoomForIndex } from '../store/local/index/address-room.ts'
 import { SCRUB_FILE } from '../store/local/scrub-record.ts'
 import { decodeSite, INDEX_FOLDER, SITE_FILE } from '../store/local/site-file.ts'
 import { describeSystemFailure } from '../system-failure.ts'
@@ -40,6 +41,8 @@ export async function recoverSite(request: RecoverRequest, environment: ProcessE
   if (!before.includes(KEYS_DIRECTORY)) return refuse(`${join(site, KEYS_DIRECTORY)} is missing: copy it back from where you keep it.`)
   const stranger = whyNotOwner(site, IDENTITY_FILE, process.getuid?.())
   if (stranger !== undefined) return refuse(stranger)
+  const cramped = whyNoRoomForIndex()
+  if (cramped !== undefined) return refuse(cramped)
   const keys = readRootKeys(site)
   if (!keys.ok) return refuse(keys.error)
   const identity = readSiteIdentity(site)

@@ -480,6 +480,23 @@ describe('one site', () => {
     expect(holdfast(...again)).toMatchObject({ code: 0, err: '' })
   })
 
+  test('needs no more addresses than its operator allows, or says how many it needs', () => {
+    const site = join(home, 'few-addresses')
+    makeSite(site)
+    const withAddresses = (gib: number): { code: number | null; said: string } => {
+      const script = `ulimit -v ${gib * 1024 * 1024}; exec "$@"`
+      const ran = spawnSync('sh', ['-c', script, 'sh', process.execPath, program, 'status', site], { encoding: 'utf8' })
+      return { code: ran.status, said: ran.stderr }
+    }
+    expect(withAddresses(200)).toEqual({ code: 0, said: '' })
+    const { code, said } = withAddresses(100)
+    expect(code).toBe(5)
+    expect(said).toBe(
+      'holdfast: This process may use 100 GiB of addresses, and the index needs 128 GiB (of addresses, not of memory): raise the limit (ulimit -v, LimitAS= of systemd).\n',
+    )
+    expect(withAddresses(200)).toEqual({ code: 0, said: '' })
+  })
+
   test('refuses in one sentence what cannot be done', () => {
     const notASite = join(home, 'not-a-site')
     mkdirSync(notASite, { recursive: true })

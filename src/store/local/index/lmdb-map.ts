@@ -10,6 +10,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Database, open } from 'lmdb'
 import { done, fail, ok, type Result } from '../../../result.ts'
+import { addressSpace, mapBytes } from './address-room.ts'
 import {
   DamagedRow,
   type Entry,
@@ -23,9 +24,6 @@ import { RowCheck } from './row-check.ts'
 
 /** In the index's folder while it is being opened, and from the moment a row was found damaged: found at a start, it has the index made anew. */
 export const BAD_INDEX_FILE = 'opening'
-
-/** Virtual: the file grows as it is filled. */
-const MAP_BYTES = 2 ** 40
 
 export class LmdbMap implements OrderedMap {
   readonly #database: Database<Buffer, Uint8Array>
@@ -43,6 +41,9 @@ export class LmdbMap implements OrderedMap {
   /** `directory` must be there. 'failed' if it does not open: no index of ours, or damaged. Many threads may open it; one of them writes. */
   static async open(directory: string): Promise<Result<LmdbMap, 'failed'>> {
     const check = await RowCheck.load()
+    // Virtual: the file grows as it is filled.
+    const mapSize = mapBytes(addressSpace())
+    if (mapSize === undefined) return fail('failed')
     try {
       const database = open<Buffer, Uint8Array>({
         path: directory,
@@ -50,7 +51,7 @@ export class LmdbMap implements OrderedMap {
         noSubdir: false,
         keyEncoding: 'binary',
         encoding: 'binary',
-        mapSize: MAP_BYTES,
+        mapSize,
         overlappingSync: false,
         noMetaSync: true,
         cache: false,
