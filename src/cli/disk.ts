@@ -20,7 +20,7 @@ export function addDiskCommands(program: Command, makeCli: MakeCli): void {
     .action(async (site: string, _flags: unknown, command: Command) => {
       const cli = makeCli(command)
       const status = await onSite<DisksStatus>(cli, site, 'disk/status', {})
-      const readOnly = status.readOnly === undefined ? [] : [status.readOnly, '']
+      const readOnly = status.readOnly === undefined ? [] : [`Read-only. ${status.readOnly}`, '']
       cli.output.resultForPrograms(status, [...readOnly, diskTable(status.disks), ...scrubLines(status.scrub)].join('\n'))
     })
   disk

@@ -20,7 +20,7 @@ export function addStatusCommand(program: Command, makeCli: MakeCli): void {
 
 export function statusText(status: SiteStatus): string {
   return [
-    `${status.name}: ${status.state}. ${status.sentence.replace(/^Read-only: ./, (said) => said.slice(-1).toUpperCase())}`,
+    `${status.name}: ${status.state}. ${status.sentence}`,
     `Coding ${status.dataShards} + ${status.parityShards}; ${status.survives} more ${status.survives === 1 ? 'disk' : 'disks'} may be lost without losing anything.`,
     `Change ${status.sequence}, generation ${status.generation}, epoch ${status.epoch}, ${status.buckets} ${status.buckets === 1 ? 'bucket' : 'buckets'}.`,
     ...(status.hidden.versions === 0

@@ -6,9 +6,10 @@ import type { Draft, Roster } from './pool-roster.ts'
 import { findShort } from './pool-start.ts'
 import type { PoolWitness } from './pool-witness.ts'
 import { describeFault, WITNESS_LOST } from './pool-words.ts'
+import type { ReadOnly } from './read-only.ts'
 
 /** `draft`: the members as far as it got, with those out that failed meanwhile. */
-export type NotWritten = { readonly kind: 'too-few-disks' | 'no-witness'; readonly sentence: string; readonly draft: Draft }
+export type NotWritten = { readonly kind: 'too-few-disks' | 'no-witness'; readonly why: ReadOnly; readonly draft: Draft }
 
 /** A disk that fails meanwhile is out by the next attempt. No attempt is made with fewer than k disks of a set in. */
 export async function writeGeneration(
@@ -18,11 +19,11 @@ export async function writeGeneration(
   for (;;) {
     const sets: GenerationSet[] = roster.setsOf(draft)
     const short = findShort(sets)
-    if (short !== undefined) return fail({ kind: 'too-few-disks', sentence: short, draft })
+    if (short !== undefined) return fail({ kind: 'too-few-disks', why: short, draft })
     const generation = chain.next(sets)
     if (!(await writeToDisks(draft, generation, roster))) continue
     const witnessed = await witness.write(generation)
-    if (!witnessed.ok) return fail({ kind: 'no-witness', sentence: WITNESS_LOST, draft })
+    if (!witnessed.ok) return fail({ kind: 'no-witness', why: { wrong: WITNESS_LOST, remedy: { kind: 'said' } }, draft })
     chain.settle(generation)
     return ok(generation)
   }

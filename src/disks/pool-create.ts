@@ -6,7 +6,8 @@ import { GenerationFiles, isVacant } from './generation-files.ts'
 import { DISKS_PER_SET_MAX } from './geometry.ts'
 import type { Generation } from './identity.ts'
 import type { PoolWitness, Witness } from './pool-witness.ts'
-import { describeFault, joinWords, type PoolFault, WITNESS_LOST } from './pool-words.ts'
+import { describeFault, type PoolFault, WITNESS_LOST } from './pool-words.ts'
+import { joinWords } from './read-only.ts'
 
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 

@@ -9,6 +9,7 @@ import type { GenerationFiles } from './generation-files.ts'
 import type { Generation, GenerationSet, Member } from './identity.ts'
 import type { DiskPlace } from './pool-start.ts'
 import type { DiskSlot, PoolView } from './pool-view.ts'
+import type { ReadOnly } from './read-only.ts'
 
 export type Handle = { readonly disk: Disk; readonly files: GenerationFiles }
 
@@ -58,7 +59,7 @@ export class Roster {
     this.handles.delete(diskId)
   }
 
-  view(readOnly: string | undefined): PoolView {
+  view(readOnly: ReadOnly | undefined): PoolView {
     const { poolId, number } = this.generation
     const sets = this.sets().map((set, index) => ({ ...set, disks: set.disks.map((member, i) => this.#slot(member, index, i)) }))
     return { poolId, generation: number, sets, ...(readOnly === undefined ? {} : { readOnly }) }

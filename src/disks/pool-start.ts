@@ -22,7 +22,8 @@ import { fail, ok, type Result } from '../result.ts'
 import type { Disk } from './disk.ts'
 import { type DiskIdentity, type Generation, type GenerationSet, type Member, PAST_MAX } from './identity.ts'
 import type { Witness } from './pool-witness.ts'
-import { describeMissing, describeTooFew, FORKED, joinWords, type PoolFault } from './pool-words.ts'
+import { FORKED, type PoolFault, whyMissing, whyTooFew } from './pool-words.ts'
+import { joinWords, type ReadOnly } from './read-only.ts'
 
 /** A directory as it was found. Without `identity` it is no disk of any pool that can be read; `why` says so to people. */
 export type FoundDisk = {
@@ -61,12 +62,12 @@ export type StartDecision = {
   readonly forced: boolean
   /** Why the pool may not be written. */
   readonly blocked?: Blocked
-  /** Fewer than k disks of a set can be in: which are to come back, in a sentence. */
-  readonly short?: string
+  /** Fewer than k disks of a set can be in. */
+  readonly short?: ReadOnly
 }
 
 /** `missing`: the disks that have to come back or be retired; none if nobody knows which. */
-export type Blocked = { readonly sentence: string; readonly missing: readonly Member[] }
+export type Blocked = { readonly why: ReadOnly; readonly missing: readonly Member[] }
 
 /** See the head. Faults: disks of several pools, or none that could rule. */
 export function decideStart(input: StartInput): Result<StartDecision, PoolFault> {
@@ -105,10 +106,10 @@ function relocated(generation: Generation, moved: StartInput['moved']): Generati
   return { ...generation, sets: generation.sets.map((set) => ({ ...set, disks: set.disks.map(move) })) }
 }
 
-/** The sentence for the first set of which fewer disks are in than it needs. */
-export function findShort(sets: readonly GenerationSet[]): string | undefined {
+/** Why nothing can be written: the first set of which fewer disks are in than it needs. */
+export function findShort(sets: readonly GenerationSet[]): ReadOnly | undefined {
   const short = sets.findIndex((set) => set.disks.filter((member) => member.state === 'in').length < set.dataShards)
-  return short < 0 ? undefined : describeTooFew(short, sets[short]!)
+  return short < 0 ? undefined : whyTooFew(short, sets[short]!)
 }
 
 export const asRetired = (member: Member): Member => ({ ...member, state: 'out', retired: true, reason: 'retired' })
@@ -198,7 +199,7 @@ function findBlock(input: StartInput, ruling: Generation, sets: readonly Generat
   const isIn = new Set(sets.flatMap((set) => set.disks.filter((member) => member.state === 'in').map((member) => member.diskId)))
   if (later || seenGeneration > ruling.number) {
     const missing = select(newest, (member) => member.state === 'in' && !isIn.has(member.diskId))
-    return { sentence: describeMissing('later-seen', missing, Math.max(newest.number, seenGeneration)), missing }
+    return { why: whyMissing('later-seen', missing, Math.max(newest.number, seenGeneration)), missing }
   }
   if (witness !== undefined || seenGeneration > 0) return undefined
   const here = new Set(
@@ -209,7 +210,7 @@ function findBlock(input: StartInput, ruling: Generation, sets: readonly Generat
   const enough = ruling.sets.some((set) => set.disks.filter(mayHaveGoneOn).length >= set.dataShards)
   if (!enough) return undefined
   const missing = select(ruling, mayHaveGoneOn)
-  return { sentence: describeMissing('no-witness', missing, ruling.number), missing }
+  return { why: whyMissing('no-witness', missing, ruling.number), missing }
 }
 
 const select = (generation: Generation, wanted: (member: Member) => boolean): Member[] =>

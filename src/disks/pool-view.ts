@@ -1,5 +1,6 @@
 /** What every thread knows of the pool: who is in. Plain values, sent between threads. */
 import type { Geometry } from './geometry.ts'
+import type { ReadOnly } from './read-only.ts'
 
 /**
  * - in: holds all it should, counts.
@@ -32,6 +33,6 @@ export type PoolView = {
   /** Grows with every change of who is in. */
   readonly generation: number
   readonly sets: readonly PoolSet[]
-  /** Set when the pool may not be written: the sentence says which disks are missing and what to do. */
-  readonly readOnly?: string
+  /** Set when the pool may not be written. */
+  readonly readOnly?: ReadOnly
 }

@@ -343,9 +343,9 @@ export class Pool {
   }
 
   /** The durable generation stays as it is; who is out in the draft is shown as out. */
-  #giveUp({ kind, sentence, draft }: NotWritten): Result<PoolView, ChangeFault> {
+  #giveUp({ kind, why, draft }: NotWritten): Result<PoolView, ChangeFault> {
     for (const member of draft.flat()) if (member.state === 'out') this.#roster.lost.set(member.diskId, member.reason ?? 'out')
-    this.#hold = { kind, sentence }
+    this.#hold = { kind, why }
     this.#publish()
     return fail(kind === 'too-few-disks' ? kind : 'read-only')
   }
@@ -365,7 +365,7 @@ export class Pool {
   }
 
   #look(): PoolView {
-    const view = this.#roster.view(this.#hold?.sentence)
+    const view = this.#roster.view(this.#hold?.why)
     this.#setDisks = this.#roster.setDisks(view)
     return view
   }

@@ -4,7 +4,7 @@
  * meant the disk that is out, or would stand without any margin, and has to say that he knows.
  */
 import type { PoolSet } from './pool-view.ts'
-import { joinWords } from './pool-words.ts'
+import { joinWords } from './read-only.ts'
 
 /** The sentence says why not, and what to do. */
 export function whyNotReplace(set: PoolSet, position: number, options: { readonly force: boolean }): string | undefined {

@@ -1,6 +1,7 @@
 /** A site served by threads, from its lock to its last request. */
 import type { CommandFailure } from '../admin/command.ts'
 import { canonicalId } from '../admin/site-keys.ts'
+import { announceReadOnly } from '../disks/read-only.ts'
 import type { FederationSite } from '../federation/site.ts'
 import type { ServingAdapter, WantedAdapter } from '../http/choose-adapter.ts'
 import type { TlsFiles } from '../http/node-server.ts'
@@ -53,7 +54,7 @@ export async function serve(request: ServeRequest, environment: ProcessEnvironme
     })
     if (!started.ok) return fail({ exit: 5, sentence: describeServingFault(started.error, request) })
     const { port, adapter, control, name, view } = started.value
-    if (view.readOnly !== undefined) request.log(view.readOnly)
+    if (view.readOnly !== undefined) request.log(announceReadOnly(view.readOnly))
     const host = request.host.includes(':') ? `[${request.host}]` : request.host
     const endpoint = `${request.tls === undefined ? 'http' : 'https'}://${host}:${port}`
     const site = threads

@@ -30,7 +30,7 @@ test('one bucket is not called buckets', async () => {
 })
 
 test('a site that is read-only is said to be so once', async () => {
-  const sentence = 'Read-only: other disks went on without these.'
+  const sentence = 'Other disks went on without these.'
   expect(await printed({ ...STATUS, buckets: 1, state: 'read-only', sentence })).toContain(
     'one: read-only. Other disks went on without these.\n',
   )

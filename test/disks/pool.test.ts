@@ -1,11 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { IDENTITY_FILE } from '../../src/disks/identity.ts'
 import { Pool } from '../../src/disks/pool.ts'
+import type { PoolView } from '../../src/disks/pool-view.ts'
 import { WITNESS_FILE } from '../../src/disks/pool-witness.ts'
+import { describeReadOnly } from '../../src/disks/read-only.ts'
 import { watchDisks } from '../../src/disks/watch-disks.ts'
 import { must, PoolFixture, states } from './pool-fixture.ts'
 
 const out = (position: number, reason = 'test'): { set: number; position: number; reason: string } => ({ set: 0, position, reason })
+const saidOf = ({ readOnly }: PoolView): string => (readOnly === undefined ? '' : describeReadOnly(readOnly))
 
 describe('a new pool', () => {
   test('has its disks in the order given, and the same ones after a restart', async () => {
@@ -122,12 +125,12 @@ describe('putting disks out', () => {
     const site = new PoolFixture(8, 4)
     const pool = await site.create(2)
     const views: (string | undefined)[] = []
-    pool.onChange((view) => views.push(view.readOnly))
+    pool.onChange((view) => views.push(saidOf(view)))
     expect(await site.world.run(pool.putOut([out(0), out(1), out(2, 'unplugged')]))).toEqual({ ok: false, error: 'too-few-disks' })
     expect(states(pool)).toBe('out out out in')
-    expect(pool.view.readOnly).toContain('Set 0 needs 2 disks and has 1')
-    expect(pool.view.readOnly).toContain('/d3 (unplugged)')
-    expect(views.at(-1)).toBe(pool.view.readOnly)
+    expect(saidOf(pool.view)).toContain('Set 0 needs 2 disks and has 1')
+    expect(saidOf(pool.view)).toContain('/d3 (unplugged)')
+    expect(views.at(-1)).toBe(saidOf(pool.view))
     expect(await site.world.run(pool.putOut([]))).toEqual({ ok: false, error: 'too-few-disks' })
     const again = await site.started()
     expect(states(again)).toBe('in in in in')
@@ -139,7 +142,7 @@ describe('putting disks out', () => {
     const pool = await site.create(2)
     site.site.fill()
     expect(await site.world.run(pool.putOut([out(0)]))).toEqual({ ok: false, error: 'read-only' })
-    expect(pool.view.readOnly).toContain('site directory cannot be written')
+    expect(saidOf(pool.view)).toContain('site directory cannot be written')
     site.site.setCapacity(1e9)
     expect((await site.world.run(must(pool.putOut([])))).readOnly).toBeUndefined()
     expect(states(pool)).toBe('out in in in')
@@ -166,7 +169,7 @@ describe('a start', () => {
     const site = new PoolFixture(21, 4)
     await dropTwo(site)
     const pool = await site.started([0, 1])
-    expect(pool.view.readOnly).toContain('/d3 and /d4')
+    expect(saidOf(pool.view)).toContain('/d3 and /d4')
     expect(await site.world.run(pool.putOut([]))).toEqual({ ok: false, error: 'read-only' })
     expect((await site.started([2, 3])).view.readOnly).toBeUndefined()
     const all = await site.started()
@@ -180,7 +183,7 @@ describe('a start', () => {
     const seen = { generation: pool.view.generation }
     site.loseWitness()
     const half = await site.started([0, 1], { seen })
-    expect(half.view.readOnly).toContain('/d3 and /d4')
+    expect(saidOf(half.view)).toContain('/d3 and /d4')
     expect((await site.started([2, 3], { seen })).view.readOnly).toBeUndefined()
   })
 
@@ -188,8 +191,8 @@ describe('a start', () => {
     const site = new PoolFixture(23, 4)
     await site.create(2)
     site.loseWitness()
-    expect((await site.started([0, 1])).view.readOnly).toContain('/d3 and /d4')
-    expect((await site.started([1, 2])).view.readOnly).toContain('could have gone on alone')
+    expect(saidOf((await site.started([0, 1])).view)).toContain('/d3 and /d4')
+    expect(saidOf((await site.started([1, 2])).view)).toContain('could have gone on alone')
     expect((await site.started([0, 1, 2])).view.readOnly).toBeUndefined()
   })
 
@@ -203,7 +206,7 @@ describe('a start', () => {
   test('with fewer than k disks is read-only, names the others, and changes nothing', async () => {
     const site = new PoolFixture(25, 4)
     await site.create(2)
-    expect((await site.started([2])).view.readOnly).toContain('Set 0 needs 2 disks and has 1')
+    expect(saidOf((await site.started([2])).view)).toContain('Set 0 needs 2 disks and has 1')
     expect(states(await site.started())).toBe('in in in in')
   })
 
@@ -259,7 +262,7 @@ describe('a start', () => {
     const forced = await site.started([0, 1], { acceptOlder: true })
     expect(forced.view.readOnly).toBeUndefined()
     expect(states(forced)).toBe('in in out out')
-    expect((await site.started([2, 3])).view.readOnly).toContain('/d1 and /d2')
+    expect(saidOf((await site.started([2, 3])).view)).toContain('/d1 and /d2')
     expect(states(await site.started())).toBe('in in out out')
   })
 

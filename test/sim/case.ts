@@ -1,5 +1,6 @@
 /** A site in a world of its own with clients at work, for cases that are told step by step. */
 import { expect } from 'vitest'
+import { describeReadOnly } from '../../src/disks/read-only.ts'
 import type { Bucket, SiteId } from '../../src/store/terms.ts'
 import { contents } from './history.ts'
 import { SimulatedEnclave } from './simulated-enclave.ts'
@@ -78,6 +79,7 @@ export class Case {
   }
 
   get readOnly(): string | undefined {
-    return this.enclave.engine.pool.view.readOnly
+    const { readOnly } = this.enclave.engine.pool.view
+    return readOnly && describeReadOnly(readOnly)
   }
 }

@@ -7,6 +7,7 @@
 import { hash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { DiskSlot } from '../../src/disks/pool-view.ts'
+import { describeReadOnly } from '../../src/disks/read-only.ts'
 import { stateKey } from '../../src/store/local/index/keys.ts'
 import { readState } from '../../src/store/local/index/rows.ts'
 import type { Bucket } from '../../src/store/terms.ts'
@@ -356,7 +357,7 @@ class History {
     const started = await enclave.start({ present })
     if (!started.ok) throw new Error(`${label}: it does not start: ${started.error}`)
     const { readOnly } = started.value.pool.view
-    if (readOnly !== undefined) throw new Error(`${label}: ${readOnly}`)
+    if (readOnly !== undefined) throw new Error(`${label}: ${describeReadOnly(readOnly)}`)
   }
 
   /** The process dies while it starts, or soon after: what it had repaired and brought up by then is no worse for the next one. */

@@ -160,7 +160,8 @@ test(`in ${SEEDS} histories of faults, every disk that is in holds what was ackn
       pool = started.value.view.readOnly === undefined ? started.value : undefined
       if (pool === undefined) {
         readOnly += 1
-        if (present === undefined && stale === 0) throw new Error(`${label}: all disks are there, and yet: ${started.value.view.readOnly}`)
+        if (present === undefined && stale === 0)
+          throw new Error(`${label}: all disks are there, and yet: ${started.value.view.readOnly?.wrong}`)
         continue
       }
       writable += 1

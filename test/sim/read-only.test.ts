@@ -118,7 +118,7 @@ describe('disks that came back older than the index within one generation', () =
     const site = await older(6)
     const before = site.bytes()
     await site.enclave.restart({ present: [0, 1] })
-    expect(site.readOnly).toMatch(/these disks hold changes up to \d+, but \d+ were acknowledged.*\/d3.*\/d4/)
+    expect(site.readOnly).toMatch(/These disks hold changes up to \d+, but \d+ were acknowledged.*\/d3.*\/d4/)
     await site.checkServed('older')
     await site.expectRefused()
     expect(site.bytes()).toEqual(before)

@@ -1,3 +1,4 @@
+import { describeReadOnly } from '../../disks/read-only.ts'
 import type { FederationFault } from '../../federation/site.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import { type AdminCommand, type CommandFailure, stringField } from '../command.ts'
@@ -37,7 +38,7 @@ export const bundleExport: AdminCommand = {
     if (readOnly !== undefined)
       return fail({
         exit: 5,
-        sentence: `Nothing is exported while the site may only be read: disks are missing that hold a part of it. ${readOnly}`,
+        sentence: `Nothing is exported while the site may only be read: disks are missing that hold a part of it. ${describeReadOnly(readOnly)}`,
       })
     const { exportBundle } = await import('../../federation/export-bundle.ts')
     return asCommand(await exportBundle(site.federation, input as ExportRequest, progress))

@@ -1,4 +1,5 @@
 import type { DiskSlot, PoolSet, PoolView } from '../../disks/pool-view.ts'
+import { describeReadOnly } from '../../disks/read-only.ts'
 import { ok } from '../../result.ts'
 import type { AdminCommand, AdminSite } from '../command.ts'
 import type { ScrubStatus } from '../control.ts'
@@ -90,7 +91,7 @@ export const diskStatusCommand: AdminCommand<DisksStatus> = {
   async run(site) {
     const { pool, scrub } = await site.control.status()
     const disks = pool.sets.flatMap((set) => set.disks.map(diskStatus))
-    return ok({ disks, scrub, ...(pool.readOnly === undefined ? {} : { readOnly: pool.readOnly }) })
+    return ok({ disks, scrub, ...(pool.readOnly === undefined ? {} : { readOnly: describeReadOnly(pool.readOnly) }) })
   },
 }
 
@@ -119,7 +120,7 @@ function diskStatus(slot: DiskSlot): DiskStatus {
 function condition(pool: PoolView, shardsToRepair: number, scrub: ScrubStatus): Pick<SiteStatus, 'state' | 'sentence'> {
   const disks = pool.sets.flatMap((set) => set.disks)
   const lost = disks.filter((disk) => disk.state === 'out')
-  if (pool.readOnly !== undefined) return { state: 'read-only', sentence: pool.readOnly }
+  if (pool.readOnly !== undefined) return { state: 'read-only', sentence: describeReadOnly(pool.readOnly) }
   if (lost.length > 0) {
     const named = lost.map((disk) => (disk.retired ? `${disk.directory} (retired)` : disk.directory)).join(', ')
     return { state: 'degraded', sentence: `Out: ${named}. Replace with: holdfast disk replace SITE OLD-DIR NEW-DIR.` }

@@ -8,6 +8,7 @@ import type { ExtentStore, SetDisks } from '../../disks/extents.ts'
 import type { ExtentPlace } from '../../disks/geometry.ts'
 import type { Pool } from '../../disks/pool.ts'
 import { describeFault, STARTING } from '../../disks/pool-words.ts'
+import { announceReadOnly } from '../../disks/read-only.ts'
 import { ShardedExtents } from '../../disks/sharded-extents.ts'
 import { watchDisks } from '../../disks/watch-disks.ts'
 import { fail, ok, type Result } from '../../result.ts'
@@ -180,11 +181,13 @@ export class Engine {
   }
 
   #tellOfReadOnly(): () => void {
-    let { readOnly: told } = this.pool.view
+    const { readOnly: first } = this.pool.view
+    let told = first && announceReadOnly(first)
     return this.pool.onChange(({ readOnly }) => {
-      if (readOnly === told || readOnly === STARTING) return
-      told = readOnly
-      this.#input.onTrouble?.(readOnly ?? 'The disks that were missing are back, or given up: the site may be written again.')
+      const says = readOnly && announceReadOnly(readOnly)
+      if (says === told || readOnly === STARTING) return
+      told = says
+      this.#input.onTrouble?.(says ?? 'The disks that were missing are back, or given up: the site may be written again.')
     })
   }
 

@@ -15,7 +15,7 @@ import type { Seen } from './journal/recover.ts'
 import type { JournalFault } from './journal/terms.ts'
 import { type Replayed, type ReplayFault, replay } from './replay.ts'
 import { pacedReport } from './replay-report.ts'
-import { describeEngineFault, describeHeld } from './site-words.ts'
+import { describeEngineFault, whyHeld } from './site-words.ts'
 
 /** 'held': it is read-only, and the pool's view says why. */
 export type GoOnFault = ReplayFault | { readonly kind: 'held' }
@@ -62,7 +62,8 @@ export async function goOn(input: EngineInput, journal: Journal, when: 'at-start
   const replayed = await bringUp(input, journal, when, state !== undefined && recovered.value.agrees)
   const brought = replayed.ok && !noteSite(index, input.site) ? fail<ReplayFault>({ kind: 'index-failed' }) : replayed
   if (!brought.ok && when === 'serving') {
-    pool.block({ sentence: `${describeEngineFault(brought.error, pool.view).sentence} Restart to go on.`, missing: [] })
+    const wrong = `${describeEngineFault(brought.error, pool.view).sentence} Restart to go on.`
+    pool.block({ why: { wrong, remedy: { kind: 'said' } }, missing: [] })
   }
   return brought
 }
@@ -72,7 +73,7 @@ function hold(pool: Pool, fault: JournalFault): Result<never, GoOnFault> {
   if (fault.kind === 'unknown-version' || fault.kind === 'full') return fail(fault)
   if (fault.kind === 'unavailable') return fail({ kind: 'held' })
   const out = pool.view.sets.flatMap((set) => set.disks).filter((slot) => slot.state === 'out' && slot.retired === undefined)
-  pool.block({ sentence: describeHeld(fault, out), missing: out.map(({ diskId, directory }) => ({ diskId, directory, state: 'out' })) })
+  pool.block({ why: whyHeld(fault, out), missing: out.map(({ diskId, directory }) => ({ diskId, directory, state: 'out' })) })
   return fail({ kind: 'held' })
 }
 

@@ -7,7 +7,8 @@
  */
 import type { Pool } from '../../disks/pool.ts'
 import { findShort } from '../../disks/pool-start.ts'
-import { describeChoice, joinWords } from '../../disks/pool-words.ts'
+import { choiceAbout } from '../../disks/pool-words.ts'
+import { describeReadOnly, describeRemedy, joinWords } from '../../disks/read-only.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import type { Journal } from './journal/journal.ts'
 import type { Seen } from './journal/recover.ts'
@@ -45,7 +46,7 @@ export async function retireDisks(parts: Parts, asked: RetireRequest): Promise<R
     named.push(found.value)
   }
   if (pool.missing !== undefined && !pool.wasReady) return giveUp(parts, named, asked.giveUp)
-  if (pool.view.readOnly !== undefined) return fail(`Nothing can be retired now. ${pool.view.readOnly}`)
+  if (pool.view.readOnly !== undefined) return fail(`Nothing can be retired now. ${describeReadOnly(pool.view.readOnly)}`)
   const places = pool.view.sets.flatMap((set) => set.disks).filter(({ diskId }) => named.some((each) => each.diskId === diskId))
   const retired = await pool.retire(places)
   if (!retired.ok) return fail('It could not be noted on the disks: see "holdfast disk status", and try again.')
@@ -77,9 +78,9 @@ async function giveUp(
 ): Promise<Result<Retired, string>> {
   const missing = pool.missing ?? []
   if (missing.length === 0 || !missing.every(({ diskId }) => named.some((each) => each.diskId === diskId)))
-    return fail(`Not all disks that may hold more were named, so nothing was changed. ${describeChoice(missing)}`)
+    return fail(`Not all disks that may hold more were named, so nothing was changed. ${describeRemedy(choiceAbout(missing))}`)
   const short = findShort(pool.view.sets)
-  if (short !== undefined) return fail(`That would leave too few disks to go on. ${short}`)
+  if (short !== undefined) return fail(`That would leave too few disks to go on. ${describeReadOnly(short)}`)
   const looked = await journal.lookAtChain(seen)
   if (!looked.ok)
     return fail(`The journal is not whole on the disks that are here, so they cannot go on without the others: bring those back.`)
@@ -96,7 +97,7 @@ async function giveUp(
     return ok({ when: 'now', givenUp, sentence: `${words} No change is known to be lost, and the site may be written again.` })
   const loss = givenUp === 0 ? '' : ` ${lossWords(givenUp, end.sequence, seen.sequence)} given up then.`
   const sentence = `${words} The next start goes on from change ${end.sequence}: restart.${loss}`
-  pool.block({ sentence, missing: [] })
+  pool.block({ why: { wrong: sentence, remedy: { kind: 'said' } }, missing: [] })
   return ok({ when: 'at-next-start', givenUp, sentence })
 }
 

@@ -1,6 +1,7 @@
 /** What opening a site says to operators: what is wrong and what to do next. */
 import type { DiskSlot, PoolView } from '../../disks/pool-view.ts'
-import { choiceUnopened, describeChoice } from '../../disks/pool-words.ts'
+import { choiceAbout } from '../../disks/pool-words.ts'
+import { describeUnopened, type ReadOnly } from '../../disks/read-only.ts'
 import type { EngineFault } from './engine-input.ts'
 import type { JournalFault } from './journal/terms.ts'
 
@@ -13,11 +14,11 @@ export type SiteFault = {
 type Lack = Extract<JournalFault, { readonly kind: 'sequence-lost' | 'other-history' | 'damaged' | 'segment-missing' }>
 
 /** Why a site whose disks hold less than was seen is served read-only. */
-export function describeHeld(fault: Lack, out: readonly DiskSlot[]): string {
-  const names = out.map((disk) => disk.directory).join(', ')
-  const said = `Read-only: ${describeLack(fault)}.`
-  if (isHole(fault)) return `${said} ${out.length > 0 ? `Missing: ${names}. Bring them back.` : HOLE}`
-  return `${said} ${out.length > 0 ? `Missing: ${names}. ${describeChoice(out)}` : NONE_MISSING}`
+export function whyHeld(fault: Lack, out: readonly DiskSlot[]): ReadOnly {
+  const says = (advice: string): ReadOnly => ({ wrong: `${describeLack(fault)}. ${advice}`, remedy: { kind: 'said' } })
+  if (out.length === 0) return says(isHole(fault) ? HOLE : NONE_MISSING)
+  const missing = `Missing: ${out.map((disk) => disk.directory).join(', ')}.`
+  return isHole(fault) ? says(`${missing} Bring them back.`) : { ...says(missing), remedy: choiceAbout(out) }
 }
 
 /** No word of an operator's helps there: nothing is known to follow upon a record that is not there. */
@@ -29,13 +30,13 @@ const HOLE =
 function describeLack(fault: Lack): string {
   switch (fault.kind) {
     case 'sequence-lost':
-      return `these disks hold changes up to ${fault.found}, but ${fault.seen} were acknowledged`
+      return `These disks hold changes up to ${fault.found}, but ${fault.seen} were acknowledged`
     case 'other-history':
-      return 'these disks and the index do not belong to the same history'
+      return 'These disks and the index do not belong to the same history'
     case 'damaged':
-      return `record ${fault.sequence} of the journal is damaged on every disk that is here`
+      return `Record ${fault.sequence} of the journal is damaged on every disk that is here`
     case 'segment-missing':
-      return `segment ${fault.segment} of the journal is on none of the disks that are here`
+      return `Segment ${fault.segment} of the journal is on none of the disks that are here`
   }
 }
 
@@ -93,7 +94,7 @@ export function describeEngineFault(fault: EngineFault, view: PoolView): SiteFau
     case 'nothing-to-show':
       return {
         kind: 'unusable',
-        sentence: `There is no index, or an empty one, so nothing here knows what the missing disks hold, and an older state is not shown for the newest. Nothing was changed. ${choiceUnopened(view.readOnly ?? '').replace(/^Read-only: ./, (said) => said.slice(-1).toUpperCase())}`,
+        sentence: `There is no index, or an empty one, so nothing here knows what the missing disks hold, and an older state is not shown for the newest. Nothing was changed.${view.readOnly === undefined ? '' : ` ${describeUnopened(view.readOnly)}`}`,
       }
     case 'start-used':
       return {

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { describeReadOnly } from '../../../src/disks/read-only.ts'
 import { initSite } from '../../../src/store/local/init-site.ts'
 import { type LocalSite, openLocalSite } from '../../../src/store/local/open-site.ts'
 import { openReaderParts } from '../../../src/store/local/reader-parts.ts'
@@ -190,7 +191,7 @@ test('a copy of a site that lacks too many disks to begin keeps away from those 
   for (let i = 0; i < 3; i++) {
     const second = must(await openLocalSite({ siteDirectory: copy, ...environment }))
     const { sets, readOnly } = second.engine.pool.view
-    expect(readOnly ?? 'it began').toContain(`bring back ${join(copy, 'disk1')}`)
+    expect(readOnly === undefined ? 'it began' : describeReadOnly(readOnly)).toContain(`Bring back ${join(copy, 'disk1')}`)
     expect(sets[0]!.disks.map(({ directory, state }) => [directory, state])).toEqual([
       [join(copy, 'disk1'), 'out'],
       [join(copy, 'disk2'), 'out'],
@@ -248,7 +249,7 @@ test('disks that are older than the index are only read, nothing is changed, and
   const files = listing()
   for (let i = 0; i < 2; i++) {
     const older = await open()
-    expect(older.engine.pool.view.readOnly).toMatch(/hold changes up to 0, but \d+ were acknowledged.*--accept-older/)
+    expect(describeReadOnly(older.engine.pool.view.readOnly!)).toMatch(/hold changes up to 0, but \d+ were acknowledged.*--accept-older/)
     const user = userOf(older)
     expect(await user.versions(bucket)).toEqual(before)
     expect(md5(await user.bytesOf(await user.object(bucket, 'k200000')))).toBe(md5(pattern(200_000, 200_000)))
@@ -281,8 +282,9 @@ test('a record that is damaged on every disk is not said to be cured by --accept
   }
   for (const acceptOlder of [false, true]) {
     const held = must(await openLocalSite({ siteDirectory, ...environment, acceptOlder }))
-    const said = held.engine.pool.view.readOnly ?? 'it began'
-    expect(said).toMatch(/record 2 of the journal is damaged on every disk .*Keep SITE\/index.* copy the objects to a new site/)
+    const { readOnly } = held.engine.pool.view
+    const said = readOnly === undefined ? 'it began' : describeReadOnly(readOnly)
+    expect(said).toMatch(/Record 2 of the journal is damaged on every disk .*Keep SITE\/index.* copy the objects to a new site/)
     expect(said).not.toContain('--accept-older')
     expect(held.engine.sequence).toBe(sequence)
     await held.close()

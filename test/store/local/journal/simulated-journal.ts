@@ -69,7 +69,10 @@ export class SimulatedPool implements PoolOfJournal {
   /** A pool that may only be read, on some of the disks. */
   readOnly(positions: readonly number[]): PoolOfJournal {
     const states = this.states.map((state, position): DiskState => (positions.includes(position) ? state : 'out'))
-    const view = { ...this.#makeView(this.#view.generation, states), readOnly: 'a test reads' }
+    const view = {
+      ...this.#makeView(this.#view.generation, states),
+      readOnly: { wrong: 'A test reads.', remedy: { kind: 'said' as const } },
+    }
     const disk = (set: number, position: number): SetDisk | undefined => (states[position] === 'out' ? undefined : this.disk(set, position))
     return { view, mayWrite: false, disk, putOut: async () => fail('read-only') }
   }
