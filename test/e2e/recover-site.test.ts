@@ -1,5 +1,5 @@
 /** A site of which only the keys and the disks are left: everything else is made again from these. */
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
@@ -72,6 +72,13 @@ const show = (directory: string): Promise<unknown> =>
 /** Removes all of a site but its keys and its disks. */
 function loseSite(directory: string): void {
   for (const name of readdirSync(directory)) if (!/^(keys|disk\d)$/.test(name)) rmSync(join(directory, name), { recursive: true })
+}
+
+/** Every file of a site's disks, with its content. */
+function bytesOf(directory: string): Map<string, string> {
+  const names = readdirSync(directory, { recursive: true, withFileTypes: true })
+  const files = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  return new Map(files.sort().map((file) => [file, createHash('sha256').update(readFileSync(file)).digest('hex')]))
 }
 
 const statusOf = (directory: string) => JSON.parse(holdfastOk('status', directory, '--json'))
@@ -176,9 +183,9 @@ test('what does not belong together is refused, and nothing is left behind', asy
   await fill(directory)
   loseSite(directory)
   const refused = (about: RegExp, ...words: string[]): void => {
-    const before = readdirSync(directory)
+    const before = [bytesOf(directory), bytesOf(other)]
     expect(holdfast('site', 'recover', directory, ...words)).toMatchObject({ code: 5, err: expect.stringMatching(about) })
-    expect(readdirSync(directory)).toEqual(before)
+    expect([bytesOf(directory), bytesOf(other)]).toEqual(before)
   }
   refused(/disks of different sites: .*--disk/, '--disk', join(directory, 'disk1'), '--disk', join(other, 'disk1'))
   refused(/is no disk/, '--disk', join(other, 'keys'))

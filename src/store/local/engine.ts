@@ -205,7 +205,16 @@ export class Engine {
     this.pool.ready()
     if (when === 'serving') this.board.noteBucketsChanged()
     this.#begin(gone.value)
+    if (gone.value.startsOver) await this.#startOver()
     return ok(undefined)
+  }
+
+  /**
+   * A record, so that the next start finds a journal; and of a new epoch, since what was signed in this one may be held by peers under the numbers that come
+   * next. Where it cannot be written, the next start asks again.
+   */
+  async #startOver(): Promise<void> {
+    await this.beginEpoch(this.store.federation.epoch + 1, 0)
   }
 
   /** An operator says that disks are lost for good: retiring.ts. */

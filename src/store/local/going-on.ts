@@ -4,20 +4,23 @@
  * what can be read, when disks have come back.
  */
 import type { Pool } from '../../disks/pool.ts'
-import { fail, type Result } from '../../result.ts'
+import { fail, ok, type Result } from '../../result.ts'
 import type { SiteId } from '../terms.ts'
 import type { EngineInput } from './engine-input.ts'
+import { checkOwner, findOrphan } from './examine-journal.ts'
 import { Table, tableRange } from './index/keys.ts'
 import type { OrderedMap } from './index/ordered-map.ts'
 import { emptyState, type IndexState, isIndexOf, noteSite, readState } from './index/rows.ts'
 import type { Journal } from './journal/journal.ts'
-import type { Seen } from './journal/recover.ts'
+import type { FoundJournal, Seen } from './journal/recover.ts'
 import type { JournalFault } from './journal/terms.ts'
 import { type Replayed, type ReplayFault, replay } from './replay.ts'
 import { pacedReport } from './replay-report.ts'
-import { describeEngineFault, whyHeld } from './site-words.ts'
+import { describeEngineFault, isLack, whyHeld } from './site-words.ts'
 
 /** 'held': it is read-only, and the pool's view says why. */
+/** `startsOver`: an operator goes on without the journal that said what the disks hold. */
+export type WentOn = Replayed & { readonly startsOver: boolean }
 export type GoOnFault = ReplayFault | { readonly kind: 'held' }
 
 /** The newest start of which the index has an extent. */
@@ -48,14 +51,23 @@ export function seenBy({ seenSequence = 0 }: EngineInput, state: IndexState | un
 }
 
 /** See the head. `when`: the index is made anew only at a start, where nobody reads it yet. */
-export async function goOn(input: EngineInput, journal: Journal, when: 'at-start' | 'serving'): Promise<Result<Replayed, GoOnFault>> {
+export async function goOn(input: EngineInput, journal: Journal, when: 'at-start' | 'serving'): Promise<Result<WentOn, GoOnFault>> {
   const { pool, index } = input
   if (!pool.mayBegin) return fail({ kind: 'held' })
   const state = readIndex(index, input.site)
   const accepts = when === 'serving' ? undefined : input.acceptOlder === true ? ('anything' as const) : input.word
+  let startsOver = false
+  const examine = async (found: FoundJournal): Promise<Result<void, JournalFault>> => {
+    const owned = await checkOwner(found, input.site)
+    const orphan = owned.ok ? await findOrphan(found) : undefined
+    startsOver = orphan !== undefined
+    return orphan === undefined || accepts !== undefined ? owned : fail({ kind: 'journal-lost', orphan })
+  }
   const recovered = await journal.recover({
     seen: seenBy(input, state),
     ...(accepts && { accepts }),
+    // An index tells both, and the disks hold what it has seen.
+    ...((state === undefined || accepts !== undefined) && { examine }),
     begin: () => pool.begin(),
   })
   if (!recovered.ok) return state === undefined ? recovered : hold(pool, recovered.error)
@@ -65,13 +77,13 @@ export async function goOn(input: EngineInput, journal: Journal, when: 'at-start
     const wrong = `${describeEngineFault(brought.error, pool.view).sentence} Restart to go on.`
     pool.block({ why: { wrong, remedy: { kind: 'said' } }, missing: [] })
   }
-  return brought
+  return brought.ok ? ok({ ...brought.value, startsOver }) : brought
 }
 
 /** There is an index to serve from: what the disks lack is no reason to refuse reads. */
 function hold(pool: Pool, fault: JournalFault): Result<never, GoOnFault> {
-  if (fault.kind === 'unknown-version' || fault.kind === 'full') return fail(fault)
   if (fault.kind === 'unavailable') return fail({ kind: 'held' })
+  if (!isLack(fault)) return fail(fault)
   const out = pool.view.sets.flatMap((set) => set.disks).filter((slot) => slot.state === 'out' && slot.retired === undefined)
   pool.block({ why: whyHeld(fault, out), missing: out.map(({ diskId, directory }) => ({ diskId, directory, state: 'out' })) })
   return fail({ kind: 'held' })

@@ -18,8 +18,6 @@ export type ReplayFault =
   /** A record of a kind that this software does not know: a newer one wrote it. */
   | { readonly kind: 'unknown-record'; readonly sequence: number }
   | { readonly kind: 'malformed-record'; readonly sequence: number }
-  /** Another site made a bucket of this journal. */
-  | { readonly kind: 'other-site'; readonly written: SiteId }
 
 export type Replayed = {
   readonly records: number

@@ -13,6 +13,10 @@ export type SiteFault = {
 
 type Lack = Extract<JournalFault, { readonly kind: 'sequence-lost' | 'other-history' | 'damaged' | 'segment-missing' }>
 
+/** The disks hold less than was seen: no reason to refuse reads. */
+export const isLack = (fault: JournalFault): fault is Lack =>
+  ['sequence-lost', 'other-history', 'damaged', 'segment-missing'].includes(fault.kind)
+
 /** Why a site whose disks hold less than was seen is served read-only. */
 export function whyHeld(fault: Lack, out: readonly DiskSlot[]): ReadOnly {
   const says = (advice: string): ReadOnly => ({ wrong: `${describeLack(fault)}. ${advice}`, remedy: { kind: 'said' } })
@@ -64,6 +68,11 @@ export function describeEngineFault(fault: EngineFault, view: PoolView): SiteFau
       return {
         kind: 'damaged',
         sentence: `Segment ${fault.segment} of the journal is on none of the disks. Nothing was changed.${afterHole(view)}`,
+      }
+    case 'journal-lost':
+      return {
+        kind: 'damaged',
+        sentence: `The disks hold content (${fault.orphan} is some of it) but no journal, and there is no index: what was stored cannot be told without one of them.${missing(view)} Nothing was changed. Bring back the disks that are missing, or put the folder "journal" of each disk, or SITE/index, back from a copy; or begin an empty site on these disks with --accept-older: what they hold is lost then.`,
       }
     case 'unknown-version':
       return {

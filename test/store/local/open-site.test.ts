@@ -294,6 +294,71 @@ test('a record that is damaged on every disk is not said to be cured by --accept
   expect(refused).toMatchObject({ ok: false, error: { kind: 'damaged', sentence: expect.stringContaining('read-disks.py') } })
 })
 
+test('disks with content and no journal are not taken for an empty site, unless an operator says so, once', async () => {
+  const site = await open()
+  await fill(site)
+  await site.close()
+  for (const place of [siteDirectory, ...diskDirectories]) rmSync(join(place, 'index'), { recursive: true, force: true })
+  for (const disk of diskDirectories) rmSync(join(disk, 'journal'), { recursive: true, force: true })
+  const before = diskDirectories.map(filesBelow)
+  for (let i = 0; i < 2; i++) {
+    const refused = await openLocalSite({ siteDirectory, ...environment })
+    expect(refused).toMatchObject({
+      ok: false,
+      error: { kind: 'damaged', sentence: expect.stringMatching(/extents\/.* no journal.*Nothing was changed\..*copy.*--accept-older/) },
+    })
+    expect(diskDirectories.map(filesBelow)).toEqual(before)
+  }
+  const empty = must(await openLocalSite({ siteDirectory, ...environment, acceptOlder: true }))
+  expect(await empty.engine.store.listBuckets()).toEqual([])
+  // What it signed before may still be held by peers, under numbers that it would give again.
+  expect(empty.epoch).toBe(2)
+  await empty.close()
+  const again = await open()
+  expect([again.epoch, await again.engine.store.listBuckets()]).toEqual([2, []])
+  await again.close()
+})
+
+test('the same where an index is left, of which the operator gives up everything', async () => {
+  const site = await open()
+  await fill(site)
+  await site.close()
+  for (const disk of diskDirectories) rmSync(join(disk, 'journal'), { recursive: true, force: true })
+  const held = await open()
+  expect(describeReadOnly(held.engine.pool.view.readOnly!)).toMatch(/hold changes up to 0, but \d+ were acknowledged/)
+  await held.close()
+  const empty = must(await openLocalSite({ siteDirectory, ...environment, acceptOlder: true }))
+  await empty.close()
+  const again = await open()
+  expect(await again.engine.store.listBuckets()).toEqual([])
+  await again.close()
+})
+
+test('a site that never had anything, and one of which everything was deleted, open without their index', async () => {
+  const rmIndex = () => rmSync(join(siteDirectory, 'index'), { recursive: true })
+  await (await open()).close()
+  rmIndex()
+  const site = await open()
+  const user = userOf(site)
+  const bucket = await user.bucket('b')
+  await user.put(bucket, 'large', pattern(300_000, 1))
+  must(await site.engine.store.deleteObject({ bucketId: bucket.id, key: 'large' }))
+  must(await site.engine.store.deleteBucket(bucket.id))
+  await site.engine.settled()
+  await site.close()
+  rmIndex()
+  const again = await open()
+  expect(await again.engine.store.listBuckets()).toEqual([])
+  await again.close()
+})
+
+/** Every file in a directory and below, with its content. */
+function filesBelow(directory: string): [string, string][] {
+  const entries = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  const paths = entries.map((entry) => join(entry.parentPath, entry.name)).sort()
+  return paths.map((path) => [path, md5(readFileSync(path))])
+}
+
 test('a start that is refused leaves the index as it was, also one that was found damaged', async () => {
   const site = await open()
   await fill(site)

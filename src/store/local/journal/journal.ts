@@ -36,7 +36,7 @@ import { entryOf, readSegment } from './entries.ts'
 import { holdersNow, type JournalDisk, type JournalDisks } from './journal-disks.ts'
 import { Lock } from './lock.ts'
 import { JournalReader } from './reader.ts'
-import { lookAtChain, type Recovered, recoverJournal, type Seen } from './recover.ts'
+import { type FoundJournal, lookAtChain, type Recovered, recoverJournal, type Seen } from './recover.ts'
 import { Arena, Reservation } from './reservation.ts'
 import { type CopyProgress, removeLeftovers, restoreCopiesOn, segmentsOn } from './restore-copies.ts'
 import { type CopyCheck, scrubSegment } from './scrub-segment.ts'
@@ -65,6 +65,8 @@ export type Recovery = {
   readonly seen: Seen
   /** An operator decided to go on although the disks hold less than was seen: with anything, or with what holds this. */
   readonly accepts?: Seen | 'anything'
+  /** Called with what was found, before anything is written: a fault refuses it. */
+  readonly examine?: (found: FoundJournal) => Promise<Result<unknown, JournalFault>>
   /** Lets the pool be written; called when it is known that the disks hold what was seen. Without it a read-only pool is read as it is. */
   readonly begin?: () => Promise<Result<unknown, unknown>>
 }
@@ -127,8 +129,8 @@ export class Journal {
    * if it refuses, and may then be asked again. With a pool that stays read-only nothing is written, and `begin` answers 'unavailable'.
    * `agrees`: false if it holds less than was seen, which an operator accepted.
    */
-  async recover({ seen, accepts, begin }: Recovery): Promise<Result<{ readonly agrees: boolean }, JournalFault>> {
-    const more = begin && { begin }
+  async recover({ seen, accepts, examine, begin }: Recovery): Promise<Result<{ readonly agrees: boolean }, JournalFault>> {
+    const more = { ...(examine && { examine }), ...(begin && { begin }) }
     const recovered = await recoverJournal({ disks: this.#disks, xxh64: this.#xxh64, seen, accepts, ...more })
     if (!recovered.ok) return recovered
     const writer = this.#writerFor(recovered.value)

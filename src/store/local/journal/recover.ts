@@ -9,11 +9,12 @@ import type { Disk } from '../../../disks/disk.ts'
 import { fail, ok, type Result } from '../../../result.ts'
 import { findChain, type SegmentEnd, scanNewest } from './chain-end.ts'
 import { hexOf, type Xxh64 } from './checksum.ts'
+import { entryOf, readSegment } from './entries.ts'
 import { type DisksFailed, type JournalDisk, type JournalDisks, putOutFailed } from './journal-disks.ts'
 import { repairNewest } from './repair-newest.ts'
 import { JOURNAL_FOLDER, newSegment, type Segment, segmentOfName } from './segment.ts'
 import { findSegments, type Listed } from './segment-listing.ts'
-import type { JournalFault } from './terms.ts'
+import type { JournalEntry, JournalFault } from './terms.ts'
 
 export type Seen = {
   /** The newest sequence that was acknowledged, as far as index and SITE know; 0 if nothing is known. */
@@ -28,8 +29,20 @@ export type RecoverInput = {
   readonly seen: Seen
   /** An operator decided to go on with less than what was seen: with anything, or with a chain that holds at least this. */
   readonly accepts: Seen | 'anything' | undefined
+  /** Called with what was found, before anything is written: a fault refuses it. */
+  readonly examine?: (found: FoundJournal) => Promise<Result<unknown, JournalFault>>
   /** Called when it is known that the disks hold what was seen: lets the pool be written. Without it a read-only pool is read as it is. */
   readonly begin?: () => Promise<Result<unknown, unknown>>
+}
+
+/** The journal as it lies on the disks, before anything is mended. */
+export type FoundJournal = {
+  /** Those that are in. */
+  readonly disks: readonly JournalDisk[]
+  /** 0 if there is no record. */
+  readonly lastSequence: number
+  /** All records, without bodies. After a fault nothing more comes. */
+  entries(): AsyncGenerator<Result<JournalEntry, JournalFault>>
 }
 
 export type Recovered = {
@@ -77,6 +90,8 @@ async function recoverFrom(
   const looked = await look(input, disks)
   if (!looked.ok) return looked
   const { segments, end, newestRules, nextNumber, agrees } = looked.value
+  const examined = await input.examine?.(foundJournal(segments, disks, input.xxh64))
+  if (examined?.ok === false) return examined
   if (input.begin !== undefined) {
     if (!(await input.begin()).ok) return fail({ kind: 'unavailable' })
     const now = input.disks.disks().filter(({ healing }) => !healing)
@@ -87,6 +102,22 @@ async function recoverFrom(
   const continues = input.disks.readOnly ? ok(false) : await repairNewest(segment, end, disks, input.disks)
   if (!continues.ok) return continues
   return ok({ segments, continues: continues.value && newestRules, lastClock: lastClock(segment, end), nextNumber, agrees })
+}
+
+function foundJournal(segments: readonly Segment[], disks: readonly JournalDisk[], xxh64: Xxh64): FoundJournal {
+  return {
+    disks,
+    lastSequence: segments.at(-1)?.lastSequence ?? 0,
+    async *entries() {
+      for (const segment of segments) {
+        const range = { from: segment.header.firstSequence, to: segment.lastSequence }
+        for await (const found of readSegment({ segment, ...range, bodies: false, disks: segment.holders, xxh64 })) {
+          yield found.ok ? ok(entryOf(segment, found.value)) : found
+          if (!found.ok) return
+        }
+      }
+    },
+  }
 }
 
 type Looked = Pick<Recovered, 'segments' | 'nextNumber' | 'agrees'> & {

@@ -1,4 +1,5 @@
 /** The words of the journal. Plain values; places and infos survive structured cloning. Format: docs/formats.md#journal-segment, #journal-record. */
+import type { SiteId } from '../../terms.ts'
 
 /**
  * Where the body of a record lies; valid for as long as its segment exists, on whatever disks hold copies of it. `offset` counts from the
@@ -48,6 +49,10 @@ export type JournalFault =
   /** A record that had been durable cannot be had from any copy. Nothing was changed. */
   | { readonly kind: 'damaged'; readonly segment: number; readonly offset: number; readonly sequence: number }
   | { readonly kind: 'segment-missing'; readonly segment: number }
+  /** It was written by another site than this. Nothing was changed. */
+  | { readonly kind: 'other-site'; readonly written: SiteId }
+  /** The disks hold content, `orphan` for one, and no record that says what it is. Nothing was changed. */
+  | { readonly kind: 'journal-lost'; readonly orphan: string }
   /** Written by a newer software. */
   | { readonly kind: 'unknown-version'; readonly segment: number; readonly version: number }
   /** Too few working disks, now. */
