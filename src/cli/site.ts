@@ -38,7 +38,7 @@ function addRecoverCommand(site: Command, makeCli: MakeCli): void {
     .command('recover')
     .argument('<SITE>', 'a directory with the keys of the site in SITE/keys')
     .option('--disk <DIR>', 'a disk of the site, once per disk; one of them leads to the others (default: those below SITE)', collect)
-    .option('--name <NAME>', 'what people call the site (default: the name of its directory)')
+    .option('--name <NAME>', 'what people shall call the site (default: as its disks remember it)')
     .option('--accept-older', 'recover although disks are missing that may hold something newer (that is given up)')
     .description('Make a lost SITE again from its keys and its disks, which hold everything else.')
     .option('--json', 'print JSON')
@@ -48,7 +48,8 @@ function addRecoverCommand(site: Command, makeCli: MakeCli): void {
       const recovered = await cli.recoverSite({
         site: directory,
         ...(flags.disk === undefined ? {} : { disks: flags.disk.map((disk) => absolute(cli, disk)) }),
-        name: siteName(directory, flags.name),
+        ...(flags.name === undefined ? {} : { name: siteName(directory, flags.name) }),
+        defaultName: siteName(directory, undefined),
         acceptOlder: flags.acceptOlder === true,
         progress: cli.output.progress,
       })

@@ -40,7 +40,7 @@ export class GenerationChain {
 
   /** An attempt at the next generation. */
   next(sets: readonly GenerationSet[]): Generation {
-    const { poolId, branches, number, name, past } = this.#tip
+    const { poolId, branches, number, name, past, siteName } = this.#tip
     this.#greatest += 1
     const marked = (member: Member): Member =>
       member.state === 'out' && this.#wereIn.has(member.diskId) ? { ...member, leaving: true } : staying(member)
@@ -52,6 +52,7 @@ export class GenerationChain {
       past: [{ number, name }, ...past].slice(0, PAST_MAX),
       settled: this.#settled,
       sets: sets.map((set) => ({ ...set, disks: set.disks.map(marked) })),
+      ...(siteName === undefined ? {} : { siteName }),
     }
     return this.#tip
   }

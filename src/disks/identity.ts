@@ -3,6 +3,7 @@ import { fail, ok, type Result } from '../result.ts'
 import { DISKS_PER_SET_MAX, type Geometry } from './geometry.ts'
 import type { DiskState } from './pool-view.ts'
 import { isObject, type JsonObject, type SealFault, seal, unseal } from './sealed-json.ts'
+import { isSiteName } from './site-name.ts'
 
 /** Also the file whose device and inode tell that a directory is still the same: give it to openDirectoryDisk. */
 export const IDENTITY_FILE = 'identity.json'
@@ -42,6 +43,8 @@ export type Generation = {
   readonly past: readonly Ancestor[]
   readonly settled: number
   readonly sets: readonly GenerationSet[]
+  /** What people call the site. */
+  readonly siteName?: string
 }
 
 export function encodeIdentity(identity: DiskIdentity): Uint8Array {
@@ -62,6 +65,7 @@ export function decodeIdentity(bytes: Uint8Array): Result<DiskIdentity, SealFaul
 
 /** Always GENERATION_BYTES long: what is for people is left out where it does not fit. */
 export function encodeGeneration(generation: Generation): Uint8Array {
+  const { siteName: _, ...nameless } = generation
   return (
     seal(
       'holdfast-generation',
@@ -72,7 +76,7 @@ export function encodeGeneration(generation: Generation): Uint8Array {
     seal(
       'holdfast-generation',
       1,
-      generationBody(generation, ({ reason: _, directory: __, ...states }) => states),
+      generationBody(nameless, ({ reason: _, directory: __, ...states }) => states),
       GENERATION_BYTES,
     )!
   )
@@ -98,7 +102,7 @@ export function decodeWitness(bytes: Uint8Array): Result<Generation, SealFault> 
 }
 
 function generationBody(generation: Generation, shown: (member: Member) => Member): JsonObject {
-  const { poolId, branches, number, name, past, settled, sets } = generation
+  const { poolId, branches, number, name, past, settled, sets, siteName } = generation
   const member = ({ diskId, state, leaving, retired, reason, directory }: Member): JsonObject => ({
     id: diskId,
     state,
@@ -113,11 +117,12 @@ function generationBody(generation: Generation, shown: (member: Member) => Membe
     disks: disks.map((disk) => member(shown(disk))),
   })
   const ancestors = past.map((ancestor) => [ancestor.number, ancestor.name])
-  return { pool: poolId, branches, number, name, past: ancestors, settled, sets: sets.map(set) }
+  const named = isSiteName(siteName) ? { siteName } : {}
+  return { pool: poolId, branches, number, name, past: ancestors, settled, sets: sets.map(set), ...named }
 }
 
 function parseGeneration(body: JsonObject): Result<Generation, SealFault> {
-  const { pool, branches, number, name, past, settled, sets } = body
+  const { pool, branches, number, name, past, settled, sets, siteName } = body
   if (!isId(pool) || !isNumber(number, 1) || !isNumber(settled, 0) || settled > number) return fail('damaged')
   if (!isList(branches, 1, BRANCHES_MAX) || !branches.every(isName)) return fail('damaged')
   if (!isName(name) || !isList(past, 0, PAST_MAX)) return fail('damaged')
@@ -128,7 +133,8 @@ function parseGeneration(body: JsonObject): Result<Generation, SealFault> {
   const parsed = sets.map(parseSet)
   const ids = parsed.flatMap((set) => set?.disks.map((disk) => disk.diskId) ?? [])
   if (!parsed.every((set) => set !== undefined) || new Set(ids).size !== ids.length) return fail('damaged')
-  return ok({ poolId: pool, branches, number, name, past: ancestors, settled, sets: parsed })
+  const named = isSiteName(siteName) ? { siteName } : {}
+  return ok({ poolId: pool, branches, number, name, past: ancestors, settled, sets: parsed, ...named })
 }
 
 function parseAncestor(ancestor: unknown): Ancestor | undefined {

@@ -17,8 +17,10 @@ export async function layPool(input: {
   readonly parityShards: number
   readonly random: Random
   readonly witness: PoolWitness
+  /** What people call the site. */
+  readonly siteName?: string
 }): Promise<Result<void, PoolFault>> {
-  const { disks, parityShards, random } = input
+  const { disks, parityShards, random, siteName } = input
   const dataShards = disks.length - parityShards
   if (disks.length > DISKS_PER_SET_MAX || dataShards < 1 || parityShards < 0 || !Number.isInteger(parityShards)) {
     const sentence = `${disks.length} disks with parity ${parityShards} make no set: 1 to ${DISKS_PER_SET_MAX} disks, and at least one of them for data.`
@@ -42,6 +44,7 @@ export async function layPool(input: {
     past: [],
     settled: 0,
     sets: [{ dataShards, parityShards, disks: disks.map(({ directory }, i) => ({ diskId: diskIds[i]!, state: 'in', directory })) }],
+    ...(siteName === undefined ? {} : { siteName }),
   }
   const faults = await Promise.all(
     disks.map(async (disk, position) => {

@@ -16,6 +16,8 @@ export type PoolInput = {
   readonly acceptOlder?: boolean
   /** The operator's word that these disks are lost, by id. */
   readonly retired?: ReadonlySet<string>
+  /** What people call the site, for the disks to remember; as they have it unless given. */
+  readonly siteName?: string
   /** Where a directory of an earlier start is today; the same unless given. */
   readonly moved?: (directory: string) => string
 }
@@ -42,5 +44,7 @@ export async function decideOn(disks: readonly (Disk | undefined)[], input: Pool
   if (!decision.ok) return decision
   const handles = new Map<string, Handle>()
   for (const [id, { disk }] of decision.value.here) handles.set(id, { disk, files: await GenerationFiles.open(disk) })
-  return ok({ decision: decision.value, handles })
+  const { siteName = decision.value.ruling.siteName } = input
+  const ruling = siteName === undefined ? decision.value.ruling : { ...decision.value.ruling, siteName }
+  return ok({ decision: { ...decision.value, ruling }, handles })
 }

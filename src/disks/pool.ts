@@ -74,6 +74,7 @@ export class Pool {
     readonly parityShards: number
     readonly random: Random
     readonly witness: PoolWitness
+    readonly siteName?: string
   }): Promise<Result<Pool, PoolFault>> {
     const laid = await layPool(input)
     if (!laid.ok) return laid

@@ -19,7 +19,10 @@ import { openSiteOffline } from './open-offline.ts'
 export type RecoverRequest = {
   readonly site: string
   readonly disks?: readonly string[]
-  readonly name: string
+  /** What people shall call it; as the disks remember it unless given. */
+  readonly name?: string
+  /** Where they don't. */
+  readonly defaultName: string
   readonly acceptOlder: boolean
   readonly progress: Progress
 }
@@ -29,7 +32,7 @@ const MADE = [SITE_FILE, INDEX_FOLDER, WITNESS_FILE, SCRUB_FILE]
 
 /** Answers what `status` then says. One that fails leaves the directory as it was. */
 export async function recoverSite(request: RecoverRequest, environment: ProcessEnvironment): Promise<Result<unknown, CommandFailure>> {
-  const { site, disks, name } = request
+  const { site, disks, name, defaultName } = request
   const refuse = (sentence: string) => fail<CommandFailure>({ exit: 5, sentence })
   const before = namesIn(site)
   if (before === undefined) return fail({ exit: 2, sentence: `There is no directory ${site}: put the keys of the site into ${site}/keys.` })
@@ -53,7 +56,8 @@ export async function recoverSite(request: RecoverRequest, environment: ProcessE
   const recovered = await recoverSiteFile({
     siteDirectory: site,
     ...(disks === undefined ? {} : { diskDirectories: disks }),
-    name,
+    ...(name === undefined ? {} : { name }),
+    defaultName,
     site: identity.value.publicIdentity.siteId,
     clock: environment.clock,
   })

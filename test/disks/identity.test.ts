@@ -13,6 +13,7 @@ import {
   type Generation,
 } from '../../src/disks/identity.ts'
 import { seal } from '../../src/disks/sealed-json.ts'
+import { isSiteName } from '../../src/disks/site-name.ts'
 
 const SEED = Number(process.env.HOLDFAST_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31))
 const RUNS = { seed: SEED, numRuns: 300 }
@@ -29,6 +30,7 @@ const generations: fc.Arbitrary<Generation> = fc
     branches: fc.array(hex(16), { minLength: 1, maxLength: 64 }),
     number: fc.integer({ min: 100, max: Number.MAX_SAFE_INTEGER }),
     name: hex(16),
+    siteName: fc.option(fc.string({ maxLength: 100, unit: 'grapheme' }).filter(isSiteName), { nil: undefined }),
     ancestors: fc.array(hex(16), { maxLength: 64 }),
     sets: fc.array(
       fc
@@ -54,8 +56,9 @@ const generations: fc.Arbitrary<Generation> = fc
       { minLength: 1, maxLength: 2 },
     ),
   })
-  .map(({ ancestors, ...all }) => ({
+  .map(({ ancestors, siteName, ...all }) => ({
     ...all,
+    ...(siteName === undefined ? {} : { siteName }),
     past: ancestors.map((name, i) => ({ number: all.number - 1 - i, name })),
     settled: all.number - 1,
   }))
@@ -182,6 +185,13 @@ describe('the golden files', () => {
       ['out', undefined],
     ])
     expect(decodeGeneration(vector('generation-retired-in.0'))).toEqual({ ok: false, error: 'damaged' })
+  })
+
+  test('the name of the site is read where there is one that can be shown', () => {
+    const { value: unnamed } = decodeGeneration(vector('generation.0')) as { value: Generation }
+    expect(unnamed).not.toHaveProperty('siteName')
+    expect(decodeGeneration(vector('generation-named.0'))).toEqual({ ok: true, value: { ...unnamed, siteName: 'das Schiff ⚓' } })
+    expect(decodeGeneration(vector('generation-named-badly.0'))).toEqual({ ok: true, value: unnamed })
   })
 
   test.each([

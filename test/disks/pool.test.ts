@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { readFoundDisk } from '../../src/disks/generation-files.ts'
 import { IDENTITY_FILE } from '../../src/disks/identity.ts'
 import { Pool } from '../../src/disks/pool.ts'
 import type { PoolView } from '../../src/disks/pool-view.ts'
@@ -9,6 +10,26 @@ import { must, PoolFixture, states } from './pool-fixture.ts'
 
 const out = (position: number, reason = 'test'): { set: number; position: number; reason: string } => ({ set: 0, position, reason })
 const saidOf = ({ readOnly }: PoolView): string => (readOnly === undefined ? '' : describeReadOnly(readOnly))
+
+describe('what people call the site', () => {
+  const namesOn = async (site: PoolFixture): Promise<(string | undefined)[]> => {
+    const found = await site.world.run(Promise.all([0, 1, 2].map((i) => readFoundDisk(site.disk(i)))))
+    return found.map((each) => (each.ok ? each.value.generation?.siteName : undefined))
+  }
+
+  test('is remembered by the disks from the start at which it is first told, and by one that takes a place', async () => {
+    const site = new PoolFixture(30, 3)
+    await site.create(1)
+    expect(await namesOn(site)).toEqual([undefined, undefined, undefined])
+    await site.started(undefined, { siteName: 'the ship' })
+    expect(await namesOn(site)).toEqual(['the ship', 'the ship', 'the ship'])
+    const pool = await site.started()
+    site.disk(1).replaceByEmpty()
+    site.disk(1).reopen()
+    await site.world.run(must(pool.replaceDisk(0, 1, site.disk(1))))
+    expect(await namesOn(site)).toEqual(['the ship', 'the ship', 'the ship'])
+  })
+})
 
 describe('a new pool', () => {
   test('has its disks in the order given, and the same ones after a restart', async () => {

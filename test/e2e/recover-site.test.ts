@@ -102,7 +102,7 @@ test('a site is recovered from its keys and disks alone, one of which was given 
 
   for (const words of [['status'], ['serve'], ['init']])
     expect(holdfast(...words, directory)).toMatchObject({ code: 5, err: expect.stringContaining(`holdfast site recover ${directory}`) })
-  const recovered = JSON.parse(holdfastOk('site', 'recover', directory, '--name', 'the ship', '--json'))
+  const recovered = JSON.parse(holdfastOk('site', 'recover', directory, '--json'))
   expect(recovered).toMatchObject({ name: 'the ship', epoch: 2, buckets: 1, disks: disks.map((path) => ({ path, state: 'in' })) })
   expect(await show(directory)).toEqual(before)
   expect(peers).toContain('shore')
@@ -146,8 +146,13 @@ test('a damaged site.json is made again, too', async () => {
   const before = await show(directory)
   writeFileSync(join(directory, 'site.json'), 'x')
   expect(holdfast('status', directory)).toMatchObject({ code: 5, err: expect.stringContaining('holdfast site recover') })
-  holdfastOk('site', 'recover', directory)
+  holdfastOk('site', 'recover', directory, '--name', 'another name')
   expect(await show(directory)).toEqual(before)
+  expect(statusOf(directory)).toMatchObject({ name: 'another name' })
+  // Which the disks remember from now on.
+  rmSync(join(directory, 'site.json'))
+  holdfastOk('site', 'recover', directory)
+  expect(statusOf(directory)).toMatchObject({ name: 'another name' })
 })
 
 test('a site that is served is left alone', async () => {

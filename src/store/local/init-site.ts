@@ -79,7 +79,7 @@ async function laySite(
       keep?.undo()
       await takeAway()
     }
-    const pool = await Pool.create({ disks: disks as Disk[], parityShards, random, witness: witnessIn(folder.value) })
+    const pool = await Pool.create({ disks: disks as Disk[], parityShards, random, witness: witnessIn(folder.value), siteName: name })
     if (!pool.ok) return unusable(pool.error.sentence)
     const kept = keep?.act() ?? done
     if (!kept.ok) return unusable(kept.error)

@@ -69,7 +69,7 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
   if (whole !== undefined) opened.push(whole)
   indexOpens = whole !== undefined
   const witness = witnessIn(folder.value)
-  const { home, word } = file.value.record
+  const { home, word, name: siteName } = file.value.record
   const moved = (each: string): string => movedAlong(each, home, directory)
   const places = (await diskDirectories(file.value.record, witness)).map(moved)
   const disks = await openDisks([...new Set([...places, ...(input.moreDirectories ?? [])])], clock)
@@ -80,7 +80,7 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
   const openDisk = (path: string) => openLockedDisk({ directory: path, identityFile: IDENTITY_FILE, clock }, locks)
   const seen = { generation: whole === undefined ? 0 : seenGeneration(whole, file.value.record.site) }
   const retired = new Set(word?.disks)
-  const pool = await Pool.find({ disks: ours, witness, seen, retired, moved, random: input.random, ...accept(input) })
+  const pool = await Pool.find({ disks: ours, witness, seen, retired, siteName, moved, random: input.random, ...accept(input) })
   if (!pool.ok) return giveUp({ kind: pool.error.kind === 'newer-format' ? 'newer-version' : 'unusable', sentence: pool.error.sentence })
 
   if (whole === undefined && !pool.value.mayBegin) return giveUp(describeEngineFault({ kind: 'nothing-to-show' }, pool.value.view))

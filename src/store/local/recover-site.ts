@@ -17,7 +17,10 @@ export type RecoverSite = {
   readonly siteDirectory: string
   /** Any of its disks: they know the others. Undefined: those directly below the site's directory. */
   readonly diskDirectories?: readonly string[]
-  readonly name: string
+  /** What people shall call it; as the disks remember it unless given. */
+  readonly name?: string
+  /** Where they don't. */
+  readonly defaultName: string
   readonly site: SiteId
   readonly clock: Clock
 }
@@ -26,7 +29,7 @@ type Recognised = { readonly disk: Disk; readonly identity: DiskIdentity; readon
 
 /** The name and bytes of the file to write. Reads only. The error is a sentence. */
 export async function recoverSiteFile(input: RecoverSite): Promise<Result<{ readonly file: string; readonly bytes: Uint8Array }, string>> {
-  const { diskDirectories, name, site, clock } = input
+  const { diskDirectories, site, clock } = input
   const siteDirectory = resolve(input.siteDirectory)
   // It would be made anew, and may be all that knows how much is missing.
   if (!(await mayBeIndexOf(siteDirectory, site)))
@@ -43,11 +46,12 @@ export async function recoverSiteFile(input: RecoverSite): Promise<Result<{ read
       return fail(
         `${disks[0]?.disk.directory} and ${stranger.disk.directory} are disks of different sites: name those of this one with --disk.`,
       )
-    const members = membersOf(disks)
+    const generations = newestFirst(disks)
+    const members = generations[0]?.sets.flatMap((set) => set.disks) ?? []
     const listed = members.flatMap(({ directory }) => (directory === undefined ? [] : [directory]))
     const record: SiteRecord = {
       site,
-      name,
+      name: input.name ?? generations.find(({ siteName }) => siteName !== undefined)?.siteName ?? input.defaultName,
       createdMs: clock.nowMs(),
       // The journal knows better, and is asked at the next start.
       epoch: 1,
@@ -100,11 +104,9 @@ async function recognise(
   return ok(recognised)
 }
 
-/** As the newest generation has them. */
-function membersOf(disks: readonly Recognised[]): readonly Member[] {
+function newestFirst(disks: readonly Recognised[]): readonly Generation[] {
   const generations = disks.flatMap(({ generation }) => (generation === undefined ? [] : [generation]))
-  const newest = generations.sort((one, other) => other.number - one.number)[0]
-  return newest?.sets.flatMap((set) => set.disks) ?? []
+  return generations.sort((one, other) => other.number - one.number)
 }
 
 /** Where the site's directory was when the disks last noted where they are: by that, a copy opens the copied disks and not the original's. */
