@@ -149,7 +149,7 @@ describe('disks that are lost for good', () => {
     const retired = await retire(site, ['/d3', '/d4'], giveUp)
     expect(retired).toMatchObject({ ok: true, value: { when: 'at-next-start', givenUp: Number(giveUp) } })
     expect(site.readOnly).toContain('restart')
-    // They turn up before the restart: the word was given.
+    // They turn up before the restart: it was decided.
     enclave.plugIn()
     await seconds(site, 10)
     expect(site.bytes()).toEqual(bytes)

@@ -14,7 +14,7 @@ import { loadXxh64 } from '../../src/store/local/journal/checksum.ts'
 import type { LocalStore } from '../../src/store/local/local-store.ts'
 import type { ScrubReport } from '../../src/store/local/scrub.ts'
 import { scrubMemoryIn } from '../../src/store/local/scrub-record.ts'
-import type { Word } from '../../src/store/local/site-file.ts'
+import type { PendingRetirement } from '../../src/store/local/site-file.ts'
 import { describeEngineFault } from '../../src/store/local/site-words.ts'
 import type { SiteId } from '../../src/store/terms.ts'
 import type { SimulatedDisk } from './simulated-disk.ts'
@@ -42,7 +42,7 @@ export class SimulatedEnclave {
   #start = 0
   #unclean: number[] = []
   /** What an operator said, as the site's folder keeps it. */
-  #word: Word | undefined
+  #pendingRetirement: PendingRetirement | undefined
 
   private constructor(options: EnclaveOptions) {
     this.options = options
@@ -151,8 +151,8 @@ export class SimulatedEnclave {
     const accept = acceptOlder === true ? { acceptOlder } : {}
     const seen = { generation: this.#seenGeneration() }
     const disks = this.positions().map((position) => (present.includes(position) ? this.disk(position) : undefined))
-    const word = this.#word
-    const retired = new Set(word?.disks)
+    const pendingRetirement = this.#pendingRetirement
+    const retired = new Set(pendingRetirement?.disks)
     const pool = await this.run(Pool.find({ disks, witness: witnessIn(this.siteFolder), seen, retired, random: world.random, ...accept }))
     if (!pool.ok) return fail(pool.error.sentence)
     const start = ++this.#start
@@ -170,9 +170,9 @@ export class SimulatedEnclave {
         onSwept: async (swept) => {
           this.#unclean = this.#unclean.filter((each) => each !== swept)
         },
-        ...(word && { word }),
-        keepWord: async (given) => {
-          this.#word = given
+        ...(pendingRetirement && { pendingRetirement }),
+        savePendingRetirement: async (pending) => {
+          this.#pendingRetirement = pending
           return true
         },
         journalOptions: JOURNAL_OPTIONS,
@@ -229,7 +229,7 @@ export class SimulatedEnclave {
     copy.index = new MemoryMap({ ...(state && { state }), statesKept: 1 })
     copy.#start = this.#start
     copy.#unclean = [...this.#unclean]
-    copy.#word = this.#word
+    copy.#pendingRetirement = this.#pendingRetirement
     return copy
   }
 

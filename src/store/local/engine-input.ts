@@ -9,7 +9,7 @@ import type { JournalOptions } from './journal/journal.ts'
 import type { ReplayFault } from './replay.ts'
 import type { ReplayReport } from './replay-report.ts'
 import type { ScrubMemory } from './scrub-record.ts'
-import type { Word } from './site-file.ts'
+import type { PendingRetirement } from './site-file.ts'
 
 export type EngineInput = {
   readonly pool: Pool
@@ -27,9 +27,10 @@ export type EngineInput = {
   readonly seenSequence?: number
   /** An operator's word: go on although the disks hold less than was seen. */
   readonly acceptOlder?: boolean
-  /** What an operator said before this start; `keepWord` keeps it, or forgets it when it has been acted upon. False: it could not be written. */
-  readonly word?: Word
-  readonly keepWord?: (word: Word | undefined) => Promise<boolean>
+  /** What an operator decided before this start. */
+  readonly pendingRetirement?: PendingRetirement
+  /** Undefined forgets it, when it has been acted upon. False: it could not be written. */
+  readonly savePendingRetirement?: (pending: PendingRetirement | undefined) => Promise<boolean>
   readonly journalOptions?: JournalOptions
   /** Opens a disk that was out anew, if its directory is there. */
   readonly reopenDisk?: (directory: string) => Promise<Disk | undefined>

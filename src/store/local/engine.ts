@@ -12,9 +12,9 @@ import { announceReadOnly } from '../../disks/read-only.ts'
 import { ShardedExtents } from '../../disks/sharded-extents.ts'
 import { watchDisks } from '../../disks/watch-disks.ts'
 import { fail, ok, type Result } from '../../result.ts'
+import { type ActivationFault, activate, newestStart, readIndex, seenBy } from './activation.ts'
 import { Board } from './board.ts'
 import type { ChangeReply, ChangeRequest, Refusal } from './changes/request.ts'
-import { ComingBack } from './coming-back.ts'
 import type { Commits } from './commits.ts'
 import { Committer } from './committer.ts'
 import { tellOfDisks } from './disk-news.ts'
@@ -22,7 +22,6 @@ import { DiskStays } from './disk-stays.ts'
 import type { EngineFault, EngineInput } from './engine-input.ts'
 import { expireUploads } from './expiry.ts'
 import { Freeing } from './freeing.ts'
-import { type GoOnFault, goOn, newestStart, readIndex, seenBy } from './going-on.ts'
 import { Healing } from './healing.ts'
 import { Table, tableRange } from './index/keys.ts'
 import { type OrderedMap, walk } from './index/ordered-map.ts'
@@ -30,6 +29,7 @@ import { Journal } from './journal/journal.ts'
 import { journalDisksOf } from './journal/journal-disks.ts'
 import { LocalStore } from './local-store.ts'
 import { readUint64 } from './position.ts'
+import { ReadOnlyRecovery } from './read-only-recovery.ts'
 import { type ReplayFault, replay } from './replay.ts'
 import { type Retired, type RetireRequest, retireDisks } from './retiring.ts'
 import { Scrub } from './scrub.ts'
@@ -58,13 +58,13 @@ export async function openEngine(input: EngineInput): Promise<Result<Engine, Eng
     ...(input.journalOptions && { options: input.journalOptions }),
   })
   const engine = new Engine(input, journal)
-  const begun = await engine.goOn('at-start')
-  if (begun.ok || (begun.error.kind === 'held' && state !== undefined)) {
+  const activated = await engine.activate('at-start')
+  if (activated.ok || (activated.error.kind === 'held' && state !== undefined)) {
     engine.watch()
     return ok(engine)
   }
   engine.abandon()
-  return fail(begun.error.kind === 'held' ? { kind: 'nothing-to-show' } : begun.error)
+  return fail(activated.error.kind === 'held' ? { kind: 'nothing-to-show' } : activated.error)
 }
 
 export class Engine {
@@ -84,7 +84,7 @@ export class Engine {
   readonly #stays: DiskStays
   readonly #staged: StagedShards
   readonly #stops: (() => void)[] = []
-  readonly #comingBack: ComingBack | undefined
+  readonly #readOnlyRecovery: ReadOnlyRecovery | undefined
   #sweeping: Promise<void> = Promise.resolve()
   #closed = false
 
@@ -170,14 +170,14 @@ export class Engine {
       feed: journal,
     })
     const { reopenDisk } = input
-    this.#comingBack = reopenDisk && new ComingBack({ pool, journal, clock, reopenDisk, goOn: () => this.goOn() })
+    this.#readOnlyRecovery = reopenDisk && new ReadOnlyRecovery({ pool, journal, clock, reopenDisk, activate: () => this.activate() })
   }
 
   /** For openEngine: looks after the disks from now on. */
   watch(): void {
     this.#stops.push(watchDisks(this.pool, this.#input.clock), this.#tellOfReadOnly())
     if (this.#input.onTrouble !== undefined) this.#stops.push(tellOfDisks(this.pool, this.#input.onTrouble))
-    this.#comingBack?.begin()
+    this.#readOnlyRecovery?.begin()
   }
 
   #tellOfReadOnly(): () => void {
@@ -198,14 +198,14 @@ export class Engine {
   }
 
   /** Recovers the journal and takes up writing, if the disks hold all that was seen. */
-  async goOn(when: 'at-start' | 'serving' = 'serving'): Promise<Result<void, GoOnFault>> {
-    const gone = await goOn(this.#input, this.journal, when)
-    if (!gone.ok) return gone
-    if (this.#input.word !== undefined || when === 'serving') await this.#input.keepWord?.(undefined)
+  async activate(when: 'at-start' | 'serving' = 'serving'): Promise<Result<void, ActivationFault>> {
+    const activated = await activate(this.#input, this.journal, when)
+    if (!activated.ok) return activated
+    if (this.#input.pendingRetirement !== undefined || when === 'serving') await this.#input.savePendingRetirement?.(undefined)
     this.pool.ready()
     if (when === 'serving') this.board.noteBucketsChanged()
-    this.#begin(gone.value)
-    if (gone.value.startsOver) await this.#startOver()
+    this.#begin(activated.value)
+    if (activated.value.startsOver) await this.#startOver()
     return ok(undefined)
   }
 
@@ -220,14 +220,20 @@ export class Engine {
   /** An operator says that disks are lost for good: retiring.ts. */
   async retire(asked: RetireRequest): Promise<Result<Retired, string>> {
     const { pool, journal, index } = this
-    const { keepWord = async () => true } = this.#input
-    await this.#comingBack?.close()
+    const { savePendingRetirement = async () => true } = this.#input
+    await this.#readOnlyRecovery?.close()
     const retired = await retireDisks(
-      { pool, journal, seen: seenBy(this.#input, readIndex(index, this.#input.site)), keepWord, goOn: () => this.goOn() },
+      {
+        pool,
+        journal,
+        seen: seenBy(this.#input, readIndex(index, this.#input.site)),
+        savePendingRetirement,
+        activate: () => this.activate(),
+      },
       asked,
     )
-    // The word is given: the disks that are lost must not turn up before it is acted upon.
-    if (!retired.ok || retired.value.when === 'now') this.#comingBack?.begin()
+    // It is decided: the disks that are lost must not turn up before it is acted upon.
+    if (!retired.ok || retired.value.when === 'now') this.#readOnlyRecovery?.begin()
     return retired
   }
 
@@ -289,7 +295,7 @@ export class Engine {
    */
   async close(): Promise<{ readonly clean: boolean }> {
     this.#closed = true
-    await this.#comingBack?.close()
+    await this.#readOnlyRecovery?.close()
     for (const stop of this.#stops) stop()
     await this.scrub.close()
     await this.healing.close()

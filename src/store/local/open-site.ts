@@ -69,7 +69,7 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
   if (whole !== undefined) opened.push(whole)
   indexOpens = whole !== undefined
   const witness = witnessIn(folder.value)
-  const { home, word, name: siteName } = file.value.record
+  const { home, pendingRetirement, name: siteName } = file.value.record
   const moved = (each: string): string => movedAlong(each, home, directory)
   const places = (await diskDirectories(file.value.record, witness)).map(moved)
   const disks = await openDisks([...new Set([...places, ...(input.moreDirectories ?? [])])], clock)
@@ -79,7 +79,7 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
   if (held !== undefined) return giveUp({ kind: 'unusable', sentence: held })
   const openDisk = (path: string) => openLockedDisk({ directory: path, identityFile: IDENTITY_FILE, clock }, locks)
   const seen = { generation: whole === undefined ? 0 : seenGeneration(whole, file.value.record.site) }
-  const retired = new Set(word?.disks)
+  const retired = new Set(pendingRetirement?.disks)
   const pool = await Pool.find({ disks: ours, witness, seen, retired, siteName, moved, random: input.random, ...accept(input) })
   if (!pool.ok) return giveUp({ kind: pool.error.kind === 'newer-format' ? 'newer-version' : 'unusable', sentence: pool.error.sentence })
 
@@ -102,7 +102,7 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
     epoch,
     start,
     uncleanStarts,
-    ...(word === undefined ? {} : { word }),
+    ...(pendingRetirement === undefined ? {} : { pendingRetirement }),
   })
   indexOpens &&= engine.ok || engine.error.kind !== 'index-failed'
   if (!engine.ok) return giveUp(describeEngineFault(engine.error, pool.value.view))
@@ -150,7 +150,7 @@ function surroundings(
   const told = new Set<string>()
   return {
     onSwept: async (swept) => void (await file.forgetStart(swept)),
-    keepWord: async (word) => (await file.keepWord(word)).ok,
+    savePendingRetirement: async (pending) => (await file.savePendingRetirement(pending)).ok,
     reopenDisk: async (lost) => {
       const disk = await openDisk(lost)
       if (disk.ok) return disk.value

@@ -3,7 +3,7 @@
  * read-only because those disks may hold more, it ends that: what only they held is given up.
  *
  * Where nothing that the index knows is given up, the site goes on at once. Else the index has to be made anew from what is here, and sequences are given out
- * again that readers may remember; so that waits for the next start, and the word is kept with the site until then.
+ * again that readers may remember; so that waits for the next start, and the decision is kept with the site until then.
  */
 import type { Pool } from '../../disks/pool.ts'
 import { findShort } from '../../disks/pool-start.ts'
@@ -12,7 +12,7 @@ import { describeReadOnly, describeRemedy, joinWords } from '../../disks/read-on
 import { fail, ok, type Result } from '../../result.ts'
 import type { Journal } from './journal/journal.ts'
 import type { Seen } from './journal/recover.ts'
-import type { Word } from './site-file.ts'
+import type { PendingRetirement } from './site-file.ts'
 
 export type RetireRequest = {
   readonly directories: readonly string[]
@@ -31,8 +31,8 @@ type Parts = {
   readonly pool: Pool
   readonly journal: Pick<Journal, 'lookAtChain'>
   readonly seen: Seen
-  readonly keepWord: (word: Word | undefined) => Promise<boolean>
-  readonly goOn: () => Promise<Result<unknown, unknown>>
+  readonly savePendingRetirement: (pending: PendingRetirement | undefined) => Promise<boolean>
+  readonly activate: () => Promise<Result<unknown, unknown>>
 }
 
 type Named = { readonly diskId: string; readonly directory: string }
@@ -72,9 +72,9 @@ function find(pool: Pool, directory: string): Result<Named, string> {
 }
 
 async function giveUp(
-  { pool, journal, seen, keepWord, goOn }: Parts,
+  { pool, journal, seen, savePendingRetirement, activate }: Parts,
   named: readonly Named[],
-  word: string | undefined,
+  agreed: string | undefined,
 ): Promise<Result<Retired, string>> {
   const missing = pool.missing ?? []
   if (missing.length === 0 || !missing.every(({ diskId }) => named.some((each) => each.diskId === diskId)))
@@ -86,14 +86,14 @@ async function giveUp(
     return fail(`The journal is not whole on the disks that are here, so they cannot go on without the others: bring those back.`)
   const { end, agrees } = looked.value
   const givenUp = agrees ? 0 : end.sequence < seen.sequence ? seen.sequence - end.sequence : 'unknown'
-  if (givenUp !== 0 && word !== String(givenUp)) return fail(describeLoss(givenUp, end.sequence, seen.sequence, named))
+  if (givenUp !== 0 && agreed !== String(givenUp)) return fail(describeLoss(givenUp, end.sequence, seen.sequence, named))
   const ids = named.map(({ diskId }) => diskId)
-  if (!(await keepWord({ disks: ids, sequence: end.sequence, chain: end.chain ?? '' })))
+  if (!(await savePendingRetirement({ disks: ids, sequence: end.sequence, chain: end.chain ?? '' })))
     return fail('The site directory cannot be written: see that it has space and its disk works.')
   const here = pool.view.sets.flatMap((set) => set.disks.flatMap(({ diskId }) => pool.opened(diskId) ?? []))
   const looksAgain = await pool.lookAgain(here, ids)
   const words = retiredWords(named)
-  if (givenUp === 0 && looksAgain.ok && (await goOn()).ok)
+  if (givenUp === 0 && looksAgain.ok && (await activate()).ok)
     return ok({ when: 'now', givenUp, sentence: `${words} No change is known to be lost, and the site may be written again.` })
   const loss = givenUp === 0 ? '' : ` ${lossWords(givenUp, end.sequence, seen.sequence)} given up then.`
   const sentence = `${words} The next start goes on from change ${end.sequence}: restart.${loss}`

@@ -13,8 +13,8 @@ const BYTES_MAX = 1024 * 1024
 /** Unclean starts that are remembered; beyond, the oldest are forgotten (their leftovers stay). */
 const UNCLEAN_MAX = 1000
 
-/** An operator's word, kept with the site until it has been acted upon: these disks are lost, and the history ends as the others have it. */
-export type Word = { readonly disks: readonly string[]; readonly sequence: number; readonly chain: string }
+/** What an operator decided and the next start acts upon: these disks are lost, and the history ends as the others have it. */
+export type PendingRetirement = { readonly disks: readonly string[]; readonly sequence: number; readonly chain: string }
 
 export type SiteRecord = {
   readonly site: SiteId
@@ -29,8 +29,7 @@ export type SiteRecord = {
   readonly home: string
   /** The directories given at the beginning, where the pool's own list is lost. */
   readonly disks: readonly string[]
-  /** An operator's word that the next start acts upon. */
-  readonly word?: Word
+  readonly pendingRetirement?: PendingRetirement
 }
 
 export type SiteFileFault = 'not-a-site' | 'damaged' | 'newer-version' | 'unreachable'
@@ -42,7 +41,7 @@ export const encodeSite = (record: SiteRecord): Uint8Array =>
 export function decodeSite(bytes: Uint8Array): Result<SiteRecord, 'damaged' | 'newer-version'> {
   const body = unseal(FORMAT, VERSION, bytes, BYTES_MAX)
   if (!body.ok) return fail(body.error === 'newer-version' ? 'newer-version' : 'damaged')
-  const { site, name, createdMs, epoch, start, unclean, home, disks, word } = body.value
+  const { site, name, createdMs, epoch, start, unclean, home, disks, pendingRetirement } = body.value
   const shaped =
     typeof site === 'string' &&
     /^[0-9a-f]{32}$/.test(site) &&
@@ -55,13 +54,23 @@ export function decodeSite(bytes: Uint8Array): Result<SiteRecord, 'damaged' | 'n
     typeof home === 'string' &&
     Array.isArray(disks) &&
     disks.every((disk) => typeof disk === 'string')
-  if (!shaped || (word !== undefined && !isWord(word))) return fail('damaged')
-  return ok({ site: site as SiteId, name, createdMs, epoch, start, unclean, home, disks, ...(word === undefined ? {} : { word }) })
+  if (!shaped || (pendingRetirement !== undefined && !isPendingRetirement(pendingRetirement))) return fail('damaged')
+  return ok({
+    site: site as SiteId,
+    name,
+    createdMs,
+    epoch,
+    start,
+    unclean,
+    home,
+    disks,
+    ...(pendingRetirement === undefined ? {} : { pendingRetirement }),
+  })
 }
 
-function isWord(word: unknown): word is Word {
-  if (!isObject(word)) return false
-  const { disks, sequence, chain } = word
+function isPendingRetirement(value: unknown): value is PendingRetirement {
+  if (!isObject(value)) return false
+  const { disks, sequence, chain } = value
   const isId = (disk: unknown): boolean => typeof disk === 'string' && /^[0-9a-f]{32}$/.test(disk)
   return Array.isArray(disks) && disks.every(isId) && isCount(sequence) && typeof chain === 'string' && /^([0-9a-f]{16})?$/.test(chain)
 }
@@ -111,8 +120,8 @@ export class SiteFile {
   }
 
   /** Undefined forgets it. */
-  keepWord(word: Word | undefined): Promise<Result<void, 'unreachable'>> {
-    return this.change(({ word: _, ...record }) => (word ? { ...record, word } : record))
+  savePendingRetirement(pendingRetirement: PendingRetirement | undefined): Promise<Result<void, 'unreachable'>> {
+    return this.change(({ pendingRetirement: _, ...record }) => (pendingRetirement ? { ...record, pendingRetirement } : record))
   }
 
   /** Durable when it answers ok. */

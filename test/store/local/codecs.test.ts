@@ -166,14 +166,14 @@ describe('codecs', () => {
     })
     expect(decodeSite(encoded)).toMatchObject({ ok: true, value: { start: 3, unclean: [3] } })
     const read = decodeSite(encoded)
-    for (const word of [
+    for (const pendingRetirement of [
       {},
       'x',
       { disks: ['no id'], sequence: 1, chain: '' },
       { disks: [], sequence: -1, chain: '' },
       { disks: [], sequence: 1, chain: 'x' },
     ])
-      expect(decodeSite(encodeSite({ ...(read.ok && read.value), word } as unknown as SiteRecord)).ok).toBe(false)
+      expect(decodeSite(encodeSite({ ...(read.ok && read.value), pendingRetirement } as unknown as SiteRecord)).ok).toBe(false)
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
         expect(decodeSite(bytes).ok).toBe(false)

@@ -227,7 +227,7 @@ describe('other texts and bytes', () => {
 
   test('the site file comes back; with any byte changed, and any noise, it is refused', () => {
     const disks = fc.array(fc.stringMatching(/^[0-9a-f]{32}$/), { maxLength: 3 })
-    const word = fc.record({ disks, sequence: number, chain: fc.stringMatching(/^([0-9a-f]{16})?$/) })
+    const pendingRetirement = fc.record({ disks, sequence: number, chain: fc.stringMatching(/^([0-9a-f]{16})?$/) })
     const members = {
       site,
       name: text,
@@ -238,7 +238,7 @@ describe('other texts and bytes', () => {
       home: text,
       disks: fc.array(text, { maxLength: 5 }),
     }
-    const file = fc.oneof(fc.record(members), fc.record({ ...members, word }))
+    const file = fc.oneof(fc.record(members), fc.record({ ...members, pendingRetirement }))
     fc.assert(
       fc.property(file, fc.nat(), fc.integer({ min: 1, max: 255 }), fc.uint8Array({ maxLength: 200 }), (given, at, flip, noise) => {
         const sealed = encodeSite(given)

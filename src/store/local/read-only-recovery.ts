@@ -20,24 +20,24 @@ const LOOK_PERIOD_MS = 1000
 /** Where no disk has come, only what else was in the way may have gone: to try costs reading the journal's end. */
 const LOOKS_PER_TRY = 10
 
-export type ComingBackInput = {
+export type ReadOnlyRecoveryInput = {
   readonly pool: Pool
   readonly journal: Pick<Journal, 'readmit' | 'endSegment'>
   readonly clock: Clock
   readonly reopenDisk: (directory: string) => Promise<Disk | undefined>
   /** The disks that are here have changed, or what kept it from beginning may have: tries to. */
-  readonly goOn: () => Promise<unknown>
+  readonly activate: () => Promise<unknown>
 }
 
-export class ComingBack {
-  readonly #input: ComingBackInput
+export class ReadOnlyRecovery {
+  readonly #input: ReadOnlyRecoveryInput
   #cancelTimer: (() => void) | undefined
   #looking: Promise<void> | undefined
   #closed = false
   #looks = 0
   readonly #closedOnes = new WeakSet<Disk>()
 
-  constructor(input: ComingBackInput) {
+  constructor(input: ReadOnlyRecoveryInput) {
     this.#input = input
   }
 
@@ -71,7 +71,7 @@ export class ComingBack {
   }
 
   async #lookAgain(): Promise<void> {
-    const { pool, goOn } = this.#input
+    const { pool, activate } = this.#input
     const all = () => pool.view.sets.flatMap((set) => set.disks)
     const slots = all().filter((slot) => slot.retired === undefined)
     const directories = new Set([...slots, ...(pool.missing ?? [])].map(({ directory }) => directory))
@@ -85,7 +85,7 @@ export class ComingBack {
     if (found.length > 0) await pool.lookAgain([...here, ...found])
     for (const disk of found) if (!all().some(({ diskId }) => pool.opened(diskId) === disk)) disk.close()
     const tries = found.length > 0 || ++this.#looks % LOOKS_PER_TRY === 0
-    if (!this.#closed && tries && pool.mayBegin) await goOn()
+    if (!this.#closed && tries && pool.mayBegin) await activate()
   }
 
   /** What is at the place of a disk that failed or was not there. Its earlier opening is of no use any more. */
@@ -104,7 +104,7 @@ export class ComingBack {
   async #takeBack(): Promise<void> {
     const { pool, journal } = this.#input
     // They are in, and only then the site's folder could be written.
-    if (pool.mayWrite) return this.#goOnWriting()
+    if (pool.mayWrite) return this.#resumeWriting()
     const back: (DiskPlace & { readonly diskId: string; readonly disk: Disk; readonly earlier: Disk })[] = []
     for (const { set, position } of pool.lostSince()) {
       const slot = pool.view.sets[set]!.disks[position]!
@@ -118,13 +118,13 @@ export class ComingBack {
     )
     const whole: typeof back = []
     for (const place of enough && !this.#closed ? back : []) if (await journal.readmit(place.earlier, place.disk)) whole.push(place)
-    if (whole.length > 0 && (await pool.takeBack(whole)).ok) await this.#goOnWriting()
+    if (whole.length > 0 && (await pool.takeBack(whole)).ok) await this.#resumeWriting()
     for (const { disk, earlier, set, position } of back) {
       if (disk !== earlier && pool.disk(set, position)?.disk !== disk && !whole.some((place) => place.disk === disk)) disk.close()
     }
   }
 
-  async #goOnWriting(): Promise<void> {
+  async #resumeWriting(): Promise<void> {
     await this.#input.journal.endSegment()
     this.#input.pool.ready()
   }

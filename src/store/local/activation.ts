@@ -20,8 +20,8 @@ import { describeEngineFault, isLack, whyHeld } from './site-words.ts'
 
 /** 'held': it is read-only, and the pool's view says why. */
 /** `startsOver`: an operator goes on without the journal that said what the disks hold. */
-export type WentOn = Replayed & { readonly startsOver: boolean }
-export type GoOnFault = ReplayFault | { readonly kind: 'held' }
+export type Activated = Replayed & { readonly startsOver: boolean }
+export type ActivationFault = ReplayFault | { readonly kind: 'held' }
 
 /** The newest start of which the index has an extent. */
 export function newestStart(index: OrderedMap): number | undefined {
@@ -51,11 +51,15 @@ export function seenBy({ seenSequence = 0 }: EngineInput, state: IndexState | un
 }
 
 /** See the head. `when`: the index is made anew only at a start, where nobody reads it yet. */
-export async function goOn(input: EngineInput, journal: Journal, when: 'at-start' | 'serving'): Promise<Result<WentOn, GoOnFault>> {
+export async function activate(
+  input: EngineInput,
+  journal: Journal,
+  when: 'at-start' | 'serving',
+): Promise<Result<Activated, ActivationFault>> {
   const { pool, index } = input
   if (!pool.mayBegin) return fail({ kind: 'held' })
   const state = readIndex(index, input.site)
-  const accepts = when === 'serving' ? undefined : input.acceptOlder === true ? ('anything' as const) : input.word
+  const accepts = when === 'serving' ? undefined : input.acceptOlder === true ? ('anything' as const) : input.pendingRetirement
   let startsOver = false
   const examine = async (found: FoundJournal): Promise<Result<void, JournalFault>> => {
     const owned = await checkOwner(found, input.site)
@@ -81,7 +85,7 @@ export async function goOn(input: EngineInput, journal: Journal, when: 'at-start
 }
 
 /** There is an index to serve from: what the disks lack is no reason to refuse reads. */
-function hold(pool: Pool, fault: JournalFault): Result<never, GoOnFault> {
+function hold(pool: Pool, fault: JournalFault): Result<never, ActivationFault> {
   if (fault.kind === 'unavailable') return fail({ kind: 'held' })
   if (!isLack(fault)) return fail(fault)
   const out = pool.view.sets.flatMap((set) => set.disks).filter((slot) => slot.state === 'out' && slot.retired === undefined)
