@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { DisksRetired } from '../admin/commands/disk-retire.ts'
-import type { ScrubOutcome } from '../admin/commands/disk-scrub.ts'
+import { type ScrubOutcome, whyTooSlow } from '../admin/commands/disk-scrub.ts'
 import type { DisksStatus } from '../admin/commands/status.ts'
 import type { ScrubReport } from '../admin/control.ts'
 import { whyDiskClashes } from '../disks/disk-layout.ts'
@@ -26,7 +26,10 @@ export function addDiskCommands(program: Command, makeCli: MakeCli): void {
   disk
     .command('scrub')
     .argument('<SITE>', 'the directory of the site')
-    .option('--rate <SIZE>', 'read at most so much of each disk in a second (default: 128MiB; while requests come, an eighth)')
+    .option(
+      '--rate <SIZE>',
+      'read at most so much of each disk in a second (default: 128MiB, at least 1MB; while requests come, an eighth)',
+    )
     .description('Read everything on every disk that is in, check it, and repair it from the others. Ctrl-C stops it.')
     .addHelpText(
       'after',
@@ -37,6 +40,8 @@ export function addDiskCommands(program: Command, makeCli: MakeCli): void {
       const cli = makeCli(command)
       const rate = flags.rate === undefined ? undefined : parseBytes(flags.rate)
       if (flags.rate !== undefined && rate === undefined) return end(2, `--rate "${flags.rate}" is no size: write 20MB or 1GiB.`)
+      const tooSlow = rate === undefined ? undefined : whyTooSlow(rate)
+      if (tooSlow !== undefined) return end(2, tooSlow)
       const input = rate === undefined ? {} : { bytesPerSecond: rate }
       const { exit, sentence, ...report } = await onSite<ScrubOutcome>(cli, site, 'disk/scrub', input)
       if (exit === 0) return cli.output.result({ ...report, sentence }, scrubText(report, sentence))

@@ -114,8 +114,9 @@ test('what cannot be repaired is named, and ends with 3, served or not', async (
 })
 
 test('one scrub at a time: another is refused, its progress is shown, and it stops with its command', async () => {
-  await put('large', 3_000_000)
-  const started: ChildProcess = holdfastStarted('disk', 'scrub', directory, '--rate', '1KB')
+  // Half a minute's work at the least rate.
+  await put('large', 60_000_000)
+  const started: ChildProcess = holdfastStarted('disk', 'scrub', directory, '--rate', '1MB')
   const running = () => (JSON.parse(holdfastOk('disk', 'status', directory, '--json')) as SiteStatus).scrub.running
   await until(() => running() !== undefined)
   const second = holdfast('disk', 'scrub', directory)

@@ -2,6 +2,15 @@ import { fail, ok } from '../../result.ts'
 import type { AdminCommand } from '../command.ts'
 import type { ScrubReport } from '../control.ts'
 
+/** At this rate a disk of 1 TB takes twelve days; a slower scrub finds damage when it is too late. */
+const RATE_MIN = 1_000_000
+
+/** Why a disk is not scrubbed at so many bytes a second. */
+export const whyTooSlow = (bytesPerSecond: number): string | undefined =>
+  bytesPerSecond >= RATE_MIN
+    ? undefined
+    : `At ${bytesPerSecond} bytes a second a scrub would not end in useful time: give it 1MB or more (then a disk of 1 TB takes twelve days).`
+
 /** `exit`: 0 if everything is as it should be now, 3 if damage remains, 6 if a disk could not be read to the end. */
 export type ScrubOutcome = ScrubReport & { readonly exit: 0 | 3 | 6; readonly sentence: string }
 
@@ -13,6 +22,8 @@ export const diskScrub: AdminCommand<ScrubOutcome> = {
     if (bytesPerSecond !== undefined && !(Number.isSafeInteger(bytesPerSecond) && Number(bytesPerSecond) > 0)) {
       return fail({ exit: 2, sentence: '"bytesPerSecond" is a whole number above 0.' })
     }
+    const tooSlow = bytesPerSecond === undefined ? undefined : whyTooSlow(Number(bytesPerSecond))
+    if (tooSlow !== undefined) return fail({ exit: 2, sentence: tooSlow })
     const options = bytesPerSecond === undefined ? {} : { bytesPerSecond: Number(bytesPerSecond) }
     const step = ({ doneBytes, totalBytes }: { readonly doneBytes: number; readonly totalBytes: number }) =>
       progress({ what: 'scrubbing', done: doneBytes, total: totalBytes, unit: 'bytes' })
