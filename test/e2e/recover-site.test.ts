@@ -181,6 +181,25 @@ test('the keys of another site are refused beside an index that is whole, which 
   expect(holdfastOk('site', 'recover', directory)).toMatch(/healthy/)
 })
 
+test('disks of which every journal is lost are not recovered as an empty site, unless an operator says so', async () => {
+  const directory = join(home, 'without-journal')
+  makeSite(directory)
+  await fill(directory)
+  loseSite(directory)
+  for (const disk of [1, 2, 3, 4]) rmSync(join(directory, `disk${disk}`, 'journal'), { recursive: true, force: true })
+  const before = bytesOf(directory)
+  const refused = holdfast('site', 'recover', directory)
+  expect(refused).toMatchObject({ code: 5, err: expect.stringMatching(/hold content \(.*extents.*\) but no journal.*--accept-older/) })
+  expect(bytesOf(directory)).toEqual(before)
+  holdfastOk('site', 'recover', directory, '--accept-older')
+  expect(statusOf(directory)).toMatchObject({ state: 'healthy', buckets: 0, epoch: 2 })
+  await served(directory, async (client) => {
+    await client.send(new CreateBucketCommand({ Bucket }))
+    await client.send(new PutObjectCommand({ Bucket, Key: 'new', Body: BODIES.large }))
+  })
+  expect(statusOf(directory)).toMatchObject({ state: 'healthy', buckets: 1 })
+})
+
 test('what does not belong together is refused, and nothing is left behind', async () => {
   const [directory, other] = [join(home, 'ours'), join(home, 'theirs')]
   makeSite(directory)
