@@ -23,6 +23,7 @@ import type { Journal } from './journal/journal.ts'
 import type { Reservation } from './journal/reservation.ts'
 import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX } from './journal/terms.ts'
 import { Lanes, type PendingChange } from './lanes.ts'
+import { type Answer, RetryTurns } from './retry-turns.ts'
 import { stagedExtent, withStaged } from './staged-shards.ts'
 
 /** A change that does not fit even an empty batch, after room was made for it, never will. */
@@ -58,12 +59,12 @@ export type CommitterInput = {
   readonly onTrouble: (sentence: string) => void
 }
 
-type Answer = { readonly change: PendingChange; readonly reply: ChangeReply }
 type Filled = { readonly answers: Answer[]; readonly context: ApplyContext; readonly rest: readonly PendingChange[] }
 
 export class Committer {
   readonly #input: CommitterInput
   readonly #lanes = new Lanes()
+  readonly #turns: RetryTurns
   #running: Promise<void> | undefined
   #closed = false
   /** The index lacks records that are in the journal. */
@@ -77,6 +78,7 @@ export class Committer {
 
   constructor(input: CommitterInput) {
     this.#input = input
+    this.#turns = new RetryTurns(input.clock)
   }
 
   /** A lane for one thread; `submit` takes its number. */
@@ -97,6 +99,7 @@ export class Committer {
   async close(): Promise<void> {
     this.#closed = true
     await this.#running
+    this.#turns.close()
   }
 
   #refusal(request: ChangeRequest): Refusal | undefined {
@@ -122,7 +125,7 @@ export class Committer {
       this.#left = []
       if (changes.length === 0) continue
       const outcome = await this.#commit(changes)
-      for (const { change, reply } of outcome.answers) change.answer(reply)
+      this.#turns.answer(outcome.answers)
       this.#left = outcome.rest
     }
     this.#running = undefined
