@@ -31,6 +31,7 @@ import { listObjects, listUploads, listVersions } from './index/listing.ts'
 import { manifestChunks } from './index/manifests.ts'
 import { after as afterKey, type OrderedMap, walk } from './index/ordered-map.ts'
 import { decodeBucket, decodePartRow, getBucketByName, type PartRow } from './index/rows.ts'
+import { type ListingRoom, Turns } from './index/turns.ts'
 import { toPart, toUpload, toVersion } from './index/values.ts'
 import { checksumOf, encodeAttributes } from './index/version-row.ts'
 import { getCurrent, getNamed, getNewest } from './index/versions.ts'
@@ -54,6 +55,8 @@ export type LocalStoreInput = {
   readonly epoch: number
   /** Records of the journal. Only where the journal is: without it `federation.operations` may not be called. */
   readonly feed?: Feed
+  /** Where many list at once: what they share of this thread. */
+  readonly listings?: ListingRoom
   /** Bound of the cache of small contents. Default 32 MiB. */
   readonly cacheBytes?: number
 }
@@ -152,12 +155,12 @@ export class LocalStore implements Store {
     return toVersion(bucketId, key, row, newest?.owner === row.owner)
   }
 
-  listObjects(input: ListInput): ReturnType<Store['listObjects']> {
-    return listObjects(this.#input.index, this.#input.clock, input)
+  async listObjects(input: ListInput): ReturnType<Store['listObjects']> {
+    return listObjects(await this.#listing(), input)
   }
 
-  listVersions(input: ListVersionsInput): ReturnType<Store['listVersions']> {
-    return listVersions(this.#input.index, this.#input.clock, input)
+  async listVersions(input: ListVersionsInput): ReturnType<Store['listVersions']> {
+    return listVersions(await this.#listing(), input)
   }
 
   async parts(version: ObjectVersion, after: number, max: number): Promise<readonly Part[]> {
@@ -273,10 +276,16 @@ export class LocalStore implements Store {
   }
 
   async listUploads(input: Parameters<Store['listUploads']>[0]): ReturnType<Store['listUploads']> {
-    const page = await listUploads(this.#input.index, this.#input.clock, input)
+    const page = await listUploads(await this.#listing(), input)
     if (page === undefined) return undefined
     const entries = page.entries.map(({ key, upload }) => toUpload(input.bucketId, key, upload))
     return { ...page, entries, lastUploadId: entries.at(-1)?.key === page.last ? entries.at(-1)!.uploadId : '' }
+  }
+
+  async #listing(): Promise<Turns> {
+    const { index, clock, listings } = this.#input
+    if (listings !== undefined) await listings.turn()
+    return new Turns(index, clock, listings)
   }
 
   /** What the change answers. The types are the Store's own: `decide` answers each kind of request with the value that its method promises. */

@@ -13,6 +13,7 @@ import type { SiteId } from '../terms.ts'
 import { Board } from './board.ts'
 import type { Commits } from './commits.ts'
 import { LmdbMap } from './index/lmdb-map.ts'
+import { ListingRoom } from './index/turns.ts'
 import { JournalReader } from './journal/reader.ts'
 import { LocalStore } from './local-store.ts'
 import type { Feed } from './operation-reader.ts'
@@ -53,7 +54,14 @@ export async function openReaderParts(input: ReaderInput): Promise<Result<Reader
     reportFault: (disk, fault) => disks.report(disk, fault),
     reportBadCopy: (disk, segment) => disks.reportBadCopy(disk, segment),
   })
-  const store = new LocalStore({ ...input, index: index.value, extents, journalReader, board: new Board(input.board) })
+  const store = new LocalStore({
+    ...input,
+    index: index.value,
+    extents,
+    journalReader,
+    board: new Board(input.board),
+    listings: new ListingRoom(),
+  })
   return ok({
     store,
     async close() {

@@ -2,12 +2,11 @@
  * Walks the rows of a bucket in the order of their S3 keys, skipping what falls under common prefixes, as all S3 listings do: a page shows keys, and
  * for all keys with the delimiter behind the prefix one common prefix; both count, and both are strictly after the marker.
  *
- * A listing costs what it shows: behind each common prefix it seeks the next key. It gives way to others every few milliseconds.
+ * A listing costs what it shows: behind each common prefix it seeks the next key.
  */
-import type { Clock } from '../../../environment.ts'
 import type { BucketId } from '../../terms.ts'
 import { BEFORE_S3_KEY, behind } from './keys.ts'
-import { after, type Entry, type IndexReader, type OrderedMap } from './ordered-map.ts'
+import { after, type Entry, type IndexReader } from './ordered-map.ts'
 
 export type WalkInput = {
   readonly bucketId: BucketId
@@ -93,39 +92,4 @@ export class RowCursor {
 export function s3KeyOf(rowKey: Uint8Array, tail: number): string {
   const bytes = rowKey instanceof Buffer ? rowKey : Buffer.from(rowKey.buffer, rowKey.byteOffset, rowKey.byteLength)
   return bytes.toString('utf8', BEFORE_S3_KEY, bytes.length - tail)
-}
-
-const TURN_MS = 5
-/** Rows between two looks at the clock. */
-const LOOK_EVERY = 64
-
-/** Gives way to others when a listing has used its turn. */
-export class Turns {
-  readonly #index: OrderedMap
-  readonly #clock: Clock
-  #until: number
-  #count = 0
-  /** Good until the next await. */
-  reader: IndexReader
-
-  constructor(index: OrderedMap, clock: Clock) {
-    this.#index = index
-    this.#clock = clock
-    this.#until = clock.nowMs() + TURN_MS
-    this.reader = index.reader()
-  }
-
-  /** Whether to await `giveWay` before the next row. */
-  get over(): boolean {
-    if (++this.#count % LOOK_EVERY !== 0) return false
-    const now = this.#clock.nowMs()
-    // A clock that was set back must not stretch the turn.
-    return now >= this.#until || now < this.#until - TURN_MS
-  }
-
-  async giveWay(): Promise<void> {
-    await new Promise<void>((resolve) => setImmediate(resolve))
-    this.reader = this.#index.reader()
-    this.#until = this.#clock.nowMs() + TURN_MS
-  }
 }

@@ -1,13 +1,13 @@
 /** Listings of objects, versions and uploads. Source of what they show: Amazon S3 API Reference, ListObjectsV2, ListObjectVersions, ListMultipartUploads. */
-import type { Clock } from '../../../environment.ts'
 import type { ListedObject, ListedVersion, ListInput, ListPage, ListVersionsInput } from '../../store.ts'
 import type { Position } from '../../terms.ts'
 import { comparePositions, POSITION_BYTES, positionOf } from '../position.ts'
 import { checksumAlgorithmOf } from './checksum-numbers.ts'
-import { commonPrefixOf, keyBounds, RowCursor, s3KeyOf, Turns } from './key-walk.ts'
+import { commonPrefixOf, keyBounds, RowCursor, s3KeyOf } from './key-walk.ts'
 import { BEHIND_S3_KEY, behind, currentPrefix, namedVersionKey, nullVersionKey, uploadPrefix, versionPrefix } from './keys.ts'
-import { after, type Entry, type IndexReader, type OrderedMap } from './ordered-map.ts'
+import { after, type Entry, type IndexReader } from './ordered-map.ts'
 import { decodePosition, decodeUploadRow, encodePosition, type UploadRow } from './rows.ts'
+import type { Turns } from './turns.ts'
 import { decodeVersionRow, readVersionHead, type VersionHead, type VersionRow } from './version-row.ts'
 import { getCurrent, versionIdOfRow } from './versions.ts'
 
@@ -72,21 +72,19 @@ async function gather<T>(turns: Turns, cursor: RowCursor, input: ListInput, { ke
   return { entries, commonPrefixes, truncated, last }
 }
 
-export function listObjects(index: OrderedMap, clock: Clock, input: ListInput): Promise<ListPage<ListedObject>> {
+export function listObjects(turns: Turns, input: ListInput): Promise<ListPage<ListedObject>> {
   const { from, to } = keyBounds(input)
   const cursor = new RowCursor(currentPrefix(input.bucketId), from, to, input.delimiter === '' ? input.max + 1 : 32)
-  return gather(new Turns(index, clock), cursor, input, {
+  return gather(turns, cursor, input, {
     keyOf: (row) => s3KeyOf(row.key, 0),
     entryOf: (key, row) => listedObject(key, readVersionHead(row.value)),
   })
 }
 
 export async function listVersions(
-  index: OrderedMap,
-  clock: Clock,
+  turns: Turns,
   input: ListVersionsInput,
 ): Promise<ListPage<ListedVersion> & { readonly lastVersionId: string }> {
-  const turns = new Turns(index, clock)
   const { from, to } = keyBounds(input)
   const within = startWithinKey(turns.reader, input)
   const current = new RowCursor(currentPrefix(input.bucketId), within?.current ?? from, to, 32)
@@ -183,8 +181,7 @@ export type ListedUpload = { readonly key: string; readonly upload: UploadRow }
 
 /** Those neither complete nor aborted. Undefined if no upload can be called `afterUploadId`. */
 export async function listUploads(
-  index: OrderedMap,
-  clock: Clock,
+  turns: Turns,
   input: ListInput & { readonly afterUploadId?: string },
 ): Promise<ListPage<ListedUpload> | undefined> {
   const tail = 1 + POSITION_BYTES
@@ -195,7 +192,7 @@ export async function listUploads(
   const bounds = keyBounds(input)
   const from = withinKey ? after(Buffer.concat([Buffer.from(`${input.after}\0`), encodePosition(position)])) : bounds.from
   const cursor = new RowCursor(uploadPrefix(input.bucketId), from, bounds.to, 32)
-  return gather(new Turns(index, clock), cursor, input, {
+  return gather(turns, cursor, input, {
     keyOf: (row) => s3KeyOf(row.key, tail),
     hides: (row) => decodeUploadRow(row.value).completed !== undefined,
     entryOf: (key, row) => ({ key, upload: decodeUploadRow(row.value) }),
