@@ -4,7 +4,8 @@
  * batch is durable, the next each time that the key has changed once more, so that about two are under way and the others cost nothing.
  *
  * Nobody is told before the change that beat him is durable: he would read the key, see the old ETag, and be refused again; and after a crash he would have been
- * refused for a change that never was. Nobody waits for somebody who does not come back: one is told every STEP_MS all the same, and all after WAIT_STEPS_MAX.
+ * refused for a change that never was. Nobody waits for somebody who does not come back: where no change comes for as long as the one before took, the next is
+ * told all the same, and all are after WAIT_STEPS_MAX.
  *
  * If-None-Match loses for good, and what fails though its key did not change in this batch or the one before did not lose by being simultaneous: both
  * are told at once.
@@ -19,7 +20,8 @@ export const STEP_MS = 10
 export const WAIT_STEPS_MAX = 25
 
 type Waiting = { readonly tell: () => void; readonly sinceStep: number }
-type Queue = { readonly waiting: Waiting[]; hasMoved: boolean }
+/** In steps: when somebody was told last, when the key changed last, and how long that took. */
+type Queue = { readonly waiting: Waiting[]; toldAt: number; changedAt: number; pace: number }
 
 export class RetryTurns {
   readonly #clock: Clock
@@ -59,7 +61,7 @@ export class RetryTurns {
   }
 
   #wait(key: string, tell: () => void): void {
-    const queue = this.#queues.get(key) ?? { waiting: [], hasMoved: false }
+    const queue = this.#queues.get(key) ?? { waiting: [], toldAt: this.#step, changedAt: this.#step, pace: 1 }
     this.#queues.set(key, queue)
     queue.waiting.push({ tell, sinceStep: this.#step })
   }
@@ -67,7 +69,9 @@ export class RetryTurns {
   #tellNext(key: string): boolean {
     const queue = this.#queues.get(key)
     if (queue === undefined) return false
-    queue.hasMoved = true
+    queue.pace = Math.max(1, this.#step - queue.changedAt)
+    queue.changedAt = this.#step
+    queue.toldAt = this.#step
     queue.waiting.shift()?.tell()
     if (queue.waiting.length === 0) this.#queues.delete(key)
     return true
@@ -80,8 +84,9 @@ export class RetryTurns {
       const { waiting } = queue
       const next = waiting.findIndex(({ sinceStep }) => this.#step - sinceStep < WAIT_STEPS_MAX)
       const over = next < 0 ? waiting.length : next
-      const told = waiting.splice(0, Math.max(over, queue.hasMoved ? 0 : 1))
-      queue.hasMoved = false
+      const isDue = this.#step - queue.toldAt > queue.pace
+      const told = waiting.splice(0, Math.max(over, isDue ? 1 : 0))
+      if (told.length > 0) queue.toldAt = this.#step
       for (const { tell } of told) tell()
       if (waiting.length === 0) this.#queues.delete(key)
     }
