@@ -35,11 +35,6 @@ const WORDS: Readonly<Record<string, Words>> = {
   ENOMEM: ['the machine has no memory left', 'try again'],
 }
 
-/** Why alone: "it is a directory, not a file". The code of one that has no words here. */
-export function whySystemFailed({ code = '' }: NodeJS.ErrnoException): string {
-  return WORDS[code]?.[0] ?? code
-}
-
 /**
  * "PATH can't be written (EROFS): …; do this." `verb`: "written", "read". `error`: as a call of node:fs threw it, or its code. `place` 'fixed': the operator did
  * not choose it, as the site's own files.

@@ -3,7 +3,7 @@ import { fail, ok, type Result } from '../result.ts'
 
 export type HttpServerFault = {
   readonly kind: 'port-taken' | 'port-forbidden' | 'address-unavailable' | 'bad-certificate' | 'uws-unavailable'
-  /** In the words of the system or library. */
+  /** In the words of the system or library; of 'bad-certificate' a sentence: what is wrong with which file, and what to do. */
   readonly reason: string
 }
 

@@ -1,10 +1,7 @@
-import { readFileSync } from 'node:fs'
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http'
 import type { Server as SecureServer } from 'node:https'
 import type { Socket } from 'node:net'
-import { createSecureContext } from 'node:tls'
 import { fail, ok, type Result } from '../result.ts'
-import { whySystemFailed } from '../system-failure.ts'
 import type { HttpHandler, HttpServer } from './exchange.ts'
 import { readFraming } from './framing.ts'
 import { InFlight } from './in-flight.ts'
@@ -13,13 +10,11 @@ import { type HttpServerFault, listenFaultOf, probePort } from './listen.ts'
 import { NodeExchange, type NodeHost, TICK_MS } from './node-exchange.ts'
 import { NodeTurns } from './node-turns.ts'
 import { BROKEN_REPLY, statusLine } from './reply-head.ts'
+import { readTlsFiles, type TlsFiles, type TlsPair } from './tls-files.ts'
 
 // As in reply-head.ts.
 const { createServer } = process.getBuiltinModule('node:http')
 const { createServer: createSecureServer } = process.getBuiltinModule('node:https')
-
-/** PEM files: the certificate with its chain, and its key. */
-export type TlsFiles = { readonly certFile: string; readonly keyFile: string }
 
 export type NodeServerOptions = {
   readonly host: string
@@ -57,30 +52,9 @@ export async function startNodeServer(options: NodeServerOptions): Promise<Resul
   return new NodeServer(options, pair?.value).listen(options.host, port, sharing !== 'alone')
 }
 
-type Pair = { readonly cert: Buffer; readonly key: Buffer }
-
-function readPem(file: string): Result<Buffer, HttpServerFault> {
-  try {
-    return ok(readFileSync(file))
-  } catch (error) {
-    const failure = error as NodeJS.ErrnoException
-    const why = `${file} can't be read: ${whySystemFailed(failure)}`
-    return fail({ kind: 'bad-certificate', reason: failure.code === 'ENOENT' ? `there is no file ${file}` : why })
-  }
-}
-
-function readPair(files: TlsFiles): Result<Pair, HttpServerFault> {
-  try {
-    const cert = readPem(files.certFile)
-    if (!cert.ok) return cert
-    const key = readPem(files.keyFile)
-    if (!key.ok) return key
-    const pair = { cert: cert.value, key: key.value }
-    createSecureContext(pair)
-    return ok(pair)
-  } catch (error) {
-    return fail({ kind: 'bad-certificate', reason: error instanceof Error ? error.message : String(error) })
-  }
+function readPair(files: TlsFiles): Result<TlsPair, HttpServerFault> {
+  const pair = readTlsFiles(files)
+  return pair.ok ? pair : fail({ kind: 'bad-certificate', reason: pair.error })
 }
 
 class NodeServer implements NodeHttpServer, NodeHost {
@@ -97,7 +71,7 @@ class NodeServer implements NodeHttpServer, NodeHost {
   private readonly ticker: NodeJS.Timeout
   private stopped: Promise<void> | undefined
 
-  constructor(options: NodeServerOptions, pair: Pair | undefined) {
+  constructor(options: NodeServerOptions, pair: TlsPair | undefined) {
     this.limits = { ...DEFAULT_LIMITS, ...options.limits }
     this.handler = options.handler
     this.tls = options.tls

@@ -4,7 +4,7 @@ import { canonicalId } from '../admin/site-keys.ts'
 import { announceReadOnly } from '../disks/read-only.ts'
 import type { FederationSite } from '../federation/site.ts'
 import type { ServingAdapter, WantedAdapter } from '../http/choose-adapter.ts'
-import type { TlsFiles } from '../http/node-server.ts'
+import type { TlsFiles } from '../http/tls-files.ts'
 import { fail, ok, type Result } from '../result.ts'
 import type { ServingFault } from '../threads/serving-threads.ts'
 import { adminCommands, adminSite, type ProcessEnvironment } from './admin-site.ts'
@@ -108,7 +108,7 @@ function stopSignal(threads: { readonly ended: Promise<string>; reloadTls(): Pro
   })
 }
 
-function describeServingFault(fault: ServingFault, { host, port, tls }: ServeRequest): string {
+function describeServingFault(fault: ServingFault, { host, port }: ServeRequest): string {
   switch (fault.kind) {
     case 'refused':
       return fault.sentence
@@ -119,7 +119,7 @@ function describeServingFault(fault: ServingFault, { host, port, tls }: ServeReq
     case 'address-unavailable':
       return `${host} is no address of this machine (${fault.reason}): choose another with --listen.`
     case 'bad-certificate':
-      return `${tls?.certFile} and ${tls?.keyFile} can't be used (${fault.reason}): name the certificate chain with --tls-cert and its private key with --tls-key, both PEM.`
+      return fault.reason
     case 'uws-unavailable':
       return `The fast HTTP adapter does not run on this machine (${fault.reason}): serve with --http node.`
   }

@@ -6,7 +6,8 @@ import type { MessagePort } from 'node:worker_threads'
 import type { ChosenAdapter, WantedAdapter } from '../http/choose-adapter.ts'
 import type { HttpHandler, HttpServer } from '../http/exchange.ts'
 import type { HttpServerFault } from '../http/listen.ts'
-import type { NodeHttpServer, TlsFiles } from '../http/node-server.ts'
+import type { NodeHttpServer } from '../http/node-server.ts'
+import type { TlsFiles } from '../http/tls-files.ts'
 import { rootIdentities } from '../iam/identities.ts'
 import type { Result } from '../result.ts'
 import { createS3Handler } from '../s3/handler.ts'
@@ -132,6 +133,6 @@ class Gateway {
     const reloaded = server.reloadTls()
     return reloaded.ok
       ? 'The certificate was read again.'
-      : `The new certificate was not taken, the one before goes on (${reloaded.error.reason}).`
+      : `The new certificate was not taken, the one before goes on. ${reloaded.error.reason} Then send SIGHUP again.`
   }
 }
