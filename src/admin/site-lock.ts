@@ -47,6 +47,26 @@ export function holderOfSite(directory: string): number | undefined {
   }
 }
 
+/**
+ * What a process of this program was asked for: "bundle import", "serve". Undefined if that is not to be seen. Of the arguments no more is told: what they name is the
+ * business of whoever gave them. Source: proc(5), "/proc/pid/cmdline".
+ */
+export function commandOf(pid: number): string | undefined {
+  try {
+    // The runtime, its options and the program come before.
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+    const from = words.findIndex((word, at) => at > 0 && /\.m?[jt]s$/.test(word)) + 1
+    const [group = '', command = ''] = words.slice(from)
+    if (from === 0 || !/^[a-z-]+$/.test(group)) return undefined
+    return GROUPS.includes(group) && /^[a-z-]+$/.test(command) ? `${group} ${command}` : group
+  } catch {
+    return undefined
+  }
+}
+
+/** Commands with commands of their own. */
+const GROUPS = ['disk', 'site', 'peer', 'bundle', 'bucket']
+
 const isNumber = (name: string): boolean => /^\d+$/.test(name)
 
 const hasOpen =

@@ -21,7 +21,7 @@ import { refuseIfRevoked } from './peer-state.ts'
 import { findPeer, neverCompared, type Peer } from './peers.ts'
 import { pruneDocuments } from './retention.ts'
 import { type FederationFault, type FederationProgress, type FederationSite, Refusal, refusable } from './site.ts'
-import { isEmptyFolder, StateFolder } from './state-files.ts'
+import { isEmptyFolder, placeOf, StateFolder } from './state-files.ts'
 import { statementJson } from './statement.ts'
 import { refuseIfStopped } from './stopped.ts'
 import { counted } from './words.ts'
@@ -78,12 +78,13 @@ export function exportBundle(
       expiresInMs: input.expiresInMs,
     }
     const out = resolve(input.out)
-    if (site.underWay.has(out)) throw new Refusal(5, 'under-way', `An export into ${out} is under way already: wait for it to end.`)
-    site.underWay.add(out)
+    const place = await placeOf(out)
+    if (site.underWay.has(place)) throw new Refusal(5, 'under-way', `An export into ${out} is under way already: wait for it to end.`)
+    site.underWay.add(place)
     try {
       return await exportInto(site, peer, out, asked, progress)
     } finally {
-      site.underWay.delete(out)
+      site.underWay.delete(place)
     }
   })
 }

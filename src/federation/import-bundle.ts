@@ -39,30 +39,41 @@ export type ImportInput = {
   readonly receiptFile?: string
 }
 
+/** Imports take turns. `signal`: whoever asked has gone away; one that had not begun by then is not done. */
 export function importBundle(
   site: FederationSite,
   input: ImportInput,
   progress: FederationProgress,
+  signal?: AbortSignal,
 ): Promise<Result<ImportReport, FederationFault>> {
-  return refusable(() =>
-    stopping(site, async () => {
-      await refuseIfStopped(site)
-      if (!input.dryRun) await renewKeys(site)
-      const trust = await trustOf(site)
-      return withDamageNamed(site, input.dirs, trust, async () => {
-        const checked = await withBundle(site, input.dirs, trust, (bundle) => check(site, input, bundle, progress))
-        if (checked.kind === 'report') return checked.report
-        return withBundle(site, input.dirs, trust, async (bundle) => {
-          // A medium may answer differently the second time: it has to be the very bundle that was checked.
-          if (bundle.manifestDigest !== checked.manifestDigest)
-            throw new Refusal(5, 'two-bundles', 'The media changed while they were read: nothing was imported. Run it again.')
-          const { peer, statement, destinations } = checked
-          const outcome = await applyPass(site, peer, bundle, statement, destinations, progress)
-          return finish(site, input, bundle, checked, outcome)
-        })
+  return refusable(async () => {
+    if (input.dryRun) return importNow(site, input, progress)
+    if (site.imports.taken) progress({ what: 'Waiting for another import to end', done: 0, total: 0, unit: 'items' })
+    const report = await site.imports.take(() => importNow(site, input, progress), signal)
+    if (report === undefined)
+      throw new Refusal(5, 'given-up', 'The import was given up while it waited for another one: nothing was changed.')
+    return report
+  })
+}
+
+function importNow(site: FederationSite, input: ImportInput, progress: FederationProgress): Promise<ImportReport> {
+  return stopping(site, async () => {
+    await refuseIfStopped(site)
+    if (!input.dryRun) await renewKeys(site)
+    const trust = await trustOf(site)
+    return withDamageNamed(site, input.dirs, trust, async () => {
+      const checked = await withBundle(site, input.dirs, trust, (bundle) => check(site, input, bundle, progress))
+      if (checked.kind === 'report') return checked.report
+      return withBundle(site, input.dirs, trust, async (bundle) => {
+        // A medium may answer differently the second time: it has to be the very bundle that was checked.
+        if (bundle.manifestDigest !== checked.manifestDigest)
+          throw new Refusal(5, 'two-bundles', 'The media changed while they were read: nothing was imported. Run it again.')
+        const { peer, statement, destinations } = checked
+        const outcome = await applyPass(site, peer, bundle, statement, destinations, progress)
+        return finish(site, input, bundle, checked, outcome)
       })
-    }),
-  )
+    })
+  })
 }
 
 async function withBundle<T>(
@@ -147,7 +158,9 @@ async function finish(
   const store = site.store.federation
   const nowMs = site.clock.nowMs()
   const { heardMs } = await findPeerState(store, peer.site)
-  const seen = peerSeen(peer, bundle.senderEpoch, bundle.senderIdentity)
+  // An operator, or a receipt, may have changed what is noted of it while this went on. One that was removed makes the noting fail.
+  const latest = (await findPeerBySite(store, peer.site)) ?? peer
+  const seen = peerSeen(latest, bundle.senderEpoch, bundle.senderIdentity)
   const keptOut = new Map([...outcome.keptOut].map(([bucket, numbers]) => [bucket, numbers.ranges]))
   const keptOutCount = [...keptOut.values()].reduce((sum, ranges) => sum + count(ranges), 0)
   const imported = {
@@ -160,7 +173,7 @@ async function finish(
   await putDocuments(store, 'The finished import could not be noted', [
     await heard(store, peer.site, { madeMs: bundle.createdMs, nowMs, applied: true }),
     ...(await believe(store, seen, await saidOfUs(site, statement))),
-    ...(seen.epoch === peer.epoch && seen.identity === peer.identity ? [] : [peerDocument(seen)]),
+    ...(seen.epoch === latest.epoch && seen.identity === latest.identity ? [] : [peerDocument(seen)]),
     // What was kept out may be let in later: until then the bundle is not done.
     ...(keptOutCount === 0 ? [importedDocument(bundle.bundleId, imported)] : []),
   ])

@@ -1,7 +1,7 @@
 /** Files of the federation outside of the store: the state of exports under way (0600, it holds keys), and receipts. The only file here that touches node:fs. */
 import { hash } from 'node:crypto'
 import { promises as fs } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { describeNotMade, makeFolders } from '../make-folders.ts'
 import { describeSystemFailure } from '../system-failure.ts'
 import { Refusal } from './site.ts'
@@ -87,5 +87,15 @@ export async function isEmptyFolder(folder: string): Promise<boolean> {
     return (await fs.readdir(folder)).length === 0
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT'
+  }
+}
+
+/** Where a path leads, by whatever links; what is not there yet is taken by its name. */
+export async function placeOf(path: string): Promise<string> {
+  try {
+    return await fs.realpath(path)
+  } catch {
+    const above = dirname(path)
+    return above === path ? path : join(await placeOf(above), basename(path))
   }
 }

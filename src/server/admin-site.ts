@@ -9,6 +9,7 @@ import { EXPORTS_DIRECTORY } from '../admin/site-files.ts'
 import { canonicalId, type RootKeys } from '../admin/site-keys.ts'
 import type { PrivateIdentity } from '../bundles/identity.ts'
 import type { Clock, Random } from '../environment.ts'
+import { Turns } from '../federation/turns.ts'
 import type { Store } from '../store/store.ts'
 import type { ThreadRole } from '../threads/begin-thread.ts'
 
@@ -45,6 +46,7 @@ export function adminSite(
     clock,
     random,
     underWay: new Set<string>(),
+    imports: new Turns(),
     freeBytes: async () => freeBytes((await control.status()).pool),
   }
   return { directory, name, endpoint, store, control, federation, clock, random }

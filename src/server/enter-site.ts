@@ -5,7 +5,7 @@ import type { CommandFailure } from '../admin/command.ts'
 import { IDENTITY_FILE } from '../admin/site-files.ts'
 import { readSiteIdentity } from '../admin/site-identity.ts'
 import { type RootKeys, readRootKeys } from '../admin/site-keys.ts'
-import { holderOfSite, lockSite, type SiteLock } from '../admin/site-lock.ts'
+import { commandOf, holderOfSite, lockSite, type SiteLock } from '../admin/site-lock.ts'
 import { lookForSite, type SiteLack } from '../admin/site-look.ts'
 import { whyNotOwner } from '../admin/site-owner.ts'
 import type { PrivateIdentity } from '../bundles/identity.ts'
@@ -37,13 +37,20 @@ export async function enterSite(directory: string, clock: Clock): Promise<Result
   if (lock === undefined) {
     const served = await describeServed(directory, clock)
     if (served !== undefined) return fail({ exit: 5, sentence: served })
-    const holder = holderOfSite(directory)
-    return fail({
-      exit: 5,
-      sentence: `${directory} is open in another process${holder === undefined ? '' : `, ${holder},`} that does not answer its admin socket (is it starting, or stopping?): try again.`,
-    })
+    return fail({ exit: 5, sentence: describeHolder(directory) })
   }
   return ok({ lock, keys: keys.value, identity: identity.value })
+}
+
+/** Of a site that another process has open and does not serve, or not yet, or not any more. */
+function describeHolder(directory: string): string {
+  const holder = holderOfSite(directory)
+  const command = holder === undefined ? undefined : commandOf(holder)
+  if (command === undefined || command === 'serve' || command === 'start') {
+    const named = holder === undefined ? '' : `, ${holder},`
+    return `${directory} is open in another process${named} that does not answer its admin socket (is it starting, or stopping?): try again.`
+  }
+  return `${directory} is in use by another command, "holdfast ${command}" (process ${holder}): wait for its end and try again. While a site is served, commands run side by side.`
 }
 
 /** Keys that were copied back may be those of another site: what it signed with them, its peers would take for that one's. */

@@ -47,11 +47,11 @@ export const bundleExport: AdminCommand = {
 
 export const bundleImport: AdminCommand = {
   name: 'bundle/import',
-  async run(site, input, progress) {
+  async run(site, input, progress, signal) {
     const dirs = directories(input)
     if (!dirs.ok) return dirs
     const { importBundle } = await import('../../federation/import-bundle.ts')
-    return asCommand(await importBundle(site.federation, input as ImportRequest, progress))
+    return asCommand(await importBundle(site.federation, input as ImportRequest, progress, signal))
   },
 }
 
