@@ -3,7 +3,7 @@
  * `POST /v1/COMMAND` with a JSON body; the reply is JSON Lines: {"alive":true} once the request is understood and every two seconds from then on, any number of
  * {"progress": …} between, and last one {"result": …} or {"failure": …}. Whoever asks may take a long silence for the server's end, as when it was stopped by a signal.
  */
-import { chmodSync, closeSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import type { Clock } from '../environment.ts'
@@ -16,11 +16,13 @@ const { createServer } = process.getBuiltinModule('node:http')
 const REQUEST_BYTES_MAX = 1024 * 1024
 const PROGRESS_INTERVAL_MS = 100
 const ALIVE_INTERVAL_MS = 2000
+const LOOK_INTERVAL_MS = 2000
 
 export type AdminServer = { stop(): Promise<void> }
 
 /**
- * Serves until stopped; commands that come before `site` is there wait for it. Rejects if the socket cannot be made (the folder is not writable).
+ * Serves until stopped; commands that come before `site` is there wait for it. Rejects if the socket cannot be made (the folder is not writable). Whoever removes the
+ * file (a cleaner, a restore of the folder) takes it from every command: it is made again.
  */
 export async function serveAdminSocket(
   siteDirectory: string,
@@ -29,13 +31,29 @@ export async function serveAdminSocket(
   clock: Clock,
 ): Promise<AdminServer> {
   const path = join(siteDirectory, ADMIN_SOCKET)
-  const server = createServer((request, response) => {
-    void answer(request, response, site, commands, clock)
-  })
-  await listenPrivately(server, siteDirectory, path)
+  const begin = async (): Promise<Server> => {
+    const server = createServer((request, response) => void answer(request, response, site, commands, clock))
+    await listenPrivately(server, siteDirectory, path)
+    return server
+  }
+  let server = await begin()
+  let stopped = false
+  const lookAgain = async (): Promise<void> => {
+    if (!existsSync(path)) {
+      // What runs on its connections goes on.
+      server.close()
+      // Where the folder itself is gone, or full: later.
+      server = await begin().catch(() => server)
+    }
+    if (stopped) server.close()
+    else cancel = clock.timer(LOOK_INTERVAL_MS, () => void lookAgain())
+  }
+  let cancel = clock.timer(LOOK_INTERVAL_MS, () => void lookAgain())
   return {
     stop: () =>
       new Promise((resolve) => {
+        stopped = true
+        cancel()
         server.close(() => resolve())
         server.closeAllConnections()
         rmSync(path, { force: true })

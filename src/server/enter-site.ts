@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CommandFailure } from '../admin/command.ts'
-import { IDENTITY_FILE } from '../admin/site-files.ts'
+import { ADMIN_SOCKET, IDENTITY_FILE } from '../admin/site-files.ts'
 import { readSiteIdentity } from '../admin/site-identity.ts'
 import { type RootKeys, readRootKeys } from '../admin/site-keys.ts'
 import { commandOf, holderOfSite, lockSite, type SiteLock } from '../admin/site-lock.ts'
@@ -48,7 +48,7 @@ function describeHolder(directory: string): string {
   const command = holder === undefined ? undefined : commandOf(holder)
   if (command === undefined || command === 'serve' || command === 'start') {
     const named = holder === undefined ? '' : `, ${holder},`
-    return `${directory} is open in another process${named} that does not answer its admin socket (is it starting, or stopping?): try again.`
+    return `${directory} is open in another process${named} that does not answer its admin socket (is it starting, or stopping?): try again. If it stays so, restart that process, which makes ${join(directory, ADMIN_SOCKET)} anew.`
   }
   return `${directory} is in use by another command, "holdfast ${command}" (process ${holder}): wait for its end and try again. While a site is served, commands run side by side.`
 }

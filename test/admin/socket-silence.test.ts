@@ -108,8 +108,8 @@ test('a command that takes hours and tells no progress is waited for as long as 
   }
   finish()
   expect(await asked).toEqual({ ok: true, value: { sentence: 'Done.' } })
-  expect([here.waiting, there.waiting]).toEqual([0, 0])
   await server.stop()
+  expect([here.waiting, there.waiting]).toEqual([0, 0])
 })
 
 test('a command that waits for a site being opened is waited for as well', async () => {
