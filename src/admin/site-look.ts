@@ -1,6 +1,6 @@
 /** What is in a directory that should be a site: looked at before anything is opened, so that each mistake has its own sentence. */
-import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { accessSync, constants, existsSync, lstatSync, readdirSync, statSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { fail, ok, type Result } from '../result.ts'
 import { describeSystemFailure } from '../system-failure.ts'
 import { KEYS_DIRECTORY, SECRET_FILES } from './site-files.ts'
@@ -27,6 +27,10 @@ function namesOf(directory: string): Result<string[], SiteLack> {
     return ok(readdirSync(directory))
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' && lstatSync(directory, { throwIfNoEntry: false })?.isSymbolicLink() === true) {
+      const sentence = `${directory} is a link that leads nowhere: mount what it leads to, or name another directory.`
+      return fail({ kind: 'unusable', sentence })
+    }
     if (code === 'ENOENT') {
       const sentence = `There is no directory ${directory}: make a site with "holdfast init ${directory}".`
       return fail({ kind: 'no-directory', sentence })
@@ -61,6 +65,8 @@ function lackOf(directory: string, names: readonly string[], siteFile: string): 
   if (names.length === 0) {
     return { kind: 'empty', sentence: `${directory} is empty, so not a whole site: make one there with "holdfast init ${directory}".` }
   }
+  const mistaken = namedInstead(directory, names, siteFile)
+  if (mistaken !== undefined) return { kind: 'other-files', sentence: mistaken }
   const parts = PARTS.filter((part) => names.includes(part))
   const disks = names.filter((name) => existsSync(join(directory, name, 'identity.json')) && name !== KEYS_DIRECTORY)
   const there = [...parts, ...disks].slice(0, 3).join(', ')
@@ -70,6 +76,19 @@ function lackOf(directory: string, names: readonly string[], siteFile: string): 
   }
   const sentence = `${directory} is not a whole site: it has ${there}, but no ${siteFile}. Run "holdfast site recover ${directory}", which makes it again from the keys and the disks; a new site could not read what is on these. Only if the making of the site was interrupted is there nothing to recover: then move it away and make it again.`
   return { kind: 'part-of-a-site', sentence }
+}
+
+/** What is easily named in the place of a site. */
+function namedInstead(directory: string, names: readonly string[], siteFile: string): string | undefined {
+  if (names.includes('preamble') && names.includes('manifest'))
+    return `${directory} is the folder of a bundle, not a site: the site comes first, as in "holdfast bundle import SITE DIR".`
+  const above = dirname(directory)
+  const site = existsSync(join(above, siteFile)) ? `, of the site ${above}: name that one` : ': name the directory of the site'
+  if (SECRET_FILES.every((file) => names.includes(basename(file)))) return `${directory} is a folder of keys, not a site${site}.`
+  const isDisk = names.includes('identity.json') && names.some((name) => name.startsWith('generation.'))
+  if (isDisk)
+    return `${directory} is a disk of a site, not a site${site}. (If that is lost: "holdfast site recover SITE --disk ${directory}".)`
+  return undefined
 }
 
 /** What is missing is said by whoever opens it. */

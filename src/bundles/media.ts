@@ -61,8 +61,16 @@ export async function listFolder(folder: string): Promise<FoundFile[]> {
     }
   } catch (error) {
     if (error instanceof Stop) throw error
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR')
+      throw new Stop('not-a-bundle', `${shown(folder)} is not a directory: name the folder that the files of the bundle lie in.`)
     throw new Stop('not-a-bundle', describeSystemFailure(folder, 'read', error))
   }
+  // Folders alone are somebody's home, or a site: nothing there is to be moved away.
+  if (others.length > 0 && !files.some(({ name }) => isOfBundle(name)))
+    throw new Stop(
+      'not-a-bundle',
+      `There is no bundle in ${shown(folder)}: name the folder that its files (preamble, manifest, volumes) lie in.`,
+    )
   if (others.length > 0)
     throw new Stop(
       'not-a-plain-file',
@@ -70,6 +78,8 @@ export async function listFolder(folder: string): Promise<FoundFile[]> {
     )
   return files
 }
+
+const isOfBundle = (name: string): boolean => /^(?:preamble|manifest|(?:volume|parity)-.*)$/.test(name)
 
 const LISTED_MAX = 50
 

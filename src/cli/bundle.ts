@@ -4,6 +4,7 @@ import type { CommandFailure } from '../admin/command.ts'
 import { asCommand, type ExportRequest, type ImportRequest } from '../admin/commands/bundles.ts'
 import type { InspectView, PageView } from '../federation/verify.ts'
 import type { Result } from '../result.ts'
+import { whyInsideSite } from '../server/inside-site.ts'
 import { describeSystemFailure } from '../system-failure.ts'
 import { addApproveCommand } from './approve.ts'
 import { absolute, type Cli, CommandEnd, end, type MakeCli, onSite } from './cli.ts'
@@ -81,9 +82,13 @@ function addExport(bundle: Command, makeCli: MakeCli): void {
       const expiresMs = parseDuration(flags.expires)
       if (expiresMs === undefined || expiresMs === 0)
         return end(2, `--expires "${flags.expires}" is no time that a bundle can last: write 90d, 12h or 30m.`)
+      const out = absolute(cli, flags.out)
+      const inside = whyInsideSite(out)
+      if (inside !== undefined)
+        return end(5, `${out} ${inside}, where a bundle would be lost with it: name a folder outside of it, best on the medium itself.`)
       const input: ExportRequest = {
         peer: flags.to,
-        out: absolute(cli, flags.out),
+        out,
         ...(flags.bucket === undefined ? {} : { buckets: flags.bucket }),
         ...(flags.prefix === undefined ? {} : { prefix: flags.prefix }),
         volumeBytes,

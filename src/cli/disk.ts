@@ -5,6 +5,7 @@ import type { DisksStatus } from '../admin/commands/status.ts'
 import type { ScrubReport } from '../admin/control.ts'
 import { whyDiskClashes } from '../disks/disk-layout.ts'
 import { knownAs } from '../disks/same-place.ts'
+import { whyInsideSite } from '../server/inside-site.ts'
 import { absolute, type Cli, CommandEnd, end, type MakeCli, onSite } from './cli.ts'
 import { paragraphs } from './help.ts'
 import { formatBytes, parseBytes, table } from './output.ts'
@@ -68,6 +69,8 @@ export function addDiskCommands(program: Command, makeCli: MakeCli): void {
       // What is no disk of the site is said by the site.
       const clash = others.length < known.length ? whyDiskClashes(absolute(cli, site), directories.newDirectory, others) : undefined
       if (clash !== undefined) return end(5, clash)
+      const inside = whyInsideSite(directories.newDirectory, { except: absolute(cli, site) })
+      if (inside !== undefined) return end(5, `${directories.newDirectory} ${inside}: choose a directory outside of it.`)
       const input = { ...directories, force: flags.force === true }
       const replaced = await onSite<{ path: string; state: string }>(cli, site, 'disk/replace', input)
       cli.output.result(replaced, `${replaced.path} is in: every journal segment and shard that it should hold was read back.`)

@@ -3,8 +3,10 @@ import type { Command } from 'commander'
 import { whyDisksClash } from '../disks/disk-layout.ts'
 import { DISKS_PER_SET_MAX, defaultParity } from '../disks/geometry.ts'
 import { lookAt } from '../server/enter-site.ts'
+import { whyInsideSite } from '../server/inside-site.ts'
 import { absolute, collect, end, type MakeCli, namesIn } from './cli.ts'
 import { paragraphs } from './help.ts'
+import { shellWord } from './output.ts'
 import { chooseRootKeys } from './root-keys.ts'
 import { siteName } from './site-name.ts'
 
@@ -45,6 +47,10 @@ export function addInitCommand(program: Command, makeCli: MakeCli): void {
             : `--parity must be a whole number from 0 to ${most}, one less than the number of disks.`,
         )
       }
+      for (const place of [site, ...disks]) {
+        const inside = whyInsideSite(place)
+        if (inside !== undefined) end(5, `${place} ${inside}: choose a directory outside of it.`)
+      }
       const looked = lookAt(site)
       if (!looked.ok && looked.error.kind === 'part-of-a-site') end(5, looked.error.sentence)
       if (namesIn(site).some((name) => !disks.includes(join(site, name)))) {
@@ -65,7 +71,7 @@ export function addInitCommand(program: Command, makeCli: MakeCli): void {
           : ['', 'The root keys, shown once:', `  access key  ${keys.accessKeyId}`, `  secret key  ${keys.secretAccessKey}`]),
         '',
         `Copy ${join(site, 'keys')} to a safe place now: it is the one thing that the disks cannot bring back.`,
-        `Serve it with: holdfast serve ${siteArgument}`,
+        `Serve it with: holdfast serve ${shellWord(siteArgument)}`,
       ]
       cli.output.result(
         { site, name, disks, dataShards: data, parityShards: parity, ...made.value, ...(from === 'environment' ? {} : { rootKeys: keys }) },

@@ -4,6 +4,7 @@ import type { CommandFailure } from '../admin/command.ts'
 import { addBucketCommands } from './bucket.ts'
 import { addBundleCommands } from './bundle.ts'
 import type { Cli } from './cli.ts'
+import { explainOrder } from './command-order.ts'
 import { addDiskCommands } from './disk.ts'
 import { HELP, paragraphs } from './help.ts'
 import { addInitCommand } from './init.ts'
@@ -60,6 +61,7 @@ export function buildProgram(
   addPeerCommands(program, cli)
   addBundleCommands(program, cli)
   addBucketCommands(program, cli)
+  explainOrder(program)
   return program
 }
 

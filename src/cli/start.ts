@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import { type RootKeys, readRootKeys } from '../admin/site-keys.ts'
 import { lookAt } from '../server/enter-site.ts'
 import { absolute, type Cli, CommandEnd, end, type MakeCli } from './cli.ts'
+import { shellWord } from './output.ts'
 import { chooseRootKeys, keysFromEnvironment } from './root-keys.ts'
 import { LOCAL_DOMAINS, parseListen } from './serve.ts'
 
@@ -86,6 +87,6 @@ function welcome(endpoint: string, adapter: string, site: string, root: RootKeys
     'boto3',
     `  python3 -c "import boto3; print(boto3.client('s3', endpoint_url='${endpoint}', region_name='us-east-1', aws_access_key_id='${accessKeyId}', aws_secret_access_key='${shownSecret}').list_buckets()['Buckets'])"`,
     '',
-    `HTTP is served by ${adapter}.      Health: npx holdfast status ${site}      Stop: Ctrl-C`,
+    `HTTP is served by ${adapter}.      Health: npx holdfast status ${shellWord(site)}      Stop: Ctrl-C`,
   ].join('\n')
 }

@@ -173,7 +173,8 @@ async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffe
 }
 
 const unusable = (file: string, verb: 'read' | 'written', error: unknown): Refusal =>
-  new Refusal(6, 'file-unusable', describeSystemFailure(file, verb, error))
+  // Where it is read, 6 would say that the buckets differ.
+  new Refusal(verb === 'read' ? 5 : 6, 'file-unusable', describeSystemFailure(file, verb, error))
 
 /** Throws Refusal if the file cannot be read. */
 export async function* fileChunks(file: string): AsyncGenerator<Uint8Array> {

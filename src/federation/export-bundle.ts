@@ -18,7 +18,7 @@ import { type FinishedExport, findFinished, whyNotTheSame } from './finished-exp
 import { exportedDocument, noteExported } from './holdings.ts'
 import { renewKeys } from './key-schedule.ts'
 import { refuseIfRevoked } from './peer-state.ts'
-import { findPeer, neverCompared, type Peer } from './peers.ts'
+import { findPeer, listPeers, neverCompared, type Peer } from './peers.ts'
 import { pruneDocuments } from './retention.ts'
 import { type FederationFault, type FederationProgress, type FederationSite, Refusal, refusable } from './site.ts'
 import { isEmptyFolder, placeOf, StateFolder } from './state-files.ts'
@@ -66,7 +66,11 @@ export function exportBundle(
     await renewKeys(site)
     const peer = await findPeer(site.store.federation, input.peer)
     if (peer === undefined)
-      throw new Refusal(5, 'no-such-peer', `There is no peer ${input.peer} here: add it with "holdfast peer add" first.`)
+      throw new Refusal(
+        5,
+        'no-such-peer',
+        `There is no peer ${input.peer} here: add it with "holdfast peer add" first.${await namesOfPeers(site)}`,
+      )
     await refuseIfRevoked(site.store.federation, peer)
     const asked: ExportArguments = {
       peer: peer.site,
@@ -87,6 +91,16 @@ export function exportBundle(
       site.underWay.delete(place)
     }
   })
+}
+
+const PEERS_NAMED_MAX = 10
+
+/** Those that may have been meant. */
+async function namesOfPeers(site: FederationSite): Promise<string> {
+  const names = (await listPeers(site)).map(({ name }) => name)
+  if (names.length === 0) return ''
+  const more = names.length > PEERS_NAMED_MAX ? ', and others' : ''
+  return ` Known here: ${names.slice(0, PEERS_NAMED_MAX).join(', ')}${more}.`
 }
 
 async function exportInto(

@@ -22,7 +22,7 @@ import { findPeerBySite, type Peer, peerDocument, peerSeen, trustOf } from './pe
 import { pruneDocuments } from './retention.ts'
 import type { KindCount } from './rule-check.ts'
 import { type FederationFault, type FederationProgress, type FederationSite, opened, Refusal, refusable } from './site.ts'
-import { writeReceiptFile } from './state-files.ts'
+import { checkReceiptFile, writeReceiptFile } from './state-files.ts'
 import type { Statement } from './statement.ts'
 import { refuseIfStopped, stopping } from './stopped.ts'
 import { damageRefusal } from './verify.ts'
@@ -59,6 +59,7 @@ export function importBundle(
 function importNow(site: FederationSite, input: ImportInput, progress: FederationProgress): Promise<ImportReport> {
   return stopping(site, async () => {
     await refuseIfStopped(site)
+    if (!input.dryRun && input.receiptFile !== undefined) await checkReceiptFile(input.receiptFile)
     if (!input.dryRun) await renewKeys(site)
     const trust = await trustOf(site)
     return withDamageNamed(site, input.dirs, trust, async () => {

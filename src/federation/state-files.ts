@@ -68,6 +68,20 @@ async function writeWhole(file: string, content: string | Uint8Array, mode: numb
   await folder.close()
 }
 
+/** Whether a receipt can be written there, asked before hours of work. Throws Refusal if it cannot. */
+export async function checkReceiptFile(file: string): Promise<void> {
+  const refuse = (why: string) => new Refusal(5, 'receipt-unwritable', `The receipt could not be written, so nothing was imported: ${why}`)
+  if ((await fs.stat(file).catch(() => undefined))?.isDirectory() === true)
+    throw refuse(`${file} is a directory; name a file with --receipt.`)
+  const trial = `${file}.partial`
+  try {
+    await (await fs.open(trial, 'w')).close()
+    await fs.rm(trial)
+  } catch (error) {
+    throw refuse(describeSystemFailure(file, 'written', error))
+  }
+}
+
 /** Throws Refusal if it cannot be written. */
 export async function writeReceiptFile(file: string, text: string): Promise<void> {
   try {

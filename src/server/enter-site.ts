@@ -1,5 +1,5 @@
 /** What comes before a site is opened, by whomever: it is there, whole and ours, and nobody else has it open. */
-import { readFileSync } from 'node:fs'
+import { accessSync, constants, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CommandFailure } from '../admin/command.ts'
 import { ADMIN_SOCKET, IDENTITY_FILE } from '../admin/site-files.ts'
@@ -12,7 +12,8 @@ import type { PrivateIdentity } from '../bundles/identity.ts'
 import type { Clock } from '../environment.ts'
 import { fail, ok, type Result } from '../result.ts'
 import { whyNoRoomForIndex } from '../store/local/index/address-room.ts'
-import { decodeSite, SITE_FILE } from '../store/local/site-file.ts'
+import { decodeSite, INDEX_FOLDER, SITE_FILE } from '../store/local/site-file.ts'
+import { describeSystemFailure } from '../system-failure.ts'
 
 /** Whether there is a site in a directory, or what is there instead. */
 export const lookAt = (directory: string): Result<void, SiteLack> => lookForSite(directory, SITE_FILE)
@@ -27,6 +28,8 @@ export async function enterSite(directory: string, clock: Clock): Promise<Result
   if (stranger !== undefined) return fail({ exit: 5, sentence: stranger })
   const cramped = whyNoRoomForIndex()
   if (cramped !== undefined) return fail({ exit: 5, sentence: cramped })
+  const closed = whyNotWritable([directory, join(directory, INDEX_FOLDER)])
+  if (closed !== undefined) return fail({ exit: 5, sentence: closed })
   const keys = readRootKeys(directory)
   if (!keys.ok) return fail({ exit: 5, sentence: keys.error })
   const identity = readSiteIdentity(directory)
@@ -40,6 +43,19 @@ export async function enterSite(directory: string, clock: Clock): Promise<Result
     return fail({ exit: 5, sentence: describeHolder(directory) })
   }
   return ok({ lock, keys: keys.value, identity: identity.value })
+}
+
+/** Whoever opens a site writes to it, if only to look at it. Found out later, it would be told as what comes of it: that the index can't be opened. */
+function whyNotWritable(folders: readonly string[]): string | undefined {
+  for (const folder of folders) {
+    try {
+      accessSync(folder, constants.W_OK)
+    } catch (error) {
+      // One that is missing is made.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return describeSystemFailure(folder, 'written', error, { place: 'fixed' })
+    }
+  }
+  return undefined
 }
 
 /** Of a site that another process has open and does not serve, or not yet, or not any more. */

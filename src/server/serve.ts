@@ -117,7 +117,9 @@ function describeServingFault(fault: ServingFault, { host, port }: ServeRequest)
     case 'port-forbidden':
       return `Port ${port} of ${host} may not be used by this user: choose one from 1024 on.`
     case 'address-unavailable':
-      return `${host} is no address of this machine (${fault.reason}): choose another with --listen.`
+      return /ENOTFOUND|EAI_AGAIN/.test(fault.reason)
+        ? `The name ${host} leads to no address from this machine: choose an address of it with --listen.`
+        : `${host} is no address of this machine: choose another with --listen, or 0.0.0.0 for all of them.`
     case 'bad-certificate':
       return fault.reason
     case 'uws-unavailable':

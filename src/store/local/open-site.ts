@@ -86,7 +86,10 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
   if (whole === undefined && !pool.value.mayBegin) return giveUp(describeEngineFault({ kind: 'nothing-to-show' }, pool.value.view))
   const index = whole ?? (await openIndex(directory, 'or-anew'))
   if (index === undefined)
-    return giveUp({ kind: 'unusable', sentence: `The index in ${join(directory, INDEX_FOLDER)} cannot be opened or made anew.` })
+    return giveUp({
+      kind: 'unusable',
+      sentence: `The index in ${join(directory, INDEX_FOLDER)} cannot be opened or made anew: see that its file system works, and has room.`,
+    })
   if (whole === undefined) opened.push(index)
 
   const begun = await beginStart(file.value, disks)
