@@ -29,6 +29,8 @@ export class Healing {
   readonly #attempts: Attempts
   #cancelTimer: (() => void) | undefined
   #closed = false
+  /** Where disks were that are out, since all were in: one that comes back elsewhere leaves its place to another. */
+  readonly #leftPlaces = new Set<string>()
   #mendingCopies = false
   #restored: Promise<unknown> = Promise.resolve()
 
@@ -137,6 +139,7 @@ export class Healing {
   async #lookAfterDisks(): Promise<void> {
     const { pool } = this.#input
     if (this.#isReadOnly) return
+    this.#noteLeftPlaces()
     for (const slot of pool.view.sets.flatMap((set) => set.disks)) {
       if (this.#closed) return
       if (slot.state === 'out') await this.#takeBack(slot)
@@ -144,14 +147,33 @@ export class Healing {
     }
   }
 
-  async #takeBack({ set, position, diskId, directory, retired }: DiskSlot): Promise<void> {
+  async #takeBack(slot: DiskSlot): Promise<void> {
     const { pool, reopenDisk } = this.#input
-    if (retired !== undefined || !this.#attempts.mayTry(diskId)) return
+    const { set, position, diskId } = slot
+    if (slot.retired !== undefined || !this.#attempts.mayTry(diskId)) return
     const { generation } = pool.view
     if (!(await pool.startHealing(set, position)).ok) {
-      const disk = await reopenDisk?.(directory)
-      if (disk !== undefined && !(await pool.startHealing(set, position, disk)).ok) disk.close()
+      for (const directory of this.#placesOf(slot)) {
+        const disk = await reopenDisk?.(directory)
+        if (disk === undefined) continue
+        // Which disk it is, the pool asks the disk itself.
+        if ((await pool.startHealing(set, position, disk)).ok) break
+        disk.close()
+      }
     }
     if (!this.#closed && pool.view.generation !== generation) this.#attempts.begun(diskId)
+  }
+
+  /** Where a disk that is out may be: where it was, or, if disks have changed places, where another one was that is out, or was found elsewhere. */
+  #placesOf({ directory }: DiskSlot): readonly string[] {
+    const slots = this.#input.pool.view.sets.flatMap((set) => set.disks)
+    const taken = new Set(slots.filter(({ state }) => state !== 'out').map((slot) => slot.directory))
+    return [...new Set([directory, ...this.#leftPlaces])].filter((each) => each !== '' && !taken.has(each))
+  }
+
+  #noteLeftPlaces(): void {
+    const out = this.#input.pool.view.sets.flatMap((set) => set.disks).filter(({ state }) => state === 'out')
+    if (out.length === 0) this.#leftPlaces.clear()
+    for (const { directory } of out) this.#leftPlaces.add(directory)
   }
 }
