@@ -47,15 +47,13 @@ export function addInitCommand(program: Command, makeCli: MakeCli): void {
             : `--parity must be a whole number from 0 to ${most}, one less than the number of disks.`,
         )
       }
-      for (const place of [site, ...disks]) {
-        const inside = whyInsideSite(place)
-        if (inside !== undefined) end(5, `${place} ${inside}: choose a directory outside of it.`)
-      }
+      refuseInside(site)
       const looked = lookAt(site)
       if (!looked.ok && looked.error.kind === 'part-of-a-site') end(5, looked.error.sentence)
       if (namesIn(site).some((name) => !disks.includes(join(site, name)))) {
         end(5, `${site} is not empty: choose another directory, or serve the site that is there.`)
       }
+      for (const disk of disks) refuseInside(disk)
       const { keys, from } = chooseRootKeys(cli)
       const made = await cli.initSite({ site, disks, parity, name, keys })
       if (!made.ok) return end(5, made.error)
@@ -78,4 +76,9 @@ export function addInitCommand(program: Command, makeCli: MakeCli): void {
         lines.join('\n'),
       )
     })
+}
+
+function refuseInside(directory: string): void {
+  const inside = whyInsideSite(directory)
+  if (inside !== undefined) end(5, `${directory} ${inside}: choose a directory outside of it.`)
 }

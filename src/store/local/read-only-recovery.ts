@@ -133,11 +133,24 @@ export class ReadOnlyRecovery {
     const { pool } = this.#input
     const earlier = pool.opened(slot.diskId)
     if (earlier === undefined) return undefined
-    const disk = earlier.failed === undefined ? earlier : await this.#reopen(slot.directory)
-    if (disk === undefined) return undefined
-    const same = (await disk.check()).ok && (await pool.isUnchanged(slot, disk))
-    if (same) return { disk, earlier }
-    if (disk !== earlier) disk.close()
+    for (const directory of earlier.failed === undefined ? [slot.directory] : this.#placesOf(slot)) {
+      const disk: Disk | undefined = earlier.failed === undefined ? earlier : await this.#reopen(directory)
+      // What was asked of it where it was may land wherever it is now.
+      if (earlier.failed !== undefined && !earlier.quiet) {
+        disk?.close()
+        return undefined
+      }
+      if (disk === undefined) continue
+      const same = (await disk.check()).ok && (await pool.isUnchanged(slot, disk))
+      if (same) return { disk, earlier }
+      if (disk !== earlier) disk.close()
+    }
     return undefined
+  }
+
+  /** Disks may have changed places while they were lost. */
+  #placesOf({ directory }: DiskSlot): ReadonlySet<string> {
+    const { pool } = this.#input
+    return new Set([directory, ...pool.lostSince().map(({ set, position }) => pool.view.sets[set]!.disks[position]!.directory)])
   }
 }
