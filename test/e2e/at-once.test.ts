@@ -1,5 +1,5 @@
 /** Two commands on one site at the same moment, by the real command line. */
-import type { ChildProcess } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
@@ -37,8 +37,17 @@ async function ended(child: ChildProcess): Promise<{ readonly code: number | nul
 
 test('a site that nobody serves and that another command has open says which, and to wait for it', async () => {
   makeSite(at('busy'))
-  const slow = holdfastStarted('disk', 'scrub', at('busy'), '--rate', '1B')
-  while (holderOfSite(at('busy')) !== slow.pid) await new Promise((resolve) => setTimeout(resolve, 20))
+  const holder = at('holder.mjs')
+  const siteLock = join(import.meta.dirname, '..', '..', 'src', 'admin', 'site-lock.ts')
+  writeFileSync(
+    holder,
+    `import { lockSite } from ${JSON.stringify(siteLock)}\nawait lockSite(process.argv[4])\nsetInterval(() => 0, 10_000)\n`,
+  )
+  const slow = spawn(process.execPath, [holder, 'disk', 'scrub', at('busy')])
+  while (holderOfSite(at('busy')) !== slow.pid) {
+    if (slow.exitCode !== null) throw new Error(`the holder ended with ${slow.exitCode}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
   const sentence = `${at('busy')} is in use by another command, "holdfast disk scrub" (process ${slow.pid}): wait for its end and try again.`
   const plain = holdfast('status', at('busy'))
   expect(plain.err).toContain(sentence)

@@ -182,7 +182,7 @@ test('where more disks swap directories than may be lost, the site is read-only 
   const { enclave } = site
   await site.work(40)
   enclave.disk(0).swapWith(enclave.disk(1))
-  const working = site.work(40)
+  const working = site.work(40, 'may-fail')
   await enclave.until(() => enclave.engine.pool.view.readOnly !== undefined, 'read-only')
   await working
   await enclave.until(() => enclave.engine.pool.view.readOnly === undefined && enclave.states === 'in in in', 'all taken back')
