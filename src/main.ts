@@ -10,7 +10,7 @@ import { isMainThread, Worker, workerData } from 'node:worker_threads'
 import type { Clock, Random } from './environment.ts'
 import { HEADER_BYTES_MAX } from './http/limits.ts'
 import { describeSystemFailure } from './system-failure.ts'
-import type { ThreadRole } from './threads/begin-thread.ts'
+import { endThread, type ThreadRole } from './threads/begin-thread.ts'
 
 // Compiled code is kept where nobody else can put any (Node's default is the folder for temporary files, which everybody may write). Worker threads
 // inherit the setting, and so load their very first file from there.
@@ -41,17 +41,26 @@ function ownCacheFolder(): string {
   }
 }
 
+type Threads = {
+  readonly start: (role: ThreadRole) => Worker
+  /** Those that were started and are not needed. */
+  endUnused(): Promise<unknown>
+}
+
 /** Where a site will be served, two threads are started before the command line is read: they load their code meanwhile. */
-function threadStarter(): (role: ThreadRole) => Worker {
+function startEarly(): Threads {
   const start = (role: ThreadRole): Worker => new Worker(new URL(import.meta.url), { workerData: role, name: `holdfast-${role}` })
   const started = new Map<ThreadRole, Worker>()
   if (process.argv[2] === 'serve' || process.argv[2] === 'start') {
     for (const role of ['commit', 'gateway'] as const) started.set(role, start(role))
   }
-  return (role) => {
-    const worker = started.get(role)
-    started.delete(role)
-    return worker ?? start(role)
+  return {
+    start(role) {
+      const worker = started.get(role)
+      started.delete(role)
+      return worker ?? start(role)
+    },
+    endUnused: () => Promise.all([...started.values()].map((worker) => endThread(worker, clock))),
   }
 }
 
@@ -62,7 +71,7 @@ async function runCommandLine(): Promise<void> {
   process.env.UV_THREADPOOL_SIZE ??= '256'
   // lmdb reads this when it chooses its native module, and else looks for files that tell: the packaged runtime is built for glibc.
   process.env.LIBC ??= 'glibc'
-  const startThread = threadStarter()
+  const threads = startEarly()
   // A reader that has gone away (`holdfast … | head`) is no fault of the command, and no reason for a server to end.
   process.stderr.on('error', () => undefined)
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -83,7 +92,7 @@ async function runCommandLine(): Promise<void> {
   const log = (line: string): void => terminal.err(`holdfast: ${line}\n`)
   const json = asksForJson(process.argv.slice(2))
   let output = new Output(terminal, { json })
-  const environment = { clock, random, startThread }
+  const environment = { clock, random, startThread: threads.start }
   const about = { version: '0.1.0', complaints: json ? 'thrown' : 'printed' } as const
   const program = buildProgram((options) => {
     output = new Output(terminal, options)
@@ -113,6 +122,7 @@ async function runCommandLine(): Promise<void> {
       process.exitCode = 1
     }
   }
+  await threads.endUnused()
   // Whatever still runs belongs to nothing any more. What became of the writing is told a moment after it.
   process.stdout.write('', () => setImmediate(() => process.exit()))
 }

@@ -8,7 +8,7 @@ import { connectionsPerGateway } from '../http/connections.ts'
 import type { HttpServerFault } from '../http/listen.ts'
 import { fail, ok, type Result } from '../result.ts'
 import type { Store } from '../store/store.ts'
-import type { ThreadRole } from './begin-thread.ts'
+import { endThread, type ThreadRole } from './begin-thread.ts'
 import type { CommitOptions, FromCommit, OpenedSite, ToCommit } from './commit-thread.ts'
 import { ControlPort } from './control-port.ts'
 import type { FromGateway, GatewayOptions, ToGateway } from './gateway-thread.ts'
@@ -176,7 +176,7 @@ export class ServingThreads {
 
   async terminate(): Promise<void> {
     this.#stopping = true
-    await Promise.all(this.#workers.map((worker) => worker.terminate()))
+    await Promise.all(this.#workers.map((worker) => endThread(worker, this.#clock)))
   }
 
   #start(role: ThreadRole, options: CommitOptions | GatewayOptions): Worker {

@@ -2,7 +2,7 @@
  * What a worker thread does first. It loads its code at once, and begins when it is told its options: so it can be started before anybody knows them.
  */
 import { parentPort } from 'node:worker_threads'
-import type { BeginThread, ThreadEnvironment, ThreadRole } from './begin-thread.ts'
+import { type BeginThread, END_THREAD, type ThreadEnvironment, type ThreadRole } from './begin-thread.ts'
 
 export function runThread(role: ThreadRole, environment: ThreadEnvironment): void {
   if (role === 'commit') serveMessages(environment, import('./commit-thread.ts'))
@@ -20,8 +20,11 @@ function serveMessages<Options, Message>(
   loading.catch(() => undefined)
   let thread: ReturnType<BeginThread<Options, Message>> | undefined
   let turn: Promise<unknown> = Promise.resolve()
-  main.on('message', (message: Options | Message) => {
-    if (thread === undefined) {
+  main.on('message', (message: Options | Message | typeof END_THREAD) => {
+    if (message === END_THREAD) {
+      const done = Promise.allSettled([turn, loading])
+      void done.then(() => process.exit())
+    } else if (thread === undefined) {
       thread = loading.then(({ begin }) => begin(message as Options, environment, main))
       turn = thread
     } else {
