@@ -29,7 +29,7 @@ const random: Random = { bytes: (count) => randomFillSync(new Uint8Array(count))
 if (isMainThread) await runCommandLine()
 else {
   const { runThread } = await import('./threads/thread.ts')
-  runThread(workerData, { clock, random })
+  runThread(workerData, { clock, random }, () => process.exit())
 }
 
 /** '' where this user has no home, as a number without an account in a container. */

@@ -4,15 +4,17 @@
 import { parentPort } from 'node:worker_threads'
 import { type BeginThread, END_THREAD, type ThreadEnvironment, type ThreadRole } from './begin-thread.ts'
 
-export function runThread(role: ThreadRole, environment: ThreadEnvironment): void {
-  if (role === 'commit') serveMessages(environment, import('./commit-thread.ts'))
-  else serveMessages(environment, import('./gateway-thread.ts'))
+/** `leave`: ends this thread. */
+export function runThread(role: ThreadRole, environment: ThreadEnvironment, leave: () => void): void {
+  if (role === 'commit') serveMessages(environment, import('./commit-thread.ts'), leave)
+  else serveMessages(environment, import('./gateway-thread.ts'), leave)
 }
 
 /** One message after the other: a thread that is told to stop while it opens the index finishes that first, since it must not end in the middle of it. */
 function serveMessages<Options, Message>(
   environment: ThreadEnvironment,
   loading: Promise<{ readonly begin: BeginThread<Options, Message> }>,
+  leave: () => void,
 ): void {
   const main = parentPort
   if (main === null) throw new Error('threads other than the first run in workers')
@@ -23,7 +25,7 @@ function serveMessages<Options, Message>(
   main.on('message', (message: Options | Message | typeof END_THREAD) => {
     if (message === END_THREAD) {
       const done = Promise.allSettled([turn, loading])
-      void done.then(() => process.exit())
+      void done.then(leave)
     } else if (thread === undefined) {
       thread = loading.then(({ begin }) => begin(message as Options, environment, main))
       turn = thread
