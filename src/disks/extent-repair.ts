@@ -27,15 +27,23 @@ export class ShardRepair {
   readonly #poolId: Uint8Array
   readonly #place: ExtentPlace
   readonly #shard: number
+  /** Of the disk that should have it. */
+  readonly #at: number
   readonly #cut: Cut
   readonly #header: Uint8Array
 
-  constructor(set: SetDisks, folders: ExtentFolders, poolId: Uint8Array, place: ExtentPlace, shard: number) {
+  constructor(
+    { set, folders, poolId }: { readonly set: SetDisks; readonly folders: ExtentFolders; readonly poolId: Uint8Array },
+    place: ExtentPlace,
+    shard: number,
+    at: number,
+  ) {
     this.#set = set
     this.#folders = folders
     this.#poolId = poolId
     this.#place = place
     this.#shard = shard
+    this.#at = at
     this.#cut = new Cut(place.dataShards, place.bytes)
     this.#header = encodeShardHeader(poolId, place, shard)
   }
@@ -82,13 +90,13 @@ export class ShardRepair {
   }
 
   #disk(): Disk | undefined {
-    return this.#set.disks(this.#place.set)[shardPosition(this.#place, this.#shard)]?.disk
+    return this.#set.disks(this.#place.set)[this.#at]?.disk
   }
 
   /** Passes a fault on, and tells of it if it speaks against the disk of this shard. */
   #reported<F extends ExtentFault | DiskFault | 'stopped'>(fault: F): { readonly ok: false; readonly error: F } {
     if (fault === 'gone' || fault === 'timeout' || fault === 'io') {
-      this.#set.reportFault(this.#place.set, shardPosition(this.#place, this.#shard), fault)
+      this.#set.reportFault(this.#place.set, this.#at, fault)
     }
     return fail(fault)
   }
@@ -139,7 +147,7 @@ export class ShardRepair {
       const bad = found.value.unreadable || lead.length > 0 ? this.#stored(from, to) : found.value.stripes
       if (bad.length === 0) continue
       const run = new StripeRun(this.#place, this.#cut, sources, from, to)
-      if (bad.length > 1) run.prefetchOthers([this.#shard])
+      if (bad.length > 1) this.#prefetch(run, sources)
       const written = await this.#rebuildUnits(file, run, bad, lead)
       if (!written.ok) return written
     }
@@ -157,9 +165,9 @@ export class ShardRepair {
     let before = lead
     let records: Uint8Array[] = []
     for (const [i, stripe] of stripes.entries()) {
-      const rebuilt = await run.rebuild(stripe, [this.#shard], TRAILER_BYTES)
-      if (!rebuilt.ok) return rebuilt
-      const record = rebuilt.value[0]!.subarray(0, this.#cut.recordBytes(stripe, this.#shard))
+      const made = await this.#record(run, stripe)
+      if (!made.ok) return made
+      const record = made.value
       sealRecord(record, this.#cut.storedBytes(stripe, this.#shard), unitSeed(shardSeed(this.#header), stripe))
       records.push(record)
       if (stripes[i + 1] === stripe + 1) continue
@@ -170,6 +178,29 @@ export class ShardRepair {
       records = []
     }
     return done
+  }
+
+  /** Whether another disk has it, or should. */
+  get #isSuccessor(): boolean {
+    return this.#at !== shardPosition(this.#place, this.#shard)
+  }
+
+  #prefetch(run: StripeRun, sources: readonly ShardSource[]): void {
+    if (this.#isSuccessor && sources[this.#shard]!.state === 'usable') run.prefetch(this.#shard)
+    else run.prefetchOthers([this.#shard])
+  }
+
+  /** The unit, with room for its trailer behind: one read where another disk has it, else k. */
+  async #record(run: StripeRun, stripe: number): Promise<Result<Uint8Array, ExtentFault>> {
+    const bytes = this.#cut.recordBytes(stripe, this.#shard)
+    const copied = this.#isSuccessor ? await run.unit(stripe, this.#shard) : undefined
+    if (copied !== undefined) {
+      const record = new Uint8Array(bytes)
+      record.set(copied)
+      return ok(record)
+    }
+    const rebuilt = await run.rebuild(stripe, [this.#shard], TRAILER_BYTES)
+    return rebuilt.ok ? ok(rebuilt.value[0]!.subarray(0, bytes)) : rebuilt
   }
 
   *#runs(): Generator<readonly [from: number, to: number]> {

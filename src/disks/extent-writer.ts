@@ -2,7 +2,8 @@
  * Writes one extent: bytes are gathered in runs of stripes, and a full run is coded and goes to all disks at once. While one run is on its way to the disks
  * the next one gathers if the thread has room for it, so two are in memory at most (a run: RUN_BYTES, or one stripe where that is more), with parity.
  *
- * A disk that fails is reported and left out; what counts is that k that are not healing remain. One that is full fails the whole.
+ * A disk that fails is reported and left out; what counts is that k that are not healing remain. One that is full fails the whole; but a successor (of a disk
+ * that has the shard as well) is only left out.
  */
 import type { Seed } from '../erasure/coder.ts'
 import { done, fail, ok, type Result } from '../result.ts'
@@ -10,13 +11,14 @@ import type { Disk, DiskFault, DiskFile } from './disk.ts'
 import type { ExtentFolders } from './extent-folders.ts'
 import type { ExtentFault, ExtentWriter, SetDisks, WrittenExtent } from './extents.ts'
 import { GatheredRun } from './gathered-run.ts'
-import { type ExtentPlace, shardPosition } from './geometry.ts'
+import { type ExtentPlace, shardPosition, successorPosition } from './geometry.ts'
 import type { RunRoom, Seat } from './run-room.ts'
 import { encodeShardHeader, extentFile, extentFolder, shardSeed, stripesPerRun, unitSeed } from './shard-file.ts'
 
-/** A shard whose disk takes part. */
+/** A shard whose disk takes part; a shard may be written to a successor, too. */
 type Shard = {
   readonly shard: number
+  readonly position: number
   readonly disk: Disk
   readonly healing: boolean
   file: DiskFile | undefined
@@ -61,9 +63,11 @@ export class ShardedExtentWriter implements ExtentWriter {
     this.#seeds = headers.map(shardSeed)
     const disks = set.disks(place.set)
     this.#shards = headers.flatMap((_, shard) => {
-      const slot = disks[shardPosition(place, shard)]
-      if (slot === undefined || slot.disk.failed !== undefined) return []
-      return [{ shard, disk: slot.disk, healing: slot.writeOnly, file: undefined, dropped: false }]
+      return [shardPosition(place, shard), successorPosition(place, shard)].flatMap((position) => {
+        const slot = disks[position]
+        if (slot === undefined || slot.disk.failed !== undefined) return []
+        return [{ shard, position, disk: slot.disk, healing: slot.writeOnly, file: undefined, dropped: false }]
+      })
     })
     this.#checkEnough()
   }
@@ -97,11 +101,14 @@ export class ShardedExtentWriter implements ExtentWriter {
       return fail(this.#fault)
     }
     let durable = 0
-    for (const { shard, file, dropped } of this.#shards) {
-      file?.close()
-      if (!dropped) durable += 2 ** shard
+    let mirrored = 0
+    for (const shard of this.#shards) {
+      shard.file?.close()
+      if (shard.dropped) continue
+      if (this.#isSuccessor(shard)) mirrored += 2 ** shard.shard
+      else durable += 2 ** shard.shard
     }
-    return ok({ place: { ...this.#place, bytes: this.#bytes }, durable })
+    return ok({ place: { ...this.#place, bytes: this.#bytes }, durable, mirrored })
   }
 
   async abort(): Promise<void> {
@@ -225,14 +232,18 @@ export class ShardedExtentWriter implements ExtentWriter {
         if (shard.dropped) return
         const acted = await act(shard)
         if (acted.ok) return
-        if (acted.error === 'full') this.#fault ??= 'full'
+        if (acted.error === 'full' && !this.#isSuccessor(shard)) this.#fault ??= 'full'
         else {
           shard.dropped = true
-          this.#set.reportFault(this.#place.set, shardPosition(this.#place, shard.shard), acted.error)
+          this.#set.reportFault(this.#place.set, shard.position, acted.error)
         }
       }),
     )
     this.#checkEnough()
+  }
+
+  #isSuccessor({ position }: Shard): boolean {
+    return position >= this.#place.dataShards + this.#place.parityShards
   }
 
   #checkEnough(): void {

@@ -8,7 +8,7 @@ import type { ExtentPlace } from './geometry.ts'
 
 /** The disks of the sets as one thread sees them now. */
 export interface SetDisks {
-  /** By position; undefined where the disk is out. `writeOnly`: it is healing, so reads should not count on it. */
+  /** By position, successors behind; undefined where the disk is out. `writeOnly`: it is healing, so reads should not count on it. */
   disks(set: number): readonly (SetDisk | undefined)[]
   /** Tells whoever decides about the pool that a disk failed an operation. Never throws; may be called often. */
   reportFault(set: number, position: number, fault: DiskFault): void
@@ -28,6 +28,8 @@ export type WrittenExtent = {
   readonly place: ExtentPlace
   /** Bit s is set if shard s is durable (its file and its folder). */
   readonly durable: number
+  /** The same of the successors of disks. */
+  readonly mirrored: number
 }
 
 export interface ExtentWriter {
@@ -59,10 +61,20 @@ export interface ExtentStore {
   create(set: number, start: number, counter: number): ExtentWriter
   /** Bytes `from` to `to` (exclusive). */
   open(place: ExtentPlace, from: number, to: number): ExtentReader
-  /** Rebuilds one shard from the others onto the disk at its position, durably, and reads it back. */
-  rebuild(place: ExtentPlace, shard: number): Promise<Result<void, ExtentFault | DiskFault>>
-  /** Reads one shard through, from the disk itself: every unit and the header. Durable if that is well; with a `pace` it only reads, not faster than that. */
-  verify(place: ExtentPlace, shard: number, pace?: Pace): Promise<Result<void, DiskFault | 'damaged' | 'stopped'>>
+  /**
+   * Rebuilds one shard from the others onto the disk at its position, durably, and reads it back. `at`: of another disk that is to have it, a successor; what the
+   * disk at its position has of it is copied.
+   */
+  rebuild(place: ExtentPlace, shard: number, at?: number): Promise<Result<void, ExtentFault | DiskFault>>
+  /**
+   * Reads one shard through, from the disk itself: every unit and the header. Durable if that is well; with a `pace` it only reads, not faster than that.
+   * `at`: as in `rebuild`.
+   */
+  verify(
+    place: ExtentPlace,
+    shard: number,
+    options?: { readonly pace?: Pace | undefined; readonly at?: number | undefined },
+  ): Promise<Result<void, DiskFault | 'damaged' | 'stopped'>>
   /** Removes the files from every disk that is reachable. Faults are ignored: leftovers are found by the scrub. */
   remove(place: ExtentPlace): Promise<void>
 }

@@ -3,6 +3,7 @@ import type { Random } from '../environment.ts'
 import { BRANCHES_MAX, type Generation, type GenerationSet, type Member, PAST_MAX } from './identity.ts'
 import { hex } from './pool-create.ts'
 import { isPastOf, type StartDecision } from './pool-start.ts'
+import { mapMembers, membersOf, withoutFormers } from './successors.ts'
 
 export class GenerationChain {
   readonly #random: Random
@@ -51,7 +52,12 @@ export class GenerationChain {
       name: hex(this.#random.bytes(8)),
       past: [{ number, name }, ...past].slice(0, PAST_MAX),
       settled: this.#settled,
-      sets: sets.map((set) => ({ ...set, disks: set.disks.map(marked) })),
+      sets: sets.map((set) =>
+        mapMembers(
+          withoutFormers(set, ({ diskId }) => this.#wereIn.has(diskId)),
+          marked,
+        ),
+      ),
       ...(siteName === undefined ? {} : { siteName }),
     }
     return this.#tip
@@ -70,4 +76,10 @@ export function staying({ leaving: _, ...member }: Member): Member {
 }
 
 const idsOf = ({ sets }: Generation, wanted: (member: Member) => boolean): ReadonlySet<string> =>
-  new Set(sets.flatMap((set) => set.disks.filter(wanted).map((member) => member.diskId)))
+  new Set(
+    sets.flatMap((set) =>
+      membersOf(set)
+        .filter(wanted)
+        .map((member) => member.diskId),
+    ),
+  )

@@ -7,6 +7,7 @@ import { findShort } from './pool-start.ts'
 import type { PoolWitness } from './pool-witness.ts'
 import { describeFault, WITNESS_LOST } from './pool-words.ts'
 import type { ReadOnly } from './read-only.ts'
+import { type SetDraft, takeBackPlaces } from './successors.ts'
 
 /** `draft`: the members as far as it got, with those out that failed meanwhile. */
 export type NotWritten = { readonly kind: 'too-few-disks' | 'no-witness'; readonly why: ReadOnly; readonly draft: Draft }
@@ -21,7 +22,10 @@ export async function writeGeneration(
     const short = findShort(sets)
     if (short !== undefined) return fail({ kind: 'too-few-disks', why: short, draft })
     const generation = chain.next(sets)
-    if (!(await writeToDisks(draft, generation, roster))) continue
+    if (!(await writeToDisks(draft, generation, roster))) {
+      for (const [i, set] of roster.generation.sets.entries()) takeBackPlaces(draft[i]!, set, roster.lost)
+      continue
+    }
     const witnessed = await witness.write(generation)
     if (!witnessed.ok) return fail({ kind: 'no-witness', why: { wrong: WITNESS_LOST, remedy: { kind: 'said' } }, draft })
     chain.settle(generation)
@@ -31,7 +35,7 @@ export async function writeGeneration(
 
 /** False if a disk failed; it is out in the draft then. */
 async function writeToDisks(draft: Draft, generation: Generation, roster: Roster): Promise<boolean> {
-  const write = async (set: Member[], member: Member, position: number): Promise<boolean> => {
+  const write = async (set: SetDraft, member: Member, position: number): Promise<boolean> => {
     const handle = roster.handles.get(member.diskId)
     const written = handle === undefined ? fail('gone' as const) : await handle.files.write(generation)
     if (written.ok) return true
@@ -40,6 +44,8 @@ async function writeToDisks(draft: Draft, generation: Generation, roster: Roster
     set[position] = { ...member, state: 'out', reason }
     return false
   }
-  const all = draft.flatMap((set) => set.map((member, position) => (member.state === 'out' ? true : write(set, member, position))))
+  const all = draft.flatMap((set) =>
+    set.map((member, position) => (member === undefined || member.state === 'out' ? true : write(set, member, position))),
+  )
   return (await Promise.all(all)).every((written) => written)
 }

@@ -34,3 +34,7 @@ export type ExtentPlace = Geometry & {
 /** The position in the set of the disk that holds shard `shard`. */
 export const shardPosition = (place: ExtentPlace, shard: number): number =>
   (shard + place.counter) % (place.dataShards + place.parityShards)
+
+/** Where its successor is, if it has one: successors.ts. */
+export const successorPosition = (place: ExtentPlace, shard: number): number =>
+  shardPosition(place, shard) + place.dataShards + place.parityShards

@@ -29,7 +29,9 @@ export type Member = {
   readonly reason?: string
   readonly directory?: string
 }
-export type GenerationSet = Geometry & { readonly disks: readonly Member[] }
+/** A member behind a place: successors.ts. */
+export type Successor = Member & { readonly place: number }
+export type GenerationSet = Geometry & { readonly disks: readonly Member[]; readonly successors?: readonly Successor[] }
 
 export type Ancestor = { readonly number: number; readonly name: string }
 
@@ -111,10 +113,11 @@ function generationBody(generation: Generation, shown: (member: Member) => Membe
     reason: reason?.slice(0, REASON_MAX),
     directory,
   })
-  const set = ({ dataShards, parityShards, disks }: GenerationSet): JsonObject => ({
+  const set = ({ dataShards, parityShards, disks, successors }: GenerationSet): JsonObject => ({
     data: dataShards,
     parity: parityShards,
     disks: disks.map((disk) => member(shown(disk))),
+    successors: successors?.map(({ place, ...disk }) => ({ place, ...member(shown(disk)) })),
   })
   const ancestors = past.map((ancestor) => [ancestor.number, ancestor.name])
   const named = isSiteName(siteName) ? { siteName } : {}
@@ -131,7 +134,7 @@ function parseGeneration(body: JsonObject): Result<Generation, SealFault> {
   if (!ancestors.every((ancestor, i) => ancestor.number < (ancestors[i - 1]?.number ?? number))) return fail('damaged')
   if (!isList(sets, 1, SETS_MAX)) return fail('damaged')
   const parsed = sets.map(parseSet)
-  const ids = parsed.flatMap((set) => set?.disks.map((disk) => disk.diskId) ?? [])
+  const ids = parsed.flatMap((set) => (set === undefined ? [] : [...set.disks, ...(set.successors ?? [])].map((disk) => disk.diskId)))
   if (!parsed.every((set) => set !== undefined) || new Set(ids).size !== ids.length) return fail('damaged')
   const named = isSiteName(siteName) ? { siteName } : {}
   return ok({ poolId: pool, branches, number, name, past: ancestors, settled, sets: parsed, ...named })
@@ -149,7 +152,21 @@ function parseSet(set: unknown): GenerationSet | undefined {
   if (geometry === undefined || !isList(set.disks, 1, DISKS_PER_SET_MAX)) return undefined
   const disks = set.disks.map(parseMember)
   if (disks.length !== geometry.dataShards + geometry.parityShards || !disks.every((disk) => disk !== undefined)) return undefined
-  return { ...geometry, disks }
+  const successors = parseSuccessors(set.successors, disks.length)
+  return successors && { ...geometry, disks, ...(successors.length === 0 ? {} : { successors }) }
+}
+
+function parseSuccessors(list: unknown, places: number): Successor[] | undefined {
+  if (list === undefined) return []
+  // Those that gave their place away are among them until that is settled.
+  if (!isList(list, 1, places)) return undefined
+  const successors = list.map((successor) => {
+    const member = parseMember(successor)
+    const place = isObject(successor) ? successor.place : undefined
+    return member !== undefined && member.state !== 'in' && isCount(place, places) ? { place, ...member } : undefined
+  })
+  if (!successors.every((successor) => successor !== undefined)) return undefined
+  return new Set(successors.map(({ place }) => place)).size === successors.length ? successors : undefined
 }
 
 function parseMember(member: unknown): Member | undefined {

@@ -7,7 +7,7 @@ import type { Generation } from './identity.ts'
 import { hex } from './pool-create.ts'
 import type { Handle } from './pool-roster.ts'
 import type { DiskPlace } from './pool-start.ts'
-import type { PoolView } from './pool-view.ts'
+import { everySlot, type PoolView } from './pool-view.ts'
 import { describeFault, type PoolFault } from './pool-words.ts'
 
 /** The generation that a disk shows, 'none' if it cannot be read; undefined if it is not the disk of this id. */
@@ -37,10 +37,10 @@ export async function layInto(
 }
 
 /** It is empty, or was about to take a place when a replacement was interrupted. */
-async function isReadyForUse(disk: Disk, { poolId, sets }: PoolView): Promise<Result<void, string>> {
+async function isReadyForUse(disk: Disk, view: PoolView): Promise<Result<void, string>> {
   const found = await readFoundDisk(disk)
   const identity = found.ok ? found.value.identity : undefined
-  const ours = sets.some((set) => set.disks.some((slot) => slot.diskId === identity?.diskId))
-  const interrupted = identity?.poolId === poolId && !ours
+  const ours = everySlot(view).some((slot) => slot.diskId === identity?.diskId)
+  const interrupted = identity?.poolId === view.poolId && !ours
   return isVacant(disk, interrupted ? 'with-identity' : 'without-identity')
 }

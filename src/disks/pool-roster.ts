@@ -8,13 +8,14 @@ import { staying } from './generation-chain.ts'
 import type { GenerationFiles } from './generation-files.ts'
 import type { Generation, GenerationSet, Member } from './identity.ts'
 import type { DiskPlace } from './pool-start.ts'
-import type { DiskSlot, PoolView } from './pool-view.ts'
+import type { DiskSlot, PoolSet, PoolView } from './pool-view.ts'
 import type { ReadOnly } from './read-only.ts'
+import { gather, isFormer, mapMembers, type SetDraft, setDisksOf, spread, withoutFormers } from './successors.ts'
 
 export type Handle = { readonly disk: Disk; readonly files: GenerationFiles }
 
 /** The members as they will be, by set and position. */
-export type Draft = Member[][]
+export type Draft = SetDraft[]
 
 export class Roster {
   /** The newest one that is settled, or that rules a pool which may not be written. */
@@ -31,17 +32,17 @@ export class Roster {
   }
 
   draft(): Draft {
-    return this.generation.sets.map((set) => set.disks.map((member) => staying(this.#asNow(member))))
+    return this.generation.sets.map((set) => spread(mapMembers(set, (member) => staying(this.#asNow(member)))))
   }
 
   /** The sets as a draft would have them. */
   setsOf(draft: Draft): GenerationSet[] {
-    return this.generation.sets.map((set, i) => ({ ...set, disks: draft[i]! }))
+    return this.generation.sets.map((set, i) => gather(set, draft[i]!))
   }
 
   /** The sets as they are now. */
   sets(): GenerationSet[] {
-    return this.generation.sets.map((set) => ({ ...set, disks: set.disks.map((member) => this.#asNow(member)) }))
+    return this.generation.sets.map((set) => mapMembers(set, (member) => this.#asNow(member)))
   }
 
   /** Puts a disk into a place of the draft, healing. */
@@ -61,17 +62,28 @@ export class Roster {
 
   view(readOnly: ReadOnly | undefined): PoolView {
     const { poolId, number } = this.generation
-    const sets = this.sets().map((set, index) => ({ ...set, disks: set.disks.map((member, i) => this.#slot(member, index, i)) }))
+    const sets = this.sets().map((set, index): PoolSet => {
+      const { disks, successors, ...geometry } = withoutFormers(set, () => false)
+      const places = disks.map((member, place) => this.#slot(member, index, place))
+      if (successors === undefined) return { ...geometry, disks: places }
+      return {
+        ...geometry,
+        disks: places,
+        successors: successors.map(({ place, ...member }) => this.#slot(member, index, disks.length + place)),
+      }
+    })
     return { poolId, generation: number, sets, ...(readOnly === undefined ? {} : { readOnly }) }
   }
 
   /** By set and position; undefined where one is out. */
-  setDisks({ sets }: PoolView): (SetDisk | undefined)[][] {
-    const opened = (slot: DiskSlot): SetDisk | undefined => {
-      const handle = slot.state === 'out' ? undefined : this.handles.get(slot.diskId)
-      return handle && { disk: handle.disk, writeOnly: slot.state === 'healing' }
-    }
-    return sets.map((set) => set.disks.map(opened))
+  setDisks(view: PoolView): (SetDisk | undefined)[][] {
+    return setDisksOf(view, (diskId) => this.handles.get(diskId)?.disk)
+  }
+
+  /** Of disks that gave their place to another, before this process began. */
+  letFormersGo(): void {
+    const formers = this.generation.sets.flatMap(({ successors = [] }) => successors.filter(isFormer))
+    for (const { diskId } of formers) this.letGo(diskId)
   }
 
   #asNow(member: Member): Member {
@@ -99,6 +111,5 @@ export function putOut(draft: Draft, { set, position }: DiskPlace, reason: strin
 }
 
 export function sameMembers(draft: Draft, sets: readonly GenerationSet[]): boolean {
-  const text = (members: readonly (readonly Member[])[]): string => JSON.stringify(members)
-  return text(draft) === text(sets.map((set) => set.disks.map(staying)))
+  return JSON.stringify(draft) === JSON.stringify(sets.map((set) => spread(mapMembers(set, staying))))
 }

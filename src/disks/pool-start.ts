@@ -24,6 +24,7 @@ import { type DiskIdentity, type Generation, type GenerationSet, type Member, PA
 import type { Witness } from './pool-witness.ts'
 import { FORKED, type PoolFault, whyMissing, whyTooFew } from './pool-words.ts'
 import { joinWords, type ReadOnly } from './read-only.ts'
+import { behindPlace, mapMembers, membersOf, spread } from './successors.ts'
 
 /** A directory as it was found. Without `identity` it is no disk of any pool that can be read; `why` says so to people. */
 export type FoundDisk = {
@@ -85,12 +86,12 @@ export function decideStart(input: StartInput): Result<StartDecision, PoolFault>
     input.found.flatMap(({ identity, disk, why }) => (identity === undefined && why !== undefined ? [[disk.directory, why]] : [])),
   )
   const here = new Map(members.map((found) => [found.identity!.diskId, found]))
-  const sets = rules.sets.map((set) => ({
-    ...set,
-    disks: set.disks
-      .map((member) => judge(member, here.get(member.diskId), unread, rules, settled))
-      .map((member) => (retired.has(member.diskId) ? asRetired(member) : member)),
-  }))
+  const sets = rules.sets.map((set) =>
+    mapMembers(set, (member) => {
+      const judged = judge(member, here.get(member.diskId), unread, rules, settled)
+      return retired.has(member.diskId) ? asRetired(judged) : judged
+    }),
+  )
   const greatest = Math.max(rules.number, witness?.number ?? 0, seenGeneration, ...members.map((found) => found.generation?.number ?? 0))
 
   const blocked = findBlock({ ...input, found: members }, rules, sets)
@@ -103,11 +104,11 @@ export function decideStart(input: StartInput): Result<StartDecision, PoolFault>
 
 function relocated(generation: Generation, moved: StartInput['moved']): Generation {
   const move = (member: Member): Member => (member.directory === undefined ? member : { ...member, directory: moved(member.directory) })
-  return { ...generation, sets: generation.sets.map((set) => ({ ...set, disks: set.disks.map(move) })) }
+  return { ...generation, sets: generation.sets.map((set) => mapMembers(set, move)) }
 }
 
 /** Why nothing can be written: the first set of which fewer disks are in than it needs. */
-export function findShort(sets: readonly GenerationSet[]): ReadOnly | undefined {
+export function findShort(sets: readonly Pick<GenerationSet, 'dataShards' | 'disks'>[]): ReadOnly | undefined {
   const short = sets.findIndex((set) => set.disks.filter((member) => member.state === 'in').length < set.dataShards)
   return short < 0 ? undefined : whyTooFew(short, sets[short]!)
 }
@@ -171,7 +172,7 @@ const isTip = (generation: Generation, all: readonly Generation[]): boolean =>
 
 /** A disk that the generation counts on shows one which is neither it nor what it follows upon: it was never settled. */
 function provesDead(found: FoundDisk, generation: Generation): boolean {
-  const member = generation.sets.flatMap((set) => set.disks).find((disk) => disk.diskId === found.identity?.diskId)
+  const member = generation.sets.flatMap(membersOf).find((disk) => disk.diskId === found.identity?.diskId)
   return member !== undefined && member.state !== 'out' && !isPastOf(found.generation!, generation)
 }
 
@@ -207,11 +208,16 @@ function findBlock(input: StartInput, ruling: Generation, sets: readonly Generat
   )
   const mayHaveGoneOn = ({ state, leaving, diskId }: Member): boolean =>
     (state === 'in' && !isIn.has(diskId)) || (leaving === true && !here.has(diskId))
-  const enough = ruling.sets.some((set) => set.disks.filter(mayHaveGoneOn).length >= set.dataShards)
+  // A disk that just took a place, and the one that had it, may not both have.
+  const enough = ruling.sets.some((set) => {
+    const members = spread(set)
+    const mayHave = (member: Member | undefined): boolean => member !== undefined && mayHaveGoneOn(member)
+    return set.disks.filter((member, place) => mayHave(member) || mayHave(members[behindPlace(members, place)])).length >= set.dataShards
+  })
   if (!enough) return undefined
   const missing = select(ruling, mayHaveGoneOn)
   return { why: whyMissing('no-witness', missing, ruling.number), missing }
 }
 
 const select = (generation: Generation, wanted: (member: Member) => boolean): Member[] =>
-  generation.sets.flatMap((set) => set.disks.filter(wanted))
+  generation.sets.flatMap((set) => membersOf(set).filter(wanted))

@@ -43,7 +43,7 @@ export function whyMissing(why: 'later-seen' | 'no-witness', missing: readonly M
   return { wrong: `${reason}. Missing or out of date: ${them}.`, remedy: choiceAbout(missing) }
 }
 
-export function whyTooFew(set: number, { dataShards, disks }: GenerationSet): ReadOnly {
+export function whyTooFew(set: number, { dataShards, disks }: Pick<GenerationSet, 'dataShards' | 'disks'>): ReadOnly {
   const lost = disks.filter((member) => member.state !== 'in')
   const left = disks.length - lost.length
   const each = lost.map((member) => (member.reason === undefined ? named(member) : `${named(member)} (${member.reason})`))
@@ -51,12 +51,15 @@ export function whyTooFew(set: number, { dataShards, disks }: GenerationSet): Re
   return { wrong, remedy: { kind: 'return', disks: each } }
 }
 
+/** Of a successor: it will not do. */
+export const IS_FULL = 'it is full'
+
 export function describeFault(fault: DiskFault): string {
   const words: Record<DiskFault, string> = {
     gone: 'its directory is gone, or is another one than at the start',
     timeout: 'it did not answer within two seconds',
     io: 'input/output error',
-    full: 'it is full',
+    full: IS_FULL,
     'not-found': 'a file is missing',
     exists: 'a file is there that should not be',
     short: 'a file is too short',

@@ -25,9 +25,10 @@ import { layInto, shownBy } from './pool-joining.ts'
 import { type Decided, decideOn, type PoolInput } from './pool-open.ts'
 import { type Draft, type Handle, putOut, type Roster, sameMembers } from './pool-roster.ts'
 import { asRetired, type Blocked, type DiskPlace } from './pool-start.ts'
-import type { DiskSlot, PoolView } from './pool-view.ts'
+import { type DiskSlot, everySlot, type PoolView, slotAt } from './pool-view.ts'
 import type { PoolWitness } from './pool-witness.ts'
-import type { PoolFault } from './pool-words.ts'
+import { describeFault, type PoolFault } from './pool-words.ts'
+import { behindPlace, handOver, hasRoomForSuccessor, isFormer } from './successors.ts'
 
 export type { ChangeFault } from './pool-changes.ts'
 export type DiskOut = { readonly set: number; readonly position: number; readonly reason: string }
@@ -148,6 +149,11 @@ export class Pool {
     return this.#roster.handles.get(diskId)?.disk
   }
 
+  /** Nobody reads the disk any more, that gave its place to another. */
+  letGo(diskId: string): void {
+    if (!everySlot(this.#view).some((slot) => slot.diskId === diskId)) this.#roster.letGo(diskId)
+  }
+
   /** Disks that are out and here, of this pool's own history, and can be healed. */
   returned(): DiskPlace[] {
     const { handles, lost } = this.#roster
@@ -248,13 +254,13 @@ export class Pool {
    * 'not-possible' if it is not out, or out for good, or not that disk.
    */
   async startHealing(set: number, position: number, disk?: Disk): Promise<Result<PoolView, Refused>> {
-    const slot = this.#view.sets[set]?.disks[position]
+    const slot = slotAt(this.#view, set, position)
     if (slot === undefined || slot.retired !== undefined) return fail('not-possible')
     const handle = disk === undefined ? this.#roster.handles.get(slot.diskId) : await this.#sameDisk(disk, slot.diskId)
     if (handle === undefined || handle.disk.failed !== undefined) return fail('not-possible')
     const result = await this.#changes.add((draft) => {
-      const member = draft[set]![position]!
-      if (member.state !== 'out' || member.retired !== undefined || member.diskId !== slot.diskId) return 'not-possible'
+      const member = draft[set]![position]
+      if (member?.state !== 'out' || member.retired !== undefined || member.diskId !== slot.diskId) return 'not-possible'
       this.#roster.takeIn(draft, { set, position }, { ...member, reason: 'came back' }, handle)
       return undefined
     })
@@ -262,32 +268,54 @@ export class Pool {
     return result.ok && this.disk(set, position) === undefined ? fail('not-possible') : result
   }
 
-  /** Gives the place of a disk, whatever its state, to an empty one, which then heals. */
+  /**
+   * Puts an empty disk, which then heals, in the place of another. One that is in keeps its place until the new one is filled: that is its successor until then.
+   * Any other counts for nothing, and loses its place at once. (`position` may be behind a place: then another becomes the successor.)
+   */
   async replaceDisk(set: number, position: number, disk: Disk): Promise<Result<PoolView, ChangeFault | PoolFault>> {
     if (this.#hold !== undefined) return fail(this.#hold.kind === 'too-few-disks' ? 'too-few-disks' : 'read-only')
-    const laid = await layInto({ set, position }, disk, this.#view, this.#random)
+    // One of which nobody knows yet that it has gone does not serve until the new one is filled.
+    const old = this.disk(set, position)?.disk
+    const alive = await old?.check()
+    if (alive?.ok === false) await this.putOut([{ set, position, reason: describeFault(old?.failed ?? alive.error) }])
+    const place = position % (this.#view.sets[set]?.disks.length ?? 1)
+    const laid = await layInto({ set, position: place }, disk, this.#view, this.#random)
     if (!laid.ok) return laid
     const { diskId, handle } = laid.value
-    const { dataShards, disks } = this.#roster.generation.sets[set]!
-    const old = disks[position]!
+    const member: Member = { diskId, state: 'healing', reason: 'replaced' }
+    const gone: Member[] = []
     const result = await this.#changes.add((draft) => {
-      const stay = draft[set]!.filter((other, i) => i !== position && other.state === 'in').length
-      if (stay < dataShards) return 'too-few-disks'
-      this.#roster.takeIn(draft, { set, position }, { diskId, state: 'healing', reason: 'replaced' }, handle)
+      const members = draft[set]!
+      const behind = behindPlace(members, place)
+      if (members[position]?.state === 'in') {
+        if (!hasRoomForSuccessor(this.#roster.generation.sets[set]!, members, place)) return 'not-possible'
+        this.#roster.takeIn(draft, { set, position: behind }, member, handle)
+        return undefined
+      }
+      const stay = members.filter((other, at) => at !== position && other?.state === 'in').length
+      if (stay < this.#roster.generation.sets[set]!.dataShards) return 'too-few-disks'
+      gone.push(...[members[position], members[behind]].filter((each) => each !== undefined))
+      members[behind] = undefined
+      this.#roster.takeIn(draft, { set, position }, member, handle)
       return undefined
     })
-    if (result.ok) this.#roster.letGo(old.diskId)
+    if (result.ok) for (const old of gone) this.#roster.letGo(old.diskId)
     else this.#roster.handles.delete(diskId)
     return result.ok ? result : fail(result.error === 'not-possible' ? 'read-only' : result.error)
   }
 
-  /** Everything that a healing disk should hold was read back: it counts again when this answers. */
+  /** Everything that a healing disk should hold was read back: it counts again when this answers. A successor has its place then, unless it failed meanwhile. */
   markIn(set: number, position: number): Promise<Result<PoolView, Refused>> {
     return this.#changes.add((draft) => {
-      const member = draft[set]?.[position]
-      if (member?.state !== 'healing') return 'not-possible'
-      const { reason: _, ...rest } = member
-      draft[set]![position] = { ...rest, state: 'in' }
+      const members = draft[set]
+      const member = members?.[position]
+      if (members === undefined || member?.state !== 'healing') return 'not-possible'
+      const place = position - behindPlace(members, 0)
+      if (place >= 0) handOver(members, place)
+      else {
+        const { reason: _, ...rest } = member
+        members[position] = { ...rest, state: 'in' }
+      }
       return undefined
     })
   }
@@ -309,19 +337,31 @@ export class Pool {
 
   /** For the view only; not kept. */
   reportProgress(set: number, position: number, healed: { readonly doneBytes: number; readonly totalBytes: number }): void {
-    const slot = this.#view.sets[set]?.disks[position]
+    const slot = slotAt(this.#view, set, position)
     if (slot?.state !== 'healing') return
     this.#roster.healed.set(slot.diskId, { ...healed })
     this.#publish()
   }
 
-  /** The operator's word that disks which are out are lost for good: should they turn up, they are not healed. Gives up nothing that others hold. */
-  retire(places: readonly DiskPlace[]): Promise<Result<PoolView, Refused>> {
-    return this.#changes.add((draft) => {
-      if (!places.every(({ set, position }) => draft[set]?.[position]?.state === 'out')) return 'not-possible'
-      for (const { set, position } of places) draft[set]![position] = asRetired(draft[set]![position]!)
+  /**
+   * The operator's word that disks which are out are lost for good: should they turn up, they are not healed. Gives up nothing that others hold. A successor
+   * need not be out: it is none any more.
+   */
+  async retire(places: readonly DiskPlace[]): Promise<Result<PoolView, Refused>> {
+    const isBehind = ({ set, position }: DiskPlace): boolean => position >= this.#roster.generation.sets[set]!.disks.length
+    const gone: Member[] = []
+    const result = await this.#changes.add((draft) => {
+      if (!places.every((at) => isBehind(at) || draft[at.set]?.[at.position]?.state === 'out')) return 'not-possible'
+      for (const at of places) {
+        const members = draft[at.set]!
+        const member = members[at.position]
+        if (isBehind(at) && member !== undefined) gone.push(member)
+        members[at.position] = isBehind(at) ? undefined : asRetired(member!)
+      }
       return undefined
     })
+    if (result.ok) for (const { diskId } of gone) this.#roster.letGo(diskId)
+    return result
   }
 
   // ---- How a generation comes to be ----
@@ -332,6 +372,8 @@ export class Pool {
       return fail('read-only')
     }
     if (asked.size === 0 && this.mayWrite && sameMembers(draft, this.#roster.generation.sets)) return ok(this.#view)
+    // Nobody has read them yet in this process.
+    if (!this.#begun) this.#roster.letFormersGo()
     if (this.#forced) this.#chain.beginBranch()
     this.#forced = false
     const written = await writeGeneration(draft, { roster: this.#roster, chain: this.#chain, witness: this.#input.witness })
@@ -345,7 +387,10 @@ export class Pool {
 
   /** The durable generation stays as it is; who is out in the draft is shown as out. */
   #giveUp({ kind, why, draft }: NotWritten): Result<PoolView, ChangeFault> {
-    for (const member of draft.flat()) if (member.state === 'out') this.#roster.lost.set(member.diskId, member.reason ?? 'out')
+    for (const member of draft.flat()) {
+      // One that was to give its place to its successor is where it was.
+      if (member?.state === 'out' && !isFormer(member)) this.#roster.lost.set(member.diskId, member.reason ?? 'out')
+    }
     this.#hold = { kind, why }
     this.#publish()
     return fail(kind === 'too-few-disks' ? kind : 'read-only')

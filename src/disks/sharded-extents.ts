@@ -8,7 +8,7 @@ import { ShardedExtentReader } from './extent-reader.ts'
 import { ShardRepair } from './extent-repair.ts'
 import { ShardedExtentWriter } from './extent-writer.ts'
 import type { ExtentFault, ExtentReader, ExtentStore, ExtentWriter, Pace, SetDisks } from './extents.ts'
-import { type ExtentPlace, type Geometry, shardPosition } from './geometry.ts'
+import { type ExtentPlace, type Geometry, shardPosition, successorPosition } from './geometry.ts'
 import { RunRoom } from './run-room.ts'
 import { extentFile } from './shard-file.ts'
 
@@ -46,21 +46,29 @@ export class ShardedExtents implements ExtentStore {
     return new ShardedExtentReader(this.#set, this.#poolId, place, from, to)
   }
 
-  rebuild(place: ExtentPlace, shard: number): Promise<Result<void, ExtentFault | DiskFault>> {
-    return this.#repair(place, shard).rebuild()
+  rebuild(place: ExtentPlace, shard: number, at?: number): Promise<Result<void, ExtentFault | DiskFault>> {
+    return this.#repair(place, shard, at).rebuild()
   }
 
-  verify(place: ExtentPlace, shard: number, pace?: Pace): Promise<Result<void, DiskFault | 'damaged' | 'stopped'>> {
-    return this.#repair(place, shard).verify(pace)
+  verify(
+    place: ExtentPlace,
+    shard: number,
+    { pace, at }: { readonly pace?: Pace | undefined; readonly at?: number | undefined } = {},
+  ): Promise<Result<void, DiskFault | 'damaged' | 'stopped'>> {
+    return this.#repair(place, shard, at).verify(pace)
   }
 
   async remove(place: ExtentPlace): Promise<void> {
     const disks = this.#set.disks(place.set)
     const shards = Array.from({ length: place.dataShards + place.parityShards }, (_, shard) => shard)
-    await Promise.all(shards.map((shard) => disks[shardPosition(place, shard)]?.disk.remove(extentFile(place, shard))))
+    await Promise.all(
+      shards.flatMap((shard) =>
+        [shardPosition, successorPosition].map((position) => disks[position(place, shard)]?.disk.remove(extentFile(place, shard))),
+      ),
+    )
   }
 
-  #repair(place: ExtentPlace, shard: number): ShardRepair {
-    return new ShardRepair(this.#set, this.#folders, this.#poolId, place, shard)
+  #repair(place: ExtentPlace, shard: number, at = shardPosition(place, shard)): ShardRepair {
+    return new ShardRepair({ set: this.#set, folders: this.#folders, poolId: this.#poolId }, place, shard, at)
   }
 }

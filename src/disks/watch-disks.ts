@@ -1,6 +1,7 @@
 /** Finds within a second that a disk has gone, also where no operation of it fails. Operations on what is open go on to succeed when its directory is removed. */
 import type { Clock } from '../environment.ts'
 import type { DiskOut, Pool } from './pool.ts'
+import { everySlot } from './pool-view.ts'
 import { describeFault } from './pool-words.ts'
 
 const PERIOD_MS = 1000
@@ -18,7 +19,7 @@ export function watchDisks(pool: Pool, clock: Clock): () => void {
     if (stopped) return
     cancel = clock.timer(PERIOD_MS, look)
     if (pool.waitsForWitness) void pool.putOut([])
-    for (const slot of pool.view.sets.flatMap((set) => set.disks)) {
+    for (const slot of everySlot(pool.view)) {
       if (slot.state !== 'out' && !checking.has(slot.diskId)) void check(slot.set, slot.position, slot.diskId)
     }
   }
@@ -37,7 +38,7 @@ export function watchDisks(pool: Pool, clock: Clock): () => void {
 
 /** Checks every disk that is in or healing, now. */
 export async function checkDisks(pool: Pool): Promise<void> {
-  const slots = pool.view.sets.flatMap((set) => set.disks).filter((slot) => slot.state !== 'out')
+  const slots = everySlot(pool.view).filter((slot) => slot.state !== 'out')
   await Promise.all(slots.map(({ set, position }) => checkDisk(pool, set, position, () => false)))
 }
 

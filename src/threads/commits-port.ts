@@ -5,7 +5,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { DiskFault } from '../disks/disk.ts'
 import type { ExtentPlace } from '../disks/geometry.ts'
-import type { PoolView } from '../disks/pool-view.ts'
+import { type PoolView, slotAt } from '../disks/pool-view.ts'
 import type { ChangeReply, ChangeRequest } from '../store/local/changes/request.ts'
 import type { Commits } from '../store/local/commits.ts'
 
@@ -26,7 +26,7 @@ type FromCommits =
   | { readonly kind: 'replies'; readonly replies: readonly (readonly [number, ChangeReply])[] }
   | { readonly kind: 'view'; readonly view: PoolView }
 
-const diskIdAt = (view: PoolView, set: number, position: number): string | undefined => view.sets[set]?.disks[position]?.diskId
+const diskIdAt = (view: PoolView, set: number, position: number): string | undefined => slotAt(view, set, position)?.diskId
 
 /** The side of the thread that asks. */
 export class CommitsPort implements Commits {

@@ -1,6 +1,7 @@
 /** `SiteControl` over the engine itself, in the thread that has it. */
 import type { ScrubRefusal, ScrubReport, SiteControl } from '../admin/control.ts'
 import { describeHeld } from '../disks/disk-locks.ts'
+import { type DiskSlot, everySlot, isSuccessor, slotAt } from '../disks/pool-view.ts'
 import { describeFault } from '../disks/pool-words.ts'
 import { whyNotReplace } from '../disks/replacement.ts'
 import { checkDisks } from '../disks/watch-disks.ts'
@@ -34,14 +35,18 @@ export function engineControl({ engine, openDisk }: Pick<LocalSite, 'engine' | '
       return fail({ exit: scrubbed.error === 'index-damaged' ? 3 : 5, sentence: NOT_SCRUBBED[scrubbed.error] })
     },
     async replaceDisk({ oldDirectory, newDirectory, force }, progress): Promise<Result<void, string>> {
-      const slot = engine.pool.view.sets.flatMap((set) => set.disks).find((disk) => disk.directory === oldDirectory)
-      if (slot === undefined) {
-        const known = engine.pool.view.sets.flatMap((set) => set.disks.map((disk) => disk.directory)).join(', ')
-        return fail(`${oldDirectory} is no disk of this site; its disks are ${known}.`)
-      }
       // What is out by now need not be found out by hand.
       await checkDisks(engine.pool)
-      const refused = whyNotReplace(engine.pool.view.sets[slot.set]!, slot.position, { force })
+      const { view } = engine.pool
+      const slot = everySlot(view).find((disk) => disk.directory === oldDirectory)
+      if (slot === undefined) {
+        const known = everySlot(view).map((disk) => disk.directory)
+        return fail(`${oldDirectory} is no disk of this site; its disks are ${known.join(', ')}.`)
+      }
+      const successor = slotAt(view, slot.set, view.sets[slot.set]!.disks.length + slot.position)
+      // The command was stopped, and is given again.
+      if (successor?.state === 'healing' && successor.directory === newDirectory) return heal(engine, successor, clock, progress)
+      const refused = whyNotReplace(view.sets[slot.set]!, slot, { force })
       if (refused !== undefined) return fail(refused)
       const made = await makeFolders(newDirectory)
       const unusable = made.ok ? await whyNotWritable(newDirectory) : describeNotMade(made.error)
@@ -57,11 +62,14 @@ export function engineControl({ engine, openDisk }: Pick<LocalSite, 'engine' | '
         disk.value.close()
         return fail(typeof replaced.error === 'string' ? REFUSED[replaced.error] : replaced.error.sentence)
       }
-      return heal(engine, slot.set, slot.position, clock, progress)
+      const taken = everySlot(replaced.value).find(({ diskId }) => engine.pool.opened(diskId) === disk.value)
+      return taken === undefined ? fail(FAILED_AT_ONCE) : heal(engine, taken, clock, progress)
     },
     retireDisks: (directories, giveUp) => engine.retire({ directories, ...(giveUp === undefined ? {} : { giveUp }) }),
   }
 }
+
+const FAILED_AT_ONCE = 'The new disk failed as it was taken in: choose another one.'
 
 const REFUSED = {
   'too-few-disks': 'Too few other disks are in to fill a new one: bring disks back first (holdfast disk status shows which are out).',
@@ -88,21 +96,28 @@ function repeat(clock: Clock, act: () => void): () => void {
 
 async function heal(
   engine: Engine,
-  set: number,
-  position: number,
+  slot: DiskSlot,
   clock: Clock,
   progress: (step: { doneBytes: number; totalBytes: number }) => void,
 ): Promise<Result<void, string>> {
+  const { set, position, diskId, directory } = slot
+  const now = (): DiskSlot | undefined => everySlot(engine.pool.view).find((slot) => slot.diskId === diskId)
   // Healing may have been begun by the engine itself already: what it has done is in the view.
   const stop = repeat(clock, () => {
-    const healed = engine.pool.view.sets[set]?.disks[position]?.healed
+    const healed = now()?.healed
     if (healed !== undefined) progress(healed)
   })
   const healed = await engine.healing.healDisk(set, position)
   stop()
-  if (healed.ok || engine.pool.view.sets[set]?.disks[position]?.state === 'in') return ok(undefined)
+  if (healed.ok || now()?.state === 'in') return ok(undefined)
+  if (now() === undefined)
+    return fail(`${directory} is not going to be a disk of this site any more: its replacement was called off, or it was replaced itself.`)
+  const serves = isSuccessor(engine.pool.view, slot)
   const why = {
     'disk-failed': 'the new disk failed, or was taken away; "holdfast disk status" says which, and it is tried again by itself',
+    full: serves
+      ? `the new disk is full, and the old one stays in. To take a larger one: holdfast disk replace SITE ${directory} NEW-DIR; to keep the old one: holdfast disk retire SITE ${directory}`
+      : 'the new disk is full; it is tried again by itself',
     'too-few-disks': 'too few other disks can be read; it goes on by itself when they are back',
     stopped: 'the server stopped meanwhile; it goes on at the next start',
     damaged: 'some of what it should hold is damaged on the other disks too; what could be filled was filled',

@@ -56,6 +56,13 @@ export class ExtentSet implements SetDisks {
     this.disk(position).replaceByEmpty()
     this.slots[position] = { disk: this.disk(position).reopen(), writeOnly: true }
   }
+  /** A new, empty disk that is to follow the one at `position`; answers its position. */
+  follow(position: number): number {
+    const at = this.geometry.dataShards + this.geometry.parityShards + position
+    while (this.slots.length < at) this.slots.push(undefined)
+    this.slots[at] = { disk: this.world.addDisk(`/new${position}`), writeOnly: true }
+    return at
+  }
   healed(position: number): void {
     this.slots[position] = { disk: this.disk(position), writeOnly: false }
   }
@@ -97,11 +104,11 @@ export class ExtentSet implements SetDisks {
     reader.lend()
     return this.world.run(drain(reader, between))
   }
-  verify(place: ExtentPlace, shard: number) {
-    return this.world.run(this.extents.verify(place, shard))
+  verify(place: ExtentPlace, shard: number, at?: number) {
+    return this.world.run(this.extents.verify(place, shard, { at }))
   }
-  rebuild(place: ExtentPlace, shard: number) {
-    return this.world.run(this.extents.rebuild(place, shard))
+  rebuild(place: ExtentPlace, shard: number, at?: number) {
+    return this.world.run(this.extents.rebuild(place, shard, at))
   }
 }
 

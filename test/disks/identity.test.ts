@@ -11,6 +11,7 @@ import {
   encodeWitness,
   GENERATION_BYTES,
   type Generation,
+  type Successor,
 } from '../../src/disks/identity.ts'
 import { seal } from '../../src/disks/sealed-json.ts'
 import { isSiteName } from '../../src/disks/site-name.ts'
@@ -24,6 +25,11 @@ const hex = (digits: number): fc.Arbitrary<string> =>
 const identities: fc.Arbitrary<DiskIdentity> = fc
   .record({ poolId: hex(32), diskId: hex(32), set: fc.nat(15), dataShards: fc.integer({ min: 1, max: 28 }), parityShards: fc.nat(4) })
   .map((all) => ({ ...all, position: all.dataShards - 1 }))
+/** Other disks than those of the set. */
+const successorsOf = (places: number): fc.Arbitrary<Successor[]> =>
+  fc
+    .uniqueArray(fc.record({ place: fc.nat(places - 1), diskId: hex(32) }), { minLength: 1, maxLength: 4, selector: ({ place }) => place })
+    .map((taken) => taken.map((each) => ({ ...each, state: 'healing' as const, directory: `/new${each.place}` })))
 const generations: fc.Arbitrary<Generation> = fc
   .record({
     poolId: hex(32),
@@ -52,7 +58,17 @@ const generations: fc.Arbitrary<Generation> = fc
           ),
         )
         .map((disks) => disks.map(({ retired, ...disk }) => (retired && disk.state === 'out' ? { ...disk, retired } : disk)))
-        .map((disks) => ({ dataShards: disks.length, parityShards: 0, disks })),
+        .chain((disks) =>
+          fc.record(
+            {
+              dataShards: fc.constant(disks.length),
+              parityShards: fc.constant(0),
+              disks: fc.constant(disks),
+              successors: successorsOf(disks.length),
+            },
+            { requiredKeys: ['dataShards', 'parityShards', 'disks'] },
+          ),
+        ),
       { minLength: 1, maxLength: 2 },
     ),
   })
@@ -152,6 +168,30 @@ describe(`identity and generation (fuzz seed ${SEED})`, () => {
   })
 })
 
+test('the largest pool fits, with all the successors that it may have, and those that they followed', () => {
+  const hexOf = (number: number, digits: number): string => number.toString(16).padStart(digits, 'f')
+  const sets = Array.from({ length: 16 }, (_, set) => ({
+    dataShards: 28,
+    parityShards: 4,
+    disks: Array.from({ length: 32 }, (_, i) => ({ diskId: hexOf(set * 100 + i, 32), state: 'healing' as const })),
+    successors: Array.from({ length: 8 }, (_, place) => {
+      const former = { state: 'out' as const, leaving: true as const, retired: true as const }
+      return { place, diskId: hexOf(set * 100 + 32 + place, 32), ...(place < 4 ? { state: 'healing' as const } : former) }
+    }),
+  }))
+  const number = Number.MAX_SAFE_INTEGER
+  const generation: Generation = {
+    poolId: 'a'.repeat(32),
+    branches: Array.from({ length: 64 }, (_, i) => hexOf(i, 16)),
+    number,
+    name: 'c'.repeat(16),
+    past: Array.from({ length: 64 }, (_, i) => ({ number: number - 1 - i, name: hexOf(i, 16) })),
+    settled: number - 1,
+    sets,
+  }
+  expect(decodeGeneration(encodeGeneration(generation))).toEqual({ ok: true, value: generation })
+})
+
 describe('the golden files', () => {
   test('of version 1 are read as ever', () => {
     const common = { poolId: '00112233445566778899aabbccddeeff', dataShards: 2, parityShards: 1 }
@@ -185,6 +225,16 @@ describe('the golden files', () => {
       ['out', undefined],
     ])
     expect(decodeGeneration(vector('generation-retired-in.0'))).toEqual({ ok: false, error: 'damaged' })
+  })
+
+  test('successors are read with their places, each of which has one at most, and none of them is in', () => {
+    const generation = decodeGeneration(vector('generation-successors.0'))
+    expect(generation.ok && generation.value.sets[0]!.successors).toEqual([
+      { place: 1, diskId: '4'.repeat(32), state: 'healing', reason: 'replaced', directory: '/new2' },
+      { place: 2, diskId: '5'.repeat(32), state: 'out', leaving: true, retired: true, reason: 'replaced', directory: '/d3' },
+    ])
+    for (const name of ['generation-successor-in.0', 'generation-successors-one-place.0'])
+      expect(decodeGeneration(vector(name))).toEqual({ ok: false, error: 'damaged' })
   })
 
   test('the name of the site is read where there is one that can be shown', () => {

@@ -346,6 +346,7 @@ describe('replacing a disk', () => {
     const site = new PoolFixture(40, 4)
     const pool = await site.create(2)
     const spare = site.world.addDisk('/spare')
+    await site.world.run(must(pool.putOut([out(1)])))
     await site.world.run(must(pool.replaceDisk(0, 1, spare)))
     expect(pool.view.sets[0]!.disks[1]).toMatchObject({ state: 'healing', directory: '/spare', reason: 'replaced' })
     await site.world.run(must(pool.markIn(0, 1)))

@@ -13,40 +13,46 @@ function setOf(dataShards: number, ...states: DiskState[]): PoolSet {
   }))
   return { dataShards, parityShards: states.length - dataShards, disks }
 }
-const asked = (set: PoolSet, position: number) => whyNotReplace(set, position, { force: false })
-const forced = (set: PoolSet, position: number) => whyNotReplace(set, position, { force: true })
+const at = (set: PoolSet, position: number) => set.disks[position]!
+const asked = (set: PoolSet, position: number) => whyNotReplace(set, at(set, position), { force: false })
+const forced = (set: PoolSet, position: number) => whyNotReplace(set, at(set, position), { force: true })
+
+/** The same, with one that is to take the place of the disk at `position`. */
+const replacing = (set: PoolSet, position: number): PoolSet => {
+  const successor = { ...at(set, position), position: set.disks.length + position, directory: '/new', state: 'healing' as const }
+  return { ...set, successors: [...(set.successors ?? []), successor] }
+}
 
 test('a disk that is out or healing may always go, as long as the others can fill a new one', () => {
   expect(asked(setOf(2, 'out', 'in', 'in', 'in'), 0)).toBeUndefined()
   expect(asked(setOf(2, 'out', 'healing', 'in', 'in'), 1)).toBeUndefined()
   expect(forced(setOf(2, 'out', 'out', 'healing', 'in'), 0)).toMatch(/^Too few other disks are in to fill a new one/)
+  expect(forced(setOf(1, 'out'), 0)).toMatch(/^There is no parity, .* bring it back/)
 })
 
-test('a disk that works may go if all others are in and one more may be lost meanwhile', () => {
-  expect(asked(setOf(2, 'in', 'in', 'in', 'in'), 3)).toBeUndefined()
-  expect(asked(setOf(8, ...new Array<DiskState>(12).fill('in')), 0)).toBeUndefined()
+test('a disk that works may go, since it serves until the new one is filled: also where no other could be lost, or there is no parity', () => {
+  for (const set of [setOf(2, 'in', 'in', 'in', 'in'), setOf(2, 'in', 'in', 'in'), setOf(1, 'in'), setOf(3, 'in', 'in', 'in')])
+    for (const { position } of set.disks) expect(asked(set, position)).toBeUndefined()
 })
 
 test('a disk that works goes only by force while another is out: that one was meant, most likely', () => {
   const set = setOf(2, 'in', 'out', 'in', 'in')
   expect(asked(set, 2)).toBe(
-    '/d3 is in and works; what needs care is /d2 (out). Did you mean that one? If not: until the new disk is filled no other disk could be lost. To replace it all the same, add --force.',
+    '/d3 is in and works; what needs care is /d2 (out). Did you mean that one? To replace /d3 all the same, add --force.',
   )
   expect(forced(set, 2)).toBeUndefined()
-  expect(asked(setOf(3, 'healing', 'in', 'in', 'in', 'in', 'in'), 1)).toMatch(/\/d1 \(healing\).* 1 more disk could be lost/)
+  expect(asked(setOf(3, 'healing', 'in', 'in', 'in', 'in', 'in'), 1)).toMatch(/what needs care is \/d1 \(healing\)/)
 })
 
-test('a disk that works goes only by force where no other could be lost meanwhile', () => {
-  const set = setOf(2, 'in', 'in', 'in')
-  expect(asked(set, 0)).toBe(
-    '/d1 is in and works: until the new disk is filled no other disk could be lost. To replace it all the same, add --force.',
+test('a disk that is being replaced is not replaced twice, and the sentence says how to change one’s mind', () => {
+  const set = replacing(setOf(2, 'in', 'in', 'in', 'in'), 1)
+  expect(forced(set, 1)).toBe(
+    '/d2 is being replaced by /new already. To take another disk instead: holdfast disk replace SITE /new NEW-DIR. To keep /d2: holdfast disk retire SITE /new.',
   )
-  expect(forced(set, 0)).toBeUndefined()
+  expect(whyNotReplace(set, set.successors![0]!, { force: false })).toBeUndefined()
 })
 
-test('no force replaces a disk from others that are too few', () => {
-  expect(forced(setOf(2, 'in', 'in', 'out', 'out'), 0)).toMatch(
-    /^Without \/d1, which is in and works, too few disks are in to fill a new one/,
-  )
-  expect(forced(setOf(1, 'in'), 0)).toMatch(/^There is no parity, .* copy \/d1 as it is \(cp -a\), and put the copy in its place\.$/)
+test('no more than four disks of a set are replaced at once', () => {
+  const four = [0, 1, 2, 3].reduce(replacing, setOf(4, ...new Array<DiskState>(6).fill('in')))
+  expect(asked(four, 4)).toMatch(/^\/d5 is in and works, and no more disks can be replaced at once: wait/)
 })

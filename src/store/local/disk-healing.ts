@@ -2,10 +2,13 @@
  * Fills one disk that is healing. It gets all new writes from its first moment. Its journal segments come first; then every extent that the index lists is
  * read on it and rebuilt where it is missing or bad; only when everything was read back does it count as in. What is written meanwhile without it is given
  * to it before its commit from the last look on, and found by that look before.
+ *
+ * A successor is given what is committed from its first moment on, so what lies in the index by then is all that it lacks. It has its place when the journal
+ * is on it as on the disk that it follows (Journal.handOver).
  */
 import type { ExtentStore } from '../../disks/extents.ts'
 import type { Pool } from '../../disks/pool.ts'
-import type { DiskSlot } from '../../disks/pool-view.ts'
+import { type DiskSlot, slotAt } from '../../disks/pool-view.ts'
 import type { Clock } from '../../environment.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import type { ShardNote } from './changes/record.ts'
@@ -15,21 +18,25 @@ import { type OrderedMap, walk } from './index/ordered-map.ts'
 import { decodeExtentId, decodeExtentRow, type ExtentRow } from './index/rows.ts'
 import { Turns } from './index/turns.ts'
 import type { Journal } from './journal/journal.ts'
+import type { JournalDisk } from './journal/journal-disks.ts'
+import type { JournalFault } from './journal/terms.ts'
 import { noteShards } from './shard-mending.ts'
 import { EXTENTS_PER_PAGE, isNoted, noteOf, type Shards, shardAt, shardBytes } from './shards.ts'
 
 export type DiskHealingInput = {
   readonly pool: Pool
-  readonly journal: Pick<Journal, 'copySegments'>
+  readonly journal: Pick<Journal, 'copySegments' | 'handOver'>
   readonly index: OrderedMap
   readonly extents: ExtentStore
   readonly clock: Clock
   readonly commits: Commits
+  /** The disk with this id has given its place to another. */
+  readonly onFollowed: (diskId: string) => void
   readonly onTrouble: (sentence: string) => void
 }
 
 /** The disk could not take what it should hold, or too few others have it. */
-export type HealFault = 'disk-failed' | 'too-few-disks' | 'stopped' | 'damaged'
+export type HealFault = 'disk-failed' | 'full' | 'too-few-disks' | 'stopped' | 'damaged'
 export type HealProgress = (doneBytes: number, totalBytes: number) => void
 
 /** Shards that are worked on at once for one disk. */
@@ -61,13 +68,13 @@ export class DiskHealing {
     if (disk === undefined) return fail('disk-failed')
     const report = this.#reporter(onProgress, await this.#shardBytes())
     if (!this.#isStill()) return fail('stopped')
-    const copied = await journal.copySegments({ disk, set, position, diskId, healing: true }, (doneBytes, totalBytes) =>
-      report(doneBytes, totalBytes),
-    )
-    if (!copied.ok) return fail(copied.error.kind === 'damaged' ? 'damaged' : 'disk-failed')
+    const to = { disk, set, position, diskId, healing: true, ...(this.#follows === undefined ? {} : { follows: this.#follows }) }
+    const copied = await journal.copySegments(to, (doneBytes, totalBytes) => report(doneBytes, totalBytes))
+    if (!copied.ok) return fail(journalHealFault(copied.error))
     // A batch under way may count on the disk that was here before: what it commits is in the index by the time this is answered.
     if (!(await this.#batchesPassed())) return fail('stopped')
     const healed = await this.#healShards((doneBytes) => report(doneBytes))
+    if (this.#follows !== undefined) return healed.ok ? this.#takePlace(to) : healed
     const complete = healed.ok ? await this.#healMissed() : healed
     if (!complete.ok) return complete
     try {
@@ -75,6 +82,25 @@ export class DiskHealing {
     } finally {
       this.#arriving.delete(diskId)
     }
+  }
+
+  /** Of a successor, the place that it is to take. */
+  get #follows(): number | undefined {
+    const places = this.#input.pool.view.sets[this.#slot.set]!.disks.length
+    return this.#slot.position < places ? undefined : this.#slot.position - places
+  }
+
+  async #takePlace(to: JournalDisk): Promise<Result<void, HealFault>> {
+    const { pool, journal } = this.#input
+    const { set, position, diskId } = this.#slot
+    if (!this.#isStill()) return fail('stopped')
+    const old = pool.view.sets[set]!.disks[this.#follows!]!
+    const given = await journal.handOver(to, async () => this.#isStill() && (await pool.markIn(set, position)).ok)
+    if (!given.ok) return fail(journalHealFault(given.error))
+    const taken = pool.view.sets[set]!.disks[this.#follows!]
+    if (taken?.diskId !== diskId) return fail('disk-failed')
+    this.#input.onFollowed(old.diskId)
+    return taken.state === 'in' ? ok(undefined) : fail('disk-failed')
   }
 
   /** Tells of the journal while its bytes are given, and then of the shards behind it; the pool five times a second. */
@@ -173,11 +199,12 @@ export class DiskHealing {
   async #healExtent(row: ExtentRow): Promise<Result<{ readonly note: ShardNote | undefined; readonly isLost: boolean }, HealFault>> {
     if (!this.#isStill()) return fail('stopped')
     const shard = shardAt(row.place, this.#slot.position)
-    const outcome = await this.#shards.makeWhole(row.place, shard)
-    if (outcome === 'too-few-disks' || outcome === 'disk-failed' || outcome === 'stopped') return fail(outcome)
+    const outcome = await this.#shards.makeWhole(row.place, shard, { at: this.#slot.position })
+    if (outcome === 'too-few-disks' || outcome === 'disk-failed' || outcome === 'full' || outcome === 'stopped') return fail(outcome)
     const isLost = outcome === 'lost'
     if (isLost) this.#input.onTrouble(`Extent ${extentName(row)} cannot be rebuilt: too few of its shards are intact.`)
-    return ok({ note: noteOf(row, shard, outcome), isLost })
+    // What the index knows is what the disks have that have a place.
+    return ok({ note: this.#follows === undefined || isLost ? noteOf(row, shard, outcome) : undefined, isLost })
   }
 
   /** Resolves when every batch that was under way is in the index; false if nothing can be committed now. */
@@ -186,9 +213,11 @@ export class DiskHealing {
   }
 
   #isStill(): boolean {
-    const now = this.#input.pool.view.sets[this.#slot.set]?.disks[this.#slot.position]
+    const now = slotAt(this.#input.pool.view, this.#slot.set, this.#slot.position)
     return !this.#isStopped() && now?.diskId === this.#slot.diskId && now.state === 'healing'
   }
 }
+
+const journalHealFault = ({ kind }: JournalFault): HealFault => (kind === 'damaged' || kind === 'full' ? kind : 'disk-failed')
 
 const extentName = ({ place }: ExtentRow): string => `${place.start}/${place.counter}`

@@ -13,6 +13,7 @@ import { ShardedExtents } from '../../disks/sharded-extents.ts'
 import { watchDisks } from '../../disks/watch-disks.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import { type ActivationFault, activate, newestStart, readIndex, seenBy } from './activation.ts'
+import { afterReaders } from './after-readers.ts'
 import { Board } from './board.ts'
 import type { ChangeReply, ChangeRequest, Refusal } from './changes/request.ts'
 import type { Commits } from './commits.ts'
@@ -142,6 +143,7 @@ export class Engine {
       clock,
       commits: this.#commits,
       ...(input.reopenDisk && { reopenDisk: input.reopenDisk }),
+      onFollowed: (diskId) => this.#stops.push(afterReaders(this.board, clock, () => pool.letGo(diskId))),
       onTrouble: (sentence) => input.onTrouble?.(sentence),
     })
     this.scrub = new Scrub({

@@ -2,7 +2,8 @@
 
 import type { Disk } from '../../disks/disk.ts'
 import type { ExtentPlace } from '../../disks/geometry.ts'
-import type { DiskSlot } from '../../disks/pool-view.ts'
+import { type DiskSlot, everySlot, isSuccessor, slotAt } from '../../disks/pool-view.ts'
+import { IS_FULL } from '../../disks/pool-words.ts'
 import { fail, type Result } from '../../result.ts'
 import { Attempts } from './attempts.ts'
 import { DiskHealing, type DiskHealingInput, type HealFault, type HealProgress } from './disk-healing.ts'
@@ -11,7 +12,7 @@ import { ShardMending } from './shard-mending.ts'
 import { Shards } from './shards.ts'
 
 export type HealingInput = DiskHealingInput & {
-  readonly journal: Pick<Journal, 'copySegments' | 'restoreCopies' | 'hasBadCopies'>
+  readonly journal: Pick<Journal, 'copySegments' | 'handOver' | 'restoreCopies' | 'hasBadCopies'>
   readonly reopenDisk?: (directory: string) => Promise<Disk | undefined>
 }
 
@@ -94,6 +95,7 @@ export class Healing {
 
   /** Heals a disk that is in the state 'healing', and marks it in. Asking again while that goes on answers the same. */
   healDisk(set: number, position: number, onProgress?: HealProgress): Promise<Result<void, HealFault>> {
+    const { pool } = this.#input
     const slot = this.#slot(set, position)
     if (slot?.state !== 'healing') return Promise.resolve(fail('disk-failed'))
     const underWay = this.#disks.get(slot.diskId)
@@ -102,9 +104,15 @@ export class Healing {
       { ...this.#input, shards: this.#shards, arriving: this.#arriving, isStopped: () => this.#isStopped },
       slot,
     )
-    const healed = healing.run(onProgress).finally(() => {
+    const run = async (): Promise<Result<void, HealFault>> => {
+      const healed = await healing.run(onProgress)
+      // The disk that it was to follow goes on, and writes must not wait for one without room.
+      if (!healed.ok && healed.error === 'full' && isSuccessor(pool.view, slot)) await pool.putOut([{ set, position, reason: IS_FULL }])
+      return healed
+    }
+    const healed = run().finally(() => {
       this.#disks.delete(slot.diskId)
-      if (this.#slot(set, position)?.state === 'in') this.#attempts.succeeded(slot.diskId)
+      if (everySlot(pool.view).find(({ diskId }) => diskId === slot.diskId)?.state === 'in') this.#attempts.succeeded(slot.diskId)
     })
     this.#disks.set(slot.diskId, healed)
     return healed
@@ -120,7 +128,7 @@ export class Healing {
   }
 
   #slot(set: number, position: number): DiskSlot | undefined {
-    return this.#input.pool.view.sets[set]?.disks[position]
+    return slotAt(this.#input.pool.view, set, position)
   }
 
   /** Mends journal copies that a read found bad, one round at a time. */
@@ -140,7 +148,7 @@ export class Healing {
     const { pool } = this.#input
     if (this.#isReadOnly) return
     this.#noteLeftPlaces()
-    for (const slot of pool.view.sets.flatMap((set) => set.disks)) {
+    for (const slot of everySlot(pool.view)) {
       if (this.#closed) return
       if (slot.state === 'out') await this.#takeBack(slot)
       if (this.#slot(slot.set, slot.position)?.state === 'healing') void this.healDisk(slot.set, slot.position)
@@ -151,6 +159,8 @@ export class Healing {
     const { pool, reopenDisk } = this.#input
     const { set, position, diskId } = slot
     if (slot.retired !== undefined || !this.#attempts.mayTry(diskId)) return
+    // One that is too small stays so: an operator decides.
+    if (slot.reason === IS_FULL && isSuccessor(pool.view, slot)) return
     const { generation } = pool.view
     if (!(await pool.startHealing(set, position)).ok) {
       for (const directory of this.#placesOf(slot)) {
@@ -166,13 +176,13 @@ export class Healing {
 
   /** Where a disk that is out may be: where it was, or, if disks have changed places, where another one was that is out, or was found elsewhere. */
   #placesOf({ directory }: DiskSlot): readonly string[] {
-    const slots = this.#input.pool.view.sets.flatMap((set) => set.disks)
+    const slots = everySlot(this.#input.pool.view)
     const taken = new Set(slots.filter(({ state }) => state !== 'out').map((slot) => slot.directory))
     return [...new Set([directory, ...this.#leftPlaces])].filter((each) => each !== '' && !taken.has(each))
   }
 
   #noteLeftPlaces(): void {
-    const out = this.#input.pool.view.sets.flatMap((set) => set.disks).filter(({ state }) => state === 'out')
+    const out = everySlot(this.#input.pool.view).filter(({ state }) => state === 'out')
     if (out.length === 0) this.#leftPlaces.clear()
     for (const { directory } of out) this.#leftPlaces.add(directory)
   }

@@ -7,6 +7,7 @@ import { IDENTITY_FILE } from '../../disks/identity.ts'
 import { Pool } from '../../disks/pool.ts'
 import { type PoolWitness, witnessIn } from '../../disks/pool-witness.ts'
 import { EXTENTS_FOLDER } from '../../disks/shard-file.ts'
+import { membersOf } from '../../disks/successors.ts'
 import type { Clock, Random } from '../../environment.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import type { SiteId } from '../terms.ts'
@@ -135,8 +136,7 @@ export async function openLocalSite(input: OpenSite): Promise<Result<LocalSite, 
 /** Where the pool's disks were when somebody last knew. */
 async function diskDirectories({ disks }: SiteRecord, witness: PoolWitness): Promise<readonly string[]> {
   const known = await witness.read()
-  const listed =
-    known.ok && known.value !== undefined ? known.value.sets.flatMap((set) => set.disks.map((member) => member.directory ?? '')) : []
+  const listed = known.ok && known.value !== undefined ? known.value.sets.flatMap(membersOf).map((member) => member.directory ?? '') : []
   // Of a pool whose witness is there, the disks of the beginning may have been given to others since.
   return (listed.length > 0 ? listed : disks).filter((each) => each !== '')
 }

@@ -12,7 +12,7 @@
 import type { Disk } from '../../disks/disk.ts'
 import type { Pool } from '../../disks/pool.ts'
 import type { DiskPlace } from '../../disks/pool-start.ts'
-import type { DiskSlot } from '../../disks/pool-view.ts'
+import { type DiskSlot, everySlot } from '../../disks/pool-view.ts'
 import type { Clock } from '../../environment.ts'
 import type { Journal } from './journal/journal.ts'
 
@@ -72,7 +72,7 @@ export class ReadOnlyRecovery {
 
   async #lookAgain(): Promise<void> {
     const { pool, activate } = this.#input
-    const all = () => pool.view.sets.flatMap((set) => set.disks)
+    const all = () => everySlot(pool.view)
     const slots = all().filter((slot) => slot.retired === undefined)
     const directories = new Set([...slots, ...(pool.missing ?? [])].map(({ directory }) => directory))
     const here = slots.flatMap(({ diskId }) => pool.opened(diskId) ?? []).filter((disk) => disk.failed === undefined)
@@ -91,7 +91,7 @@ export class ReadOnlyRecovery {
   /** What is at the place of a disk that failed or was not there. Its earlier opening is of no use any more. */
   async #reopen(directory: string): Promise<Disk | undefined> {
     const { pool, reopenDisk } = this.#input
-    for (const { diskId } of pool.view.sets.flatMap((set) => set.disks).filter((slot) => slot.directory === directory)) {
+    for (const { diskId } of everySlot(pool.view).filter((slot) => slot.directory === directory)) {
       const earlier = pool.opened(diskId)
       if (earlier?.failed === undefined) continue
       if (!this.#closedOnes.has(earlier)) earlier.close()

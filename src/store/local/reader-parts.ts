@@ -5,11 +5,13 @@ import type { Disk, DiskFault } from '../../disks/disk.ts'
 import type { SetDisk, SetDisks } from '../../disks/extents.ts'
 import type { ExtentPlace } from '../../disks/geometry.ts'
 import { IDENTITY_FILE } from '../../disks/identity.ts'
-import type { PoolView } from '../../disks/pool-view.ts'
+import { type DiskSlot, everySlot, type PoolView } from '../../disks/pool-view.ts'
 import { ShardedExtents } from '../../disks/sharded-extents.ts'
+import { setDisksOf } from '../../disks/successors.ts'
 import type { Clock } from '../../environment.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import type { SiteId } from '../terms.ts'
+import { afterReaders } from './after-readers.ts'
 import { Board } from './board.ts'
 import type { Commits } from './commits.ts'
 import { LmdbMap } from './index/lmdb-map.ts'
@@ -43,7 +45,8 @@ export async function openReaderParts(input: ReaderInput): Promise<Result<Reader
   const { commits, clock } = input
   const index = await LmdbMap.open(join(input.siteDirectory, INDEX_FOLDER))
   if (!index.ok) return fail('index-failed')
-  const disks = new ThreadDisks(commits, clock)
+  const board = new Board(input.board)
+  const disks = new ThreadDisks(commits, board, clock)
   // Listening first: the pool may change while its disks are opened.
   const stop = commits.onView((view) => void disks.follow(view))
   await disks.follow(commits.view)
@@ -59,7 +62,7 @@ export async function openReaderParts(input: ReaderInput): Promise<Result<Reader
     index: index.value,
     extents,
     journalReader,
-    board: new Board(input.board),
+    board,
     listings: new ListingRoom(),
   })
   return ok({
@@ -73,21 +76,23 @@ export async function openReaderParts(input: ReaderInput): Promise<Result<Reader
   })
 }
 
-type Held = { readonly disk: Disk; readonly set: number; readonly position: number }
-
 /** The thread's own instances of the pool's disks, opened and closed as the pool changes. */
 class ThreadDisks implements SetDisks {
   readonly #commits: Commits
+  readonly #board: Board
   readonly #clock: Clock
+  /** Those that gave their place to another, until nobody reads them any more. */
+  readonly #leaving = new Map<Disk, () => void>()
   /** By the disk's id. */
-  readonly #held = new Map<string, Held>()
+  readonly #held = new Map<string, Disk>()
   readonly #opening = new Map<string, Promise<void>>()
   #sets: readonly (readonly (SetDisk | undefined)[])[] = []
   #readable: readonly Disk[] = []
   #closed = false
 
-  constructor(commits: Commits, clock: Clock) {
+  constructor(commits: Commits, board: Board, clock: Clock) {
     this.#commits = commits
+    this.#board = board
     this.#clock = clock
   }
 
@@ -99,8 +104,9 @@ class ThreadDisks implements SetDisks {
     return this.#readable
   }
 
+  /** A report may be about the disk that had this place before. */
   reportFault(set: number, position: number, fault: DiskFault): void {
-    this.#commits.reportFault(set, position, fault)
+    if (this.#sets[set]?.[position]?.disk.failed !== undefined) this.#commits.reportFault(set, position, fault)
   }
 
   reportBadShard(place: ExtentPlace, shard: number): void {
@@ -108,22 +114,28 @@ class ThreadDisks implements SetDisks {
   }
 
   report(disk: Disk, fault: DiskFault): void {
-    for (const held of this.#held.values()) if (held.disk === disk) this.reportFault(held.set, held.position, fault)
+    for (const { set, position } of this.#slotsOf(disk)) this.reportFault(set, position, fault)
   }
 
   reportBadCopy(disk: Disk, segment: number): void {
-    for (const held of this.#held.values()) if (held.disk === disk) this.#commits.reportBadCopy(held.set, held.position, segment)
+    for (const { set, position } of this.#slotsOf(disk)) this.#commits.reportBadCopy(set, position, segment)
+  }
+
+  /** Where it is now, if it has a place. */
+  #slotsOf(disk: Disk): DiskSlot[] {
+    return everySlot(this.#commits.view).filter(({ diskId }) => this.#held.get(diskId) === disk)
   }
 
   /** Resolves when the disks of the view are open. */
   async follow(view: PoolView): Promise<void> {
-    const slots = view.sets.flatMap((set) => set.disks)
+    const slots = everySlot(view)
     const used = new Set(slots.filter((slot) => slot.state !== 'out').map((slot) => slot.diskId))
-    for (const [diskId, { disk }] of this.#held) {
+    for (const [diskId, disk] of this.#held) {
       // One that failed here and is healing again is opened anew.
       if (used.has(diskId) && disk.failed === undefined) continue
       this.#held.delete(diskId)
-      disk.close()
+      if (disk.failed === undefined && !slots.some((slot) => slot.diskId === diskId)) this.#closeLater(disk)
+      else disk.close()
     }
     this.#look()
     const missing = slots.filter((slot) => used.has(slot.diskId) && !this.#held.has(slot.diskId))
@@ -132,9 +144,21 @@ class ThreadDisks implements SetDisks {
 
   close(): void {
     this.#closed = true
-    for (const { disk } of this.#held.values()) disk.close()
+    for (const [disk, cancel] of this.#leaving) {
+      cancel()
+      disk.close()
+    }
+    for (const disk of this.#held.values()) disk.close()
     this.#held.clear()
     this.#look()
+  }
+
+  #closeLater(disk: Disk): void {
+    const close = (): void => {
+      this.#leaving.delete(disk)
+      disk.close()
+    }
+    this.#leaving.set(disk, afterReaders(this.#board, this.#clock, close))
   }
 
   #open(diskId: string, directory: string, set: number, position: number): Promise<void> {
@@ -142,9 +166,9 @@ class ThreadDisks implements SetDisks {
     if (opening !== undefined) return opening
     const open = openDirectoryDisk({ directory, identityFile: IDENTITY_FILE, clock: this.#clock }).then((disk) => {
       this.#opening.delete(diskId)
-      if (!disk.ok) return this.reportFault(set, position, disk.error)
+      if (!disk.ok) return this.#commits.reportFault(set, position, disk.error)
       if (this.#closed) return disk.value.close()
-      this.#held.set(diskId, { disk: disk.value, set, position })
+      this.#held.set(diskId, disk.value)
       this.#look()
     })
     this.#opening.set(diskId, open)
@@ -153,13 +177,7 @@ class ThreadDisks implements SetDisks {
 
   /** What the newest view and the disks that are open amount to. */
   #look(): void {
-    const { sets } = this.#commits.view
-    this.#sets = sets.map((set) =>
-      set.disks.map((slot) => {
-        const held = slot.state === 'out' ? undefined : this.#held.get(slot.diskId)
-        return held === undefined ? undefined : { disk: held.disk, writeOnly: slot.state === 'healing' }
-      }),
-    )
+    this.#sets = setDisksOf(this.#commits.view, (diskId) => this.#held.get(diskId))
     this.#readable = this.#sets.flatMap((set) => set.flatMap((found) => (found === undefined || found.writeOnly ? [] : found.disk)))
   }
 }

@@ -5,6 +5,7 @@ import type { Disk } from '../../disks/disk.ts'
 import { readFoundDisk } from '../../disks/generation-files.ts'
 import type { DiskIdentity, Generation, Member } from '../../disks/identity.ts'
 import { EXTENTS_FOLDER } from '../../disks/shard-file.ts'
+import { membersOf } from '../../disks/successors.ts'
 import type { Clock } from '../../environment.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import type { SiteId } from '../terms.ts'
@@ -47,7 +48,7 @@ export async function recoverSiteFile(input: RecoverSite): Promise<Result<{ read
         `${disks[0]?.disk.directory} and ${stranger.disk.directory} are disks of different sites: name those of this one with --disk.`,
       )
     const generations = newestFirst(disks)
-    const members = generations[0]?.sets.flatMap((set) => set.disks) ?? []
+    const members = generations[0]?.sets.flatMap(membersOf) ?? []
     const listed = members.flatMap(({ directory }) => (directory === undefined ? [] : [directory]))
     const record: SiteRecord = {
       site,

@@ -7,6 +7,7 @@
  */
 import type { Pool } from '../../disks/pool.ts'
 import { findShort } from '../../disks/pool-start.ts'
+import { everySlot, isSuccessor } from '../../disks/pool-view.ts'
 import { choiceAbout } from '../../disks/pool-words.ts'
 import { describeReadOnly, describeRemedy, joinWords } from '../../disks/read-only.ts'
 import { fail, ok, type Result } from '../../result.ts'
@@ -47,9 +48,14 @@ export async function retireDisks(parts: Parts, asked: RetireRequest): Promise<R
   }
   if (pool.missing !== undefined && !pool.wasReady) return giveUp(parts, named, asked.giveUp)
   if (pool.view.readOnly !== undefined) return fail(`Nothing can be retired now. ${describeReadOnly(pool.view.readOnly)}`)
-  const places = pool.view.sets.flatMap((set) => set.disks).filter(({ diskId }) => named.some((each) => each.diskId === diskId))
+  const places = everySlot(pool.view).filter(({ diskId }) => named.some((each) => each.diskId === diskId))
+  const successors = joinWords(places.filter((slot) => isSuccessor(pool.view, slot)).map(({ directory }) => directory))
+  const isCallingOff = places.every((slot) => isSuccessor(pool.view, slot))
+  if (successors !== '' && !isCallingOff)
+    return fail(`${successors} was to take the place of another disk: call that off in a command of its own.`)
   const retired = await pool.retire(places)
   if (!retired.ok) return fail('It could not be noted on the disks: see "holdfast disk status", and try again.')
+  if (isCallingOff) return ok({ when: 'now', givenUp: 0, sentence: `Called off: ${successors} will take no other disk's place.` })
   const replace = 'Put a new one in the place of each: holdfast disk replace SITE OLD-DIR NEW-DIR.'
   return ok({ when: 'now', givenUp: 0, sentence: `${retiredWords(named)} Nothing is lost: the other disks hold everything. ${replace}` })
 }
@@ -58,14 +64,14 @@ const retiredWords = (named: readonly Named[]): string =>
   `Retired: ${joinWords(named.map(({ directory }) => directory))}. Should ${named.length === 1 ? 'it' : 'they'} turn up, ${named.length === 1 ? 'it counts' : 'they count'} for nothing.`
 
 function find(pool: Pool, directory: string): Result<Named, string> {
-  const slots = pool.view.sets.flatMap((set) => set.disks)
+  const slots = everySlot(pool.view)
   // The disks that went on alone may have given the same place to another one.
   const missing = pool.missing?.find((member) => member.directory === directory)
   if (missing !== undefined) return ok({ diskId: missing.diskId, directory })
   const slot = slots.find((each) => each.directory === directory)
   if (slot === undefined)
     return fail(`${directory} is no disk of this site; its disks are ${slots.map((each) => each.directory).join(', ')}.`)
-  if (slot.state === 'out') return ok({ diskId: slot.diskId, directory })
+  if (slot.state === 'out' || isSuccessor(pool.view, slot)) return ok({ diskId: slot.diskId, directory })
   return fail(
     `${directory} is ${slot.state}: only a disk that is out can be retired. To put another in its place: holdfast disk replace SITE ${directory} NEW-DIR.`,
   )
@@ -90,7 +96,7 @@ async function giveUp(
   const ids = named.map(({ diskId }) => diskId)
   if (!(await savePendingRetirement({ disks: ids, sequence: end.sequence, chain: end.chain ?? '' })))
     return fail('The site directory cannot be written: see that it has space and its disk works.')
-  const here = pool.view.sets.flatMap((set) => set.disks.flatMap(({ diskId }) => pool.opened(diskId) ?? []))
+  const here = everySlot(pool.view).flatMap(({ diskId }) => pool.opened(diskId) ?? [])
   const looksAgain = await pool.lookAgain(here, ids)
   const words = retiredWords(named)
   if (givenUp === 0 && looksAgain.ok && (await activate()).ok)

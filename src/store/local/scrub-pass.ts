@@ -182,7 +182,7 @@ export class ScrubPass {
     const scrubShard = async (shard: number): Promise<ShardNote | undefined> => {
       const slot = pool.view.sets[place.set]?.disks[shardPosition(place, shard)]
       if (slot?.state !== 'in') return undefined
-      const outcome = await shards.makeWhole(place, shard, this.#paceOf(slot.diskId))
+      const outcome = await shards.makeWhole(place, shard, { pace: this.#paceOf(slot.diskId) })
       this.#tally.addShard(slot, place, outcome)
       // One that is on record as missing was only read: whether it is durable is for those to see who mend what is missing.
       return outcome === 'whole' ? undefined : noteOf(row, shard, outcome)

@@ -50,7 +50,7 @@ export class ScrubTally {
     disk.shards++
     disk.bytes += bytes
     if (outcome === 'repaired') disk.repaired++
-    if (outcome === 'disk-failed') disk.state = 'failed'
+    if (outcome === 'disk-failed' || outcome === 'full') disk.state = 'failed'
     if (outcome === 'lost' || outcome === 'too-few-disks') disk.remaining++
     if (outcome === 'lost') this.lostExtents.set(`${place.start}/${place.counter}`, place)
   }

@@ -15,8 +15,10 @@ export type ShardOutcome =
   | 'lost'
   /** Too few other disks are there now. */
   | 'too-few-disks'
-  /** Its own disk failed, or is full. */
+  /** Its own disk failed. */
   | 'disk-failed'
+  /** Its own disk is full. */
+  | 'full'
   /** The pace said so. */
   | 'stopped'
 
@@ -31,20 +33,25 @@ export class Shards {
     this.#index = input.index
   }
 
-  /** Reads a shard through and rebuilds what is missing or bad of it. `pace`: as in ExtentStore. */
-  async makeWhole(place: ExtentPlace, shard: number, pace?: Pace): Promise<ShardOutcome> {
-    const verified = await this.#extents.verify(place, shard, pace)
+  /** Reads a shard through and rebuilds what is missing or bad of it. `pace` and `at`: as in ExtentStore. */
+  async makeWhole(
+    place: ExtentPlace,
+    shard: number,
+    { pace, at }: { readonly pace?: Pace; readonly at?: number } = {},
+  ): Promise<ShardOutcome> {
+    const verified = await this.#extents.verify(place, shard, { pace, at })
     if (verified.ok) return 'whole'
     if (verified.error === 'stopped') return 'stopped'
     if (this.#isFreed(place)) return 'freed'
-    const rebuilt = await this.#extents.rebuild(place, shard)
+    const rebuilt = await this.#extents.rebuild(place, shard, at)
     if (this.#isFreed(place)) {
       // Rebuilt after its extent was freed: it must not stay behind.
       if (rebuilt.ok) await this.#extents.remove(place)
       return 'freed'
     }
     if (rebuilt.ok) return 'repaired'
-    return rebuilt.error === 'damaged' ? 'lost' : rebuilt.error === 'too-few-disks' ? 'too-few-disks' : 'disk-failed'
+    if (rebuilt.error === 'damaged') return 'lost'
+    return rebuilt.error === 'too-few-disks' || rebuilt.error === 'full' ? rebuilt.error : 'disk-failed'
   }
 
   /** The extents of the index in order, page by page, from a key of their table on; each page as it is when the walk gets there. */

@@ -6,9 +6,13 @@
 import type { ExtentStore } from '../../disks/extents.ts'
 import { shardPosition } from '../../disks/geometry.ts'
 import type { Pool } from '../../disks/pool.ts'
+import { IS_FULL } from '../../disks/pool-words.ts'
 import { fail, ok, type Result } from '../../result.ts'
 import type { ChangeRequest } from './changes/request.ts'
 import type { DiskStays, StagedExtent } from './disk-stays.ts'
+import { shardAt } from './shards.ts'
+
+type Lacking = { readonly shard: number; readonly position: number; readonly isSuccessor: boolean }
 
 /** Disks may change again while shards are rebuilt; so often it is tried. */
 const TURNS_MAX = 4
@@ -47,25 +51,36 @@ export class StagedShards {
       // What is durable from here on counts if its disk has stayed since here.
       const { generation } = this.#pool.view
       let durable = this.#stays.durable(known)
-      for (const shard of this.#lacking(known)) {
-        const rebuilt = await this.#extents.rebuild(known.place, shard)
-        if (rebuilt.ok) durable += 2 ** shard
+      let mirrored = this.#stays.mirrored(known)
+      for (const { shard, position, isSuccessor } of this.#lacking(known)) {
+        const rebuilt = await this.#extents.rebuild(known.place, shard, position)
+        if (rebuilt.ok && isSuccessor) mirrored += 2 ** shard
+        else if (rebuilt.ok) durable += 2 ** shard
+        else if (rebuilt.error === 'full' && isSuccessor) await this.#pool.putOut([{ set: known.place.set, position, reason: IS_FULL }])
         else if (rebuilt.error === 'full') return fail('full')
         else if (rebuilt.error === 'damaged' || rebuilt.error === 'too-few-disks') return fail('unavailable')
       }
-      known = { ...known, durable, generation }
+      known = { ...known, durable, mirrored, generation }
     }
     return this.lacks(known) ? fail('unavailable') : ok(known)
   }
 
-  #lacking(staged: StagedExtent): number[] {
+  #lacking(staged: StagedExtent): Lacking[] {
     const { place } = staged
     const durable = this.#stays.durable(staged)
-    const lacking: number[] = []
+    const { disks = [], successors = [] } = this.#pool.view.sets[place.set] ?? {}
+    const lacking: Lacking[] = []
     for (let shard = 0; shard < place.dataShards + place.parityShards; shard++) {
       if ((durable & (2 ** shard)) !== 0) continue
-      const slot = this.#pool.view.sets[place.set]?.disks[shardPosition(place, shard)]
-      if (slot !== undefined && (slot.state === 'in' || this.#isArriving(slot.diskId))) lacking.push(shard)
+      const slot = disks[shardPosition(place, shard)]
+      if (slot !== undefined && (slot.state === 'in' || this.#isArriving(slot.diskId)))
+        lacking.push({ shard, position: slot.position, isSuccessor: false })
+    }
+    const mirrored = this.#stays.mirrored(staged)
+    for (const { state, position } of successors) {
+      const shard = shardAt(place, position)
+      // From its first moment a successor has all that is committed.
+      if (state === 'healing' && (mirrored & (2 ** shard)) === 0) lacking.push({ shard, position, isSuccessor: true })
     }
     return lacking
   }
@@ -78,5 +93,5 @@ export function stagedExtent(request: ChangeRequest): StagedExtent | undefined {
 }
 
 /** The change with its staged extent as it is now. */
-export const withStaged = (request: ChangeRequest, { place, durable, generation }: StagedExtent): ChangeRequest =>
-  ({ ...request, content: { kind: 'extent', place, durable, generation } }) as ChangeRequest
+export const withStaged = (request: ChangeRequest, { place, durable, mirrored, generation }: StagedExtent): ChangeRequest =>
+  ({ ...request, content: { kind: 'extent', place, durable, mirrored, generation } }) as ChangeRequest

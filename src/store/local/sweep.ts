@@ -1,6 +1,7 @@
 /** Removes what an unclean start left: shards that no record came to refer to. */
 import type { Disk } from '../../disks/disk.ts'
 import type { Pool } from '../../disks/pool.ts'
+import { everySlot } from '../../disks/pool-view.ts'
 import { parseShardName, startFolder } from '../../disks/shard-file.ts'
 import type { OrderedMap } from './index/ordered-map.ts'
 import { getExtent } from './index/rows.ts'
@@ -16,9 +17,8 @@ export async function sweepLeftovers(input: {
   readonly stopped: () => boolean
 }): Promise<'done' | 'later'> {
   const { pool } = input
-  const slots = pool.view.sets.flatMap((set) => set.disks)
   let all = true
-  for (const { set, position } of slots) {
+  for (const { set, position } of everySlot(pool.view)) {
     const disk = pool.disk(set, position)?.disk
     if (disk === undefined || !(await sweepDisk(input, disk))) all = false
   }

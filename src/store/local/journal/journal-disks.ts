@@ -1,7 +1,7 @@
 /** The disks as the journal needs them, and the bridge from the pool to that. */
 import type { Disk } from '../../../disks/disk.ts'
 import type { SetDisk } from '../../../disks/extents.ts'
-import type { PoolView } from '../../../disks/pool-view.ts'
+import { everySlot, type PoolView } from '../../../disks/pool-view.ts'
 import type { Result } from '../../../result.ts'
 
 export type JournalDisk = {
@@ -12,6 +12,8 @@ export type JournalDisk = {
   readonly diskId: string
   /** It gets new segments where copies would be too few otherwise, and is never read in a recovery. */
   readonly healing: boolean
+  /** Of a successor: the position of the disk that it is to follow. Besides, it gets what that one gets. */
+  readonly follows?: number
 }
 
 /** Disks that failed on the way, each with the first reason: the attempt goes again without them. */
@@ -30,7 +32,7 @@ export interface JournalDisks {
   readonly copies: number
   /** Set while the pool may not be written. */
   readonly readOnly: boolean
-  /** Those in and healing, of all sets. */
+  /** Those in and healing, of all sets, successors among them. */
   disks(): readonly JournalDisk[]
   /** Resolves when it is durable that they are out. */
   putOut(disks: readonly DiskOut[]): Promise<Result<unknown, 'too-few-disks' | 'read-only'>>
@@ -85,18 +87,21 @@ export function holdersNow(holders: Iterable<Disk>, pool: JournalDisks): Disk[] 
 
 function listDisks(pool: PoolOfJournal): JournalDisk[] {
   const disks: JournalDisk[] = []
-  for (const slot of pool.view.sets.flatMap((set) => set.disks)) {
+  for (const slot of everySlot(pool.view)) {
     const found = slot.state === 'out' ? undefined : pool.disk(slot.set, slot.position)
     if (found === undefined) continue
     const { set, position, diskId } = slot
-    disks.push({ disk: found.disk, set, position, diskId, healing: slot.state === 'healing' })
+    const places = pool.view.sets[set]!.disks.length
+    const follows = position < places ? {} : { follows: position - places }
+    disks.push({ disk: found.disk, set, position, diskId, healing: slot.state === 'healing', ...follows })
   }
   return disks
 }
 
 /**
  * The disks for the copies of a segment: all in one set, so that the loss of m disks in each of several sets still leaves one; taken in turn, by the
- * segment's number. Healing ones fill up where those in are too few. Empty if there is none.
+ * segment's number. Healing ones fill up where those in are too few, and a successor has what the disk has that it is to follow. Empty if there
+ * is none.
  */
 export function chooseDisks(disks: readonly JournalDisk[], copies: number, segment: number): JournalDisk[] {
   const sets = new Map<number, JournalDisk[]>()
@@ -114,5 +119,7 @@ export function chooseDisks(disks: readonly JournalDisk[], copies: number, segme
   const those = set.filter(isIn)
   const turn = Math.floor(segment / equal.length) % those.length
   const inTurn = [...those.slice(turn), ...those.slice(0, turn), ...set.filter((disk) => disk.healing)]
-  return inTurn.slice(0, copies)
+  const chosen = inTurn.slice(0, copies)
+  const isBeside = (disk: JournalDisk): boolean => chosen.some(({ position }) => position === disk.follows) && !chosen.includes(disk)
+  return [...chosen, ...set.filter(isBeside)]
 }

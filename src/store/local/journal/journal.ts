@@ -38,7 +38,7 @@ import { Lock } from './lock.ts'
 import { JournalReader } from './reader.ts'
 import { type FoundJournal, lookAtChain, type Recovered, recoverJournal, type Seen } from './recover.ts'
 import { Arena, Reservation } from './reservation.ts'
-import { type CopyProgress, removeLeftovers, restoreCopiesOn, segmentsOn } from './restore-copies.ts'
+import { type CopyProgress, lacksCopy, removeLeftovers, restoreCopiesOn, segmentsOn } from './restore-copies.ts'
 import { type CopyCheck, scrubSegment } from './scrub-segment.ts'
 import type { Segment } from './segment.ts'
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts'
@@ -71,6 +71,8 @@ export type Recovery = {
   readonly begin?: () => Promise<Result<unknown, unknown>>
 }
 
+/** While a successor is given what it lacks, segments end, and may be begun without it where disks change. */
+const HAND_OVERS_MAX = 8
 const SEGMENT_BYTES = 64 * 1024 * 1024
 const URGENT_BYTES = 16 * 1024 * 1024
 /** What a journal that is not recovered knows. */
@@ -258,6 +260,27 @@ export class Journal {
   }
 
   /**
+   * Lets a successor, that has all else, take the place of the disk that it follows (`take`; false: it could not), with the journal on it as there. Nothing is
+   * appended meanwhile.
+   */
+  async handOver(to: JournalDisk, take: () => Promise<boolean>): Promise<Result<void, JournalFault>> {
+    for (let turn = 0; turn < HAND_OVERS_MAX; turn++) {
+      const copied = await this.#copyTo(to, { verify: false }, () => undefined)
+      if (!copied.ok) return copied
+      const release = await this.#lock.take()
+      try {
+        if (!this.#writer.segments.some(({ holders }) => lacksCopy({ to, disks: this.#disks }, holders)))
+          return (await take()) ? done : fail({ kind: 'unavailable' })
+        // The open one may have been begun before it came, or where disks changed; the next is on it, too, where it has to be.
+        if (this.#writer.open !== undefined && !(await this.#writer.closeSegment())) return fail({ kind: 'unavailable' })
+      } finally {
+        release()
+      }
+    }
+    return fail({ kind: 'unavailable' })
+  }
+
+  /**
    * As copySegments, for every disk that is in. To be called after the start, when files may be missing and leftovers lie about; with `verify` it reads all
    * copies through and replaces bad ones: the scrub of the journal, and what to do when disks may have come back old.
    */
@@ -352,6 +375,10 @@ export class Journal {
     const prepared = await this.#admit(to)
     release()
     if (!prepared.ok) return fail({ kind: prepared.error })
+    return this.#copyTo(to, { verify }, progress)
+  }
+
+  #copyTo(to: JournalDisk, { verify }: { readonly verify: boolean }, progress: CopyProgress): Promise<Result<void, JournalFault>> {
     const closed = () => this.#writer.segments.filter((segment) => segment !== this.#writer.open)
     return restoreCopiesOn({ to, disks: this.#disks, closed, xxh64: this.#xxh64, copying: this.#copying, verify, progress })
   }
@@ -359,7 +386,8 @@ export class Journal {
   /** Cleans the disk, and lets the open segment have a copy there if it has too few: then another begins. */
   async #admit(to: JournalDisk): Promise<Result<unknown, 'unavailable' | 'full'>> {
     const cleaned = await removeLeftovers(to.disk, heldBy(to.disk, this.#writer.segments), this.#writer.next)
-    if (!cleaned.ok || this.nextSequence === 1 || this.#writer.writesTo(to.disk)) return cleaned
+    // A successor counts for nothing yet: it has what it must in the end (handOver).
+    if (!cleaned.ok || to.follows !== undefined || this.nextSequence === 1 || this.#writer.writesTo(to.disk)) return cleaned
     this.#writer.growAgain()
     const ready = await this.#ready()
     // Where no other could begin, for want of space, what is in the open one would stay without its copy.

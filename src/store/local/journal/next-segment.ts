@@ -111,12 +111,17 @@ export class NextSegment {
     const added = await prepareSegment(number, bytes, disks)
     if (added.ok) return added
     this.#failed(added.error)
-    const faults = added.error.filter(({ fault }) => fault !== 'full')
+    const faults = added.error.filter((fault) => !this.#isForWantOfSpace(fault))
     return fail(faults.length > 0 ? faults : 'full')
   }
 
+  /** A successor that is full has failed: nobody waits until it has room. */
+  #isForWantOfSpace({ disk, fault }: PrepareFault): boolean {
+    return fault === 'full' && this.#input.disks.disks().find((other) => other.disk === disk)?.follows === undefined
+  }
+
   #failed(faults: readonly PrepareFault[]): void {
-    this.#full = faults.some(({ fault }) => fault === 'full')
+    this.#full = faults.some((fault) => this.#isForWantOfSpace(fault))
     if (this.#closed) return
     this.#resting?.()
     this.#resting = this.#input.clock.timer(RETRY_MS, () => {

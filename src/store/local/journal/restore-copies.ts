@@ -83,16 +83,22 @@ async function restoreCopy(task: CopyTask, segment: Segment): Promise<Result<voi
   return added.ok ? done : added
 }
 
+/** Whether there would be too few copies with this disk in: in the place of another, if it is to follow that. */
+export function lacksCopy({ to, disks }: Pick<CopyTask, 'to' | 'disks'>, holders: ReadonlySet<Disk>): boolean {
+  if (holders.has(to.disk)) return false
+  // Copies on disks that are healing count once those are in.
+  const others = disks.disks().filter(({ healing, set, position }) => !healing && !(set === to.set && position === to.follows))
+  const held = others.filter(({ disk }) => holders.has(disk)).length
+  return held < Math.min(disks.copies, others.length + (to.healing ? 1 : 0))
+}
+
 /** Gives the disk a copy of a closed segment that has too few. */
 export async function addCopy(
   { to, disks, xxh64 }: Pick<CopyTask, 'to' | 'disks' | 'xxh64'>,
   segment: Segment,
 ): Promise<Result<'added' | 'enough', JournalFault>> {
   const { holders } = segment
-  // Copies on disks that are healing count once those are in.
-  const inDisks = disks.disks().filter(({ healing }) => !healing)
-  const held = inDisks.filter(({ disk }) => holders.has(disk)).length
-  if (held >= Math.min(disks.copies, inDisks.length + (to.healing ? 1 : 0))) return ok('enough')
+  if (!lacksCopy({ to, disks }, holders)) return ok('enough')
   const copied = await copySegment({ segment, to: to.disk, from: holdersNow(holders, disks), xxh64 })
   if (!copied.ok) return journalFault(copied.error)
   holders.add(to.disk)

@@ -3,6 +3,7 @@
  * what says otherwise.
  */
 import type { Disk, DiskFault } from '../../../disks/disk.ts'
+import { IS_FULL } from '../../../disks/pool-words.ts'
 import type { Clock } from '../../../environment.ts'
 import { done, fail, ok, type Result } from '../../../result.ts'
 import type { Xxh64 } from './checksum.ts'
@@ -178,7 +179,9 @@ export class SegmentWriter {
       const taken = await this.next.take(alive)
       if (!taken.ok) {
         if (taken.error === 'full') return fail('full')
-        const failed = taken.error.map(({ disk, fault }) => ({ disk, reason: `the journal's next segment could not be made: ${fault}` }))
+        const failed = taken.error.map(({ disk, fault }) => {
+          return { disk, reason: fault === 'full' ? IS_FULL : `the journal's next segment could not be made: ${fault}` }
+        })
         if (failed.length === 0 || !(await this.putOut(failed))) return fail('unavailable')
         continue
       }
