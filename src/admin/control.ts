@@ -45,7 +45,7 @@ export interface SiteControl {
   status(): Promise<EngineStatus>
   /**
    * Puts `newDirectory` in the place of the disk at `oldDirectory` and fills it: journal segments first, then shards. Resolves when all of it was read
-   * back and the disk is in. `force`: also if the old one works and the set can hardly spare it. The error is a sentence for the operator.
+   * back and the disk is in; an old one that works serves until then. `force`: also if that works and another is out. The error is a sentence for the operator.
    */
   replaceDisk(request: ReplaceRequest, progress: (step: HealProgress) => void): Promise<Result<void, string>>
   /** Reads everything on every disk that is in and repairs what can be, until it is done or `signal` is aborted. */

@@ -12,7 +12,9 @@ const RESERVE_SHARE = 0.05
  * full.
  */
 export async function freeBytes(pool: PoolView): Promise<number> {
-  const disks = pool.sets.flatMap((set, at) => set.disks.filter(({ state }) => state !== 'out').map(({ directory }) => ({ at, directory })))
+  const disks = pool.sets.flatMap(({ disks, successors = [] }, at) =>
+    [...disks, ...successors].filter(({ state }) => state !== 'out').map(({ directory }) => ({ at, directory })),
+  )
   const known = await Promise.all(
     disks.map(async ({ at, directory }) => {
       try {

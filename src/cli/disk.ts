@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { DisksRetired } from '../admin/commands/disk-retire.ts'
 import { type ScrubOutcome, whyTooSlow } from '../admin/commands/disk-scrub.ts'
-import type { DisksStatus } from '../admin/commands/status.ts'
+import type { DiskStatus, DisksStatus } from '../admin/commands/status.ts'
 import type { ScrubReport } from '../admin/control.ts'
 import { whyDiskClashes } from '../disks/disk-layout.ts'
 import { knownAs } from '../disks/same-place.ts'
@@ -54,20 +54,30 @@ export function addDiskCommands(program: Command, makeCli: MakeCli): void {
     .argument('<SITE>', 'the directory of the site')
     .argument('<OLD-DIR>', 'the disk to replace, as "disk status" shows it: one that is out, or one that works')
     .argument('<NEW-DIR>', 'an empty directory; may be the same path')
-    .option('--force', 'replace a disk that works although another is out, or none could be lost meanwhile')
+    .option('--force', 'replace a disk that works although another is out')
     .description('Put a new directory in the place of a disk and fill it from the others, while serving.')
     .addHelpText(
       'after',
-      paragraphs('A disk that works counts as lost from then on until the new one is filled: what it holds is not used again.'),
+      paragraphs(
+        'A disk that works serves until the new one holds everything and was read back; then it is not used any more. Until then, "disk retire SITE NEW-DIR" calls it off.',
+      ),
     )
     .option('--json', 'print JSON')
     .action(async (site: string, oldDirectory: string, newDirectory: string, flags: { force?: boolean }, command: Command) => {
       const cli = makeCli(command)
-      const known = await disksOf(cli, site)
-      const directories = { oldDirectory: knownAs(absolute(cli, oldDirectory), known), newDirectory: absolute(cli, newDirectory) }
-      const others = known.filter((directory) => directory !== directories.oldDirectory)
+      const disks = await disksOf(cli, site)
+      const known = disks.map(({ path }) => path)
+      const directories = {
+        oldDirectory: knownAs(absolute(cli, oldDirectory), known),
+        newDirectory: knownAs(absolute(cli, newDirectory), known),
+      }
+      const old = disks.find(({ path }) => path === directories.oldDirectory)
+      // One that works serves beside the new one; and the command may be given again.
+      const isOther = (path: string): boolean =>
+        old?.successor?.path === directories.newDirectory ? false : path !== old?.path || old.state === 'in'
+      const others = old === undefined ? [] : known.filter(isOther)
       // What is no disk of the site is said by the site.
-      const clash = others.length < known.length ? whyDiskClashes(absolute(cli, site), directories.newDirectory, others) : undefined
+      const clash = old === undefined ? undefined : whyDiskClashes(absolute(cli, site), directories.newDirectory, others)
       if (clash !== undefined) return end(5, clash)
       const inside = whyInsideSite(directories.newDirectory, { except: absolute(cli, site) })
       if (inside !== undefined) return end(5, `${directories.newDirectory} ${inside}: choose a directory outside of it.`)
@@ -85,7 +95,7 @@ export function addDiskCommands(program: Command, makeCli: MakeCli): void {
     .option('--json', 'print JSON')
     .action(async (site: string, directories: string[], flags: { giveUp?: string }, command: Command) => {
       const cli = makeCli(command)
-      const known = await disksOf(cli, site)
+      const known = (await disksOf(cli, site)).map(({ path }) => path)
       const input = {
         directories: directories.map((directory) => knownAs(absolute(cli, directory), known)),
         ...(flags.giveUp === undefined ? {} : { giveUp: flags.giveUp }),
@@ -98,9 +108,9 @@ export function addDiskCommands(program: Command, makeCli: MakeCli): void {
 /**
  * Where the disks of the site are, as it calls them. Paths are compared here and not in the server: looking where one leads may take as long as a disk hangs.
  */
-async function disksOf(cli: Cli, site: string): Promise<string[]> {
+async function disksOf(cli: Cli, site: string): Promise<DiskStatus[]> {
   const { disks } = await onSite<DisksStatus>(cli, site, 'disk/status', {})
-  return disks.map(({ path }) => path)
+  return disks.flatMap((disk) => (disk.successor === undefined ? disk : [disk, disk.successor]))
 }
 
 function scrubText({ disks, lost }: ScrubReport, sentence: string): string {

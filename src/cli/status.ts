@@ -36,7 +36,10 @@ export function statusText(status: SiteStatus): string {
 export function diskTable(disks: readonly DiskStatus[]): string {
   return table([
     ['DISK', 'STATE', ''],
-    ...disks.map((disk) => [disk.path, disk.state, [disk.reason, healed(disk)].filter(Boolean).join('; ')]),
+    ...disks.flatMap((disk) => [
+      [disk.path, disk.state, [disk.reason, healed(disk)].filter(Boolean).join('; ')],
+      ...(disk.successor === undefined ? [] : [successorRow(disk.successor, disk)]),
+    ]),
   ])
 }
 
@@ -53,6 +56,11 @@ const found = ({ repaired, remaining }: { readonly repaired: number; readonly re
   repaired + remaining === 0
     ? 'nothing was wrong'
     : `${repaired} damaged ${repaired === 1 ? 'place' : 'places'} repaired, ${remaining} not to be repaired`
+
+const successorRow = (disk: DiskStatus, { path }: DiskStatus): string[] => {
+  const why = disk.state === 'out' ? disk.reason : undefined
+  return [disk.path, disk.state, [`to take the place of ${path}`, why, healed(disk)].filter(Boolean).join('; ')]
+}
 
 const healed = (disk: DiskStatus): string | undefined =>
   disk.healed === undefined ? undefined : `${formatBytes(disk.healed.doneBytes)} of ${formatBytes(disk.healed.totalBytes)} filled`

@@ -14,6 +14,8 @@ export type DiskStatus = {
   readonly retired?: true
   readonly reason?: string
   readonly healed?: { readonly doneBytes: number; readonly totalBytes: number }
+  /** The disk that is being filled to take its place. */
+  readonly successor?: DiskStatus
 }
 
 export type SiteStatus = {
@@ -46,7 +48,7 @@ export const status: AdminCommand<SiteStatus> = {
     const { pool, sequence, shardsToRepair, scrub } = await site.control.status()
     const hidden = await site.store.federation.hiddenSums()
     const weakest = pool.sets.reduce((least, set) => Math.min(least, survives(set)), 32)
-    const disks = pool.sets.flatMap((set) => set.disks.map(diskStatus))
+    const disks = pool.sets.flatMap(diskStatuses)
     return ok({
       name: site.name,
       site: site.store.federation.siteId,
@@ -90,7 +92,7 @@ export const diskStatusCommand: AdminCommand<DisksStatus> = {
   name: 'disk/status',
   async run(site) {
     const { pool, scrub } = await site.control.status()
-    const disks = pool.sets.flatMap((set) => set.disks.map(diskStatus))
+    const disks = pool.sets.flatMap(diskStatuses)
     return ok({ disks, scrub, ...(pool.readOnly === undefined ? {} : { readOnly: describeReadOnly(pool.readOnly) }) })
   },
 }
@@ -103,6 +105,12 @@ export type DisksStatus = {
 }
 
 const survives = (set: PoolSet): number => set.parityShards - set.disks.filter((disk) => disk.state !== 'in').length
+
+const diskStatuses = ({ disks, successors = [] }: PoolSet): DiskStatus[] =>
+  disks.map((slot) => {
+    const successor = successors.find(({ position }) => position === disks.length + slot.position)
+    return { ...diskStatus(slot), ...(successor === undefined ? {} : { successor: diskStatus(successor) }) }
+  })
 
 function diskStatus(slot: DiskSlot): DiskStatus {
   return {
@@ -123,7 +131,9 @@ function condition(pool: PoolView, shardsToRepair: number, scrub: ScrubStatus): 
   if (pool.readOnly !== undefined) return { state: 'read-only', sentence: describeReadOnly(pool.readOnly) }
   if (lost.length > 0) {
     const named = lost.map((disk) => (disk.retired ? `${disk.directory} (retired)` : disk.directory)).join(', ')
-    return { state: 'degraded', sentence: `Out: ${named}. Replace with: holdfast disk replace SITE OLD-DIR NEW-DIR.` }
+    const replaced = replacements(pool)
+    const todo = replaced === '' ? 'Replace with: holdfast disk replace SITE OLD-DIR NEW-DIR.' : replaced.trimStart()
+    return { state: 'degraded', sentence: `Out: ${named}. ${todo}` }
   }
   const damaged = scrub.last?.remaining ?? 0
   if (damaged > 0) {
@@ -137,6 +147,20 @@ function condition(pool: PoolView, shardsToRepair: number, scrub: ScrubStatus): 
     return { state: 'healing', sentence: `${shardsToRepair} damaged ${shardsToRepair === 1 ? 'shard is' : 'shards are'} being rebuilt.` }
   const parity = Math.min(...pool.sets.map((set) => set.parityShards))
   return parity === 0
-    ? { state: 'healthy', sentence: 'All disks are in. There is no parity: the loss of any disk loses data.' }
-    : { state: 'healthy', sentence: 'All disks are in.' }
+    ? { state: 'healthy', sentence: `All disks are in. There is no parity: the loss of any disk loses data.${replacements(pool)}` }
+    : { state: 'healthy', sentence: `All disks are in.${replacements(pool)}` }
+}
+
+/** What disks are being replaced, while they serve or not; each sentence behind a blank. */
+function replacements(pool: PoolView): string {
+  const sentences = pool.sets.flatMap(({ disks, successors = [] }) =>
+    successors.map((successor) => {
+      const { directory, state } = disks[successor.position - disks.length]!
+      const serves = state === 'in' ? ', and serves until that is filled' : ''
+      if (successor.state === 'healing') return ` ${directory} is being replaced by ${successor.directory}${serves}.`
+      const why = successor.reason === undefined ? '' : ` (${successor.reason})`
+      return ` ${successor.directory}, which is to take the place of ${directory}, is out${why}: bring it back, or call it off with "holdfast disk retire SITE ${successor.directory}".`
+    }),
+  )
+  return sentences.join('')
 }
