@@ -29,8 +29,8 @@ test('a disk that works is replaced while clients work, and then two others may 
   expect(replaced.ok).toBe(true)
   await working
   enclave.engine.healing.look()
-  await enclave.until(() => enclave.states === 'in in in in', 'the new disk filled')
-  expect(enclave.engine.pool.view.sets[0]!.disks[1]!.directory).toBe('/new')
+  await enclave.until(() => enclave.engine.pool.view.sets[0]!.disks[1]!.directory === '/new', 'the new disk filled')
+  expect(enclave.states).toBe('in in in in')
   for (const position of [0, 2]) enclave.disk(position).deleteDirectory()
   await enclave.until(() => enclave.states === 'out in out in', 'two deleted')
   await site.check('on the new disk and one other')

@@ -29,6 +29,8 @@ test(`in ${SEEDS} histories everything acknowledged is there, whole and in order
     healed: 0,
     scrubbed: 0,
     wentOn: 0,
+    planned: 0,
+    switched: 0,
   }
   for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
     await liveThrough({ seed, ...GEOMETRIES[seed % GEOMETRIES.length]!, lives: 3 }, totals)
@@ -38,4 +40,6 @@ test(`in ${SEEDS} histories everything acknowledged is there, whole and in order
   for (const count of ['done', 'open', 'read', 'deaths', 'diedStarting', 'faults', 'losses', 'rebuilt', 'healed', 'scrubbed'] as const)
     expect(totals[count], count).toBeGreaterThan(SEEDS / 8)
   expect(totals.wentOn).toBeGreaterThan(SEEDS / 20)
+  expect(totals.planned).toBeGreaterThan(SEEDS / 4)
+  expect(totals.switched).toBeGreaterThan(SEEDS / 20)
 })

@@ -2,6 +2,8 @@
  * One history of a site, by seed: clients work, disks fail, the process dies and starts again, again and again. What may go wrong at
  * once is what Holdfast promises to survive (head of simulated-disk.ts): at any time at most m disks of the set are `frail`, and everything but power
  * cuts, kills, full disks and the clock happens to those alone. They change when the disks harmed before were replaced and healed.
+ *
+ * A spare disk is to take the place of one that works, now and then. Until it has, it may fail besides, and be lost besides.
  */
 
 import { hash } from 'node:crypto'
@@ -11,8 +13,8 @@ import { describeReadOnly } from '../../src/disks/read-only.ts'
 import { stateKey } from '../../src/store/local/index/keys.ts'
 import { readState } from '../../src/store/local/index/rows.ts'
 import type { Bucket } from '../../src/store/terms.ts'
-import type { DiskSnapshot } from './simulated-disk.ts'
-import { type EnclaveOptions, SimulatedEnclave } from './simulated-enclave.ts'
+import type { DiskSnapshot, SimulatedDisk } from './simulated-disk.ts'
+import { type EnclaveOptions, SimulatedEnclave, type StartOptions } from './simulated-enclave.ts'
 import { checkStore } from './store-check.ts'
 import { makeBuckets, StoreClients } from './store-clients.ts'
 import type { ModelBucket } from './store-model.ts'
@@ -32,7 +34,9 @@ export type HistoryTotals = Record<
   | 'rebuilt'
   | 'healed'
   | 'scrubbed'
-  | 'wentOn',
+  | 'wentOn'
+  | 'planned'
+  | 'switched',
   number
 >
 
@@ -42,6 +46,7 @@ export async function liveThrough(options: EnclaveOptions & { readonly lives: nu
     await history.begin()
     for (let life = 1; life <= options.lives; life++) await history.life(`life ${life}`)
     await history.checkLosses('at the end')
+    history.count()
   } catch (error) {
     throw new Error(`seed ${options.seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
   }
@@ -55,7 +60,7 @@ class History {
   #frail: readonly number[] = []
   /** Those of them that may lack something unnoticed, or are not there. */
   readonly #harmed = new Set<number>()
-  readonly #old = new Map<number, { readonly snapshot: DiskSnapshot; readonly generation: number }>()
+  readonly #old = new Map<number, { readonly directory: string; readonly snapshot: DiskSnapshot; readonly generation: number }>()
   /** Only a witness can tell that a disk came back old, so a history has either of the two. */
   readonly #losesWitness: boolean
   #over = false
@@ -71,6 +76,10 @@ class History {
     const buckets = await this.#enclave.run(makeBuckets(this.#enclave.store))
     if (buckets === undefined) throw new Error('no buckets could be made')
     this.#buckets = buckets
+  }
+
+  count(): void {
+    this.#totals.switched += this.#enclave.switches
   }
 
   async life(label: string): Promise<void> {
@@ -113,7 +122,7 @@ class History {
 
   #copy(lost: readonly number[]): SimulatedEnclave {
     const { chance } = this.#enclave.world
-    const copy = this.#enclave.copy(lost, chance.pick(['with-index', 'without-index']))
+    const copy = this.#enclave.copy(this.#withSpare(lost), chance.pick(['with-index', 'without-index']))
     if (chance.oneIn(2)) copy.world.powerCut()
     return copy
   }
@@ -130,8 +139,15 @@ class History {
   /** Everything is there with any m disks lost, those that are out or harmed among them; with the index and without. */
   async checkLosses(label: string): Promise<void> {
     for (const [i, lost] of this.#losses(label).entries()) {
-      await this.#checkLoss(this.#enclave.copy(lost, i % 2 === 0 ? 'with-index' : 'without-index'), label, lost)
+      await this.#checkLoss(this.#enclave.copy(this.#withSpare(lost), i % 2 === 0 ? 'with-index' : 'without-index'), label, lost)
     }
+  }
+
+  /** A spare disk that may have a place is lost with it; any other may be lost besides. */
+  #withSpare(lost: readonly number[]): number[] {
+    const place = this.#enclave.placeOfSpare()
+    const isLost = place === undefined ? this.#enclave.world.chance.oneIn(2) : lost.includes(place)
+    return isLost ? [...lost, this.#enclave.sparePosition] : [...lost]
   }
 
   #losses(label: string): number[][] {
@@ -180,7 +196,9 @@ class History {
     const { world } = this.#enclave
     while (!this.#over) {
       await new Promise<void>((resolve) => void world.clock.timer(1 + world.chance.below(world.chance.pick([20, 2000])), resolve))
-      if (!this.#over) this.#harm()
+      if (this.#over) return
+      if (world.chance.oneIn(5)) await this.#replaceOneThatWorks()
+      else this.#harm()
     }
   }
 
@@ -192,12 +210,51 @@ class History {
     if (kind === 0) enclave.world.moveWallClock((chance.below(2000) - 1000) * 100_000)
     else if (kind === 1) this.#fillOrEmpty()
     else if (kind === 2) this.#failIndex()
+    else if (kind < 5 && enclave.successor !== undefined) this.#harmSuccessor(enclave.successor.position - enclave.options.disks)
     else if (this.#frail.length > 0) this.#harmDisk(chance.pick(this.#frail))
   }
 
-  #harmDisk(position: number): void {
+  /** Of one that works, a spare disk takes the place; or that is called off, or given to another one. */
+  async #replaceOneThatWorks(): Promise<void> {
+    const enclave = this.#enclave
+    const { chance } = enclave.world
+    const { pool, healing } = enclave.engine
+    const { successor } = enclave
+    if (pool.view.readOnly !== undefined) return
+    if (successor !== undefined) {
+      if (chance.oneIn(4)) await pool.retire([successor])
+      return
+    }
+    const out = this.#out()
+    const working = enclave.positions().filter((position) => !out.includes(position))
+    if (working.length === 0) return
+    enclave.spare.resume()
+    enclave.spare.replaceByEmpty()
+    const disk = enclave.spare.reopen()
+    this.#totals.planned += 1
+    if ((await pool.replaceDisk(0, chance.pick(working), disk)).ok) healing.look()
+  }
+
+  /** Until it has the place it may fail whatever else does; but what it lacks unnoticed, the place lacks afterwards. */
+  #harmSuccessor(place: number): void {
+    const { spare, world } = this.#enclave
+    if (this.#frail.includes(place)) {
+      this.#harmDisk(place, spare)
+      return
+    }
+    if (this.#enclave.takesPlace || this.#enclave.placeOfSpare() !== undefined) return
+    const harms = [
+      () => spare.failNextOperation(),
+      () => spare.failWrites(),
+      () => spare.hang(),
+      () => spare.deleteDirectory(),
+      () => spare.fill(),
+    ]
+    world.chance.pick(harms)()
+  }
+
+  #harmDisk(position: number, disk = this.#enclave.disk(position)): void {
     const { chance } = this.#enclave.world
-    const disk = this.#enclave.disk(position)
     const unnoticed = (harm: () => void) => () => {
       this.#harmed.add(position)
       harm()
@@ -210,12 +267,12 @@ class History {
       () => disk.hang(),
       () => disk.resume(),
       () => disk.powerCut(),
-      () => this.#remember(position),
+      () => disk === this.#enclave.disk(position) && this.#remember(position),
       unnoticed(() => disk.loseNextWrite()),
       unnoticed(() => disk.misdirectNextWrite()),
-      unnoticed(() => this.#flipBits(position)),
-      unnoticed(() => this.#loseFiles(position)),
-      unnoticed(() => this.#spoilFiles(position)),
+      unnoticed(() => this.#flipBits(disk)),
+      unnoticed(() => this.#loseFiles(disk)),
+      unnoticed(() => this.#spoilFiles(disk)),
       unnoticed(() => chance.oneIn(3) && disk.deleteDirectory()),
     ]
     chance.pick(harms)()
@@ -243,9 +300,8 @@ class History {
   }
 
   /** Sectors go bad. */
-  #spoilFiles(position: number): void {
+  #spoilFiles(disk: SimulatedDisk): void {
     const { chance } = this.#enclave.world
-    const disk = this.#enclave.disk(position)
     const files = disk.files()
     for (let i = 0; i < 1 + chance.below(3) && files.length > 0; i++) {
       const file = chance.pick(files)
@@ -254,9 +310,8 @@ class History {
   }
 
   /** Files end early, or are gone. */
-  #loseFiles(position: number): void {
+  #loseFiles(disk: SimulatedDisk): void {
     const { chance } = this.#enclave.world
-    const disk = this.#enclave.disk(position)
     const files = disk.files()
     for (let i = 0; i < 1 + chance.below(3) && files.length > 0; i++) {
       if (chance.oneIn(2)) disk.cutShort(chance.pick(files))
@@ -264,9 +319,8 @@ class History {
     }
   }
 
-  #flipBits(position: number): void {
+  #flipBits(disk: SimulatedDisk): void {
     const { chance } = this.#enclave.world
-    const disk = this.#enclave.disk(position)
     const files = disk.files()
     for (let i = 0; i < 1 + chance.below(4) && files.length > 0; i++) disk.flipBit(chance.pick(files))
   }
@@ -283,7 +337,8 @@ class History {
 
   #remember(position: number): void {
     const { generation } = this.#enclave.engine.pool.view
-    this.#old.set(position, { snapshot: this.#enclave.disk(position).snapshot(), generation })
+    const { directory } = this.#enclave.disk(position)
+    this.#old.set(position, { directory, snapshot: this.#enclave.disk(position).snapshot(), generation })
   }
 
   /** The harmed disks are scrubbed, or replaced by new ones and healed; then others may fail. */
@@ -311,6 +366,8 @@ class History {
     }
     enclave.engine.healing.look()
     await enclave.until(() => !/out|healing/.test(enclave.states), 'all disks healed')
+    await enclave.until(() => enclave.successor?.state !== 'healing', 'a new disk filled')
+    if (enclave.successor !== undefined) await enclave.run(enclave.engine.pool.retire([enclave.successor]))
     this.#totals.healed += 1
     if (scrubs) await this.#scrub(label)
     this.#harmed.clear()
@@ -353,20 +410,25 @@ class History {
     else if (chance.oneIn(3)) present = present.filter((position) => !this.#frail.includes(position) || chance.oneIn(2))
     if (!this.#losesWitness && chance.oneIn(4)) this.#someComeBackOld()
     if (chance.oneIn(3) && (await this.#startWithTooFew(label)) === 'went-on') return
-    while (chance.oneIn(3)) await this.#dieStarting(present, label)
-    const started = await enclave.start({ present })
+    while (chance.oneIn(3)) await this.#dieStarting({ present, spare: this.#spareIsThere() }, label)
+    const started = await enclave.start({ present, spare: this.#spareIsThere() })
     if (!started.ok) throw new Error(`${label}: it does not start: ${started.error}`)
     const { readOnly } = started.value.pool.view
     if (readOnly !== undefined) throw new Error(`${label}: ${describeReadOnly(readOnly)}`)
   }
 
+  /** One that may have a place is. */
+  #spareIsThere(): boolean {
+    return this.#enclave.placeOfSpare() !== undefined || !this.#enclave.world.chance.oneIn(4)
+  }
+
   /** The process dies while it starts, or soon after: what it had repaired and brought up by then is no worse for the next one. */
-  async #dieStarting(present: readonly number[], label: string): Promise<void> {
+  async #dieStarting(options: StartOptions, label: string): Promise<void> {
     const enclave = this.#enclave
     const { chance } = enclave.world
     enclave.world.dieAfter(1 + chance.below(chance.pick([60, 300])), chance.pick(['power-cut', 'kill'] as const))
     const died = await this.#untilDeath(async () => {
-      const started = await enclave.start({ present })
+      const started = await enclave.start(options)
       if (!started.ok) throw new Error(`${label}: it does not start: ${started.error}`)
       await enclave.world.sleep(chance.below(1000))
     })
@@ -382,7 +444,7 @@ class History {
     const { disks, parity } = enclave.options
     const present = chance.shuffle(enclave.positions()).slice(0, chance.below(disks - parity))
     const before = contents(enclave)
-    const started = await enclave.start({ present })
+    const started = await enclave.start({ present, spare: false })
     if (started.ok && enclave.engine.pool.view.readOnly === undefined)
       throw new Error(`${label}: it is written with ${present.length} disks`)
     if (started.ok) await enclave.world.sleep(chance.below(5000))
@@ -399,8 +461,10 @@ class History {
 
   /** Disks of which a later generation is settled: whoever came back old within one generation is found only by reading. */
   #someComeBackOld(): void {
-    for (const [position, { snapshot, generation }] of this.#old) {
+    for (const [position, { directory, snapshot, generation }] of this.#old) {
       if (!this.#frail.includes(position) || generation >= this.#settled()) continue
+      // Another one has its place now.
+      if (this.#enclave.disk(position).directory !== directory) continue
       this.#enclave.disk(position).restore(snapshot)
       this.#old.delete(position)
     }
@@ -421,10 +485,12 @@ function rowsOf({ index }: SimulatedEnclave): { readonly applied: number; readon
 
 /** Every file of every disk, and the index. */
 export function contents(enclave: SimulatedEnclave): unknown {
-  const disks = enclave.positions().map((position) => {
-    const disk = enclave.disk(position)
-    return new Map(disk.files().map((file) => [file, hash('md5', disk.content(file)!)]))
-  })
+  const disks = new Map(
+    [...enclave.positions(), enclave.sparePosition].map((position) => {
+      const disk = enclave.disk(position)
+      return [disk.directory, new Map(disk.files().map((file) => [file, hash('md5', disk.content(file)!)]))]
+    }),
+  )
   return { disks, index: enclave.index.states.at(-1) }
 }
 

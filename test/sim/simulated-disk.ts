@@ -51,7 +51,7 @@ export class SimulatedDisk implements Disk {
   readonly #incarnation: number
   readonly #opening: number
   /** Without one the directory alone says that it is still the same. */
-  readonly #hadIdentity: boolean
+  #hadIdentity: boolean
   #closed = false
   /** Operations that can still reach the disk. */
   #outstanding = 0
@@ -127,6 +127,7 @@ export class SimulatedDisk implements Disk {
       this.#medium.usedBytes -= this.#medium.file(file)?.size ?? 0
       parent.entries.delete(name + UNFINISHED_SUFFIX)
       parent.setDurably(name, made())
+      this.#hadIdentity ||= file === IDENTITY_FILE
       return done
     }
     return this.operate(replace, {

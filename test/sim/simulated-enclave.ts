@@ -2,8 +2,9 @@
  * A site in a world of its own: the real engine on simulated disks, its index in memory, its own folder on one more simulated disk. It is
  * started, dies, and is started again on what it left; and it can be copied, to ask what would be there if some of its disks were lost.
  */
-import { decodeWitness } from '../../src/disks/identity.ts'
+import { decodeGeneration, decodeIdentity, decodeWitness, GENERATION_FILES, IDENTITY_FILE } from '../../src/disks/identity.ts'
 import { Pool } from '../../src/disks/pool.ts'
+import type { DiskSlot, PoolView } from '../../src/disks/pool-view.ts'
 import { WITNESS_FILE, witnessIn } from '../../src/disks/pool-witness.ts'
 import { EXTENTS_FOLDER, parseShardName } from '../../src/disks/shard-file.ts'
 import { fail, ok, type Result } from '../../src/result.ts'
@@ -24,6 +25,8 @@ export type EnclaveOptions = { readonly seed: number; readonly disks: number; re
 export type StartOptions = {
   /** Positions of the disks that are there; all unless given. */
   readonly present?: readonly number[]
+  /** Whether the spare disk is; it is unless given. */
+  readonly spare?: boolean
   readonly acceptOlder?: boolean
 }
 
@@ -39,6 +42,11 @@ export class SimulatedEnclave {
   index = new MemoryMap({ statesKept: INDEX_STATES_KEPT })
   #engine: Engine | undefined
   #present: readonly number[] = []
+  #spareIsThere = true
+  /** Whether the spare disk is about to take a place: what becomes of it from then on may become of that place. */
+  takesPlace = false
+  /** So often the spare disk has taken the place of another. */
+  switches = 0
   #start = 0
   #unclean: number[] = []
   /** What an operator said, as the site's folder keeps it. */
@@ -49,6 +57,7 @@ export class SimulatedEnclave {
     this.world = new SimulatedWorld(options.seed)
     for (let i = 1; i <= options.disks; i++) this.world.addDisk(`/d${i}`)
     this.world.addDisk('/site')
+    this.world.addDisk('/spare')
   }
 
   /** Made and started. */
@@ -75,6 +84,34 @@ export class SimulatedEnclave {
 
   get siteFolder(): SimulatedDisk {
     return this.world.disks[this.options.disks]!
+  }
+
+  /** Of no place, or one that is to take one. When it has, this is the disk that had it before. */
+  get spare(): SimulatedDisk {
+    return this.world.disks[this.sparePosition]!
+  }
+
+  /** Among the world's disks. */
+  get sparePosition(): number {
+    return this.options.disks + 1
+  }
+
+  /** The slot of a disk that is being filled to take a place. */
+  get successor(): DiskSlot | undefined {
+    return this.engine.pool.view.sets[0]!.successors?.[0]
+  }
+
+  /** The place in which the spare disk is by a generation that any disk shows, be it settled or not. */
+  placeOfSpare(): number | undefined {
+    const identity = this.spare.content(IDENTITY_FILE)
+    const spare = identity && decodeIdentity(identity)
+    if (spare?.ok !== true) return undefined
+    const generations = this.world.disks.flatMap((disk) => GENERATION_FILES.flatMap((file) => disk.content(file) ?? []))
+    const isThere = generations.some((content) => {
+      const generation = decodeGeneration(content)
+      return generation.ok && generation.value.sets[0]!.disks[spare.value.position]?.diskId === spare.value.diskId
+    })
+    return isThere ? spare.value.position : undefined
   }
 
   disk(position: number): SimulatedDisk {
@@ -104,6 +141,29 @@ export class SimulatedEnclave {
   /** Disks that were not there at the start are now. */
   plugIn(): void {
     this.#present = this.positions()
+    this.#spareIsThere = true
+  }
+
+  #noteHandOvers(pool: Pool): void {
+    const markIn = pool.markIn.bind(pool)
+    this.takesPlace = false
+    pool.markIn = async (set, position) => {
+      this.takesPlace ||= position >= this.options.disks
+      const marked = await markIn(set, position)
+      this.takesPlace = false
+      return marked
+    }
+  }
+
+  /** The spare disk has a place: the one that was there is the spare one now. */
+  #notePlaces({ sets }: PoolView): void {
+    const place = sets[0]!.disks.findIndex(({ directory }) => directory === this.spare.directory)
+    if (place < 0) return
+    const { disks } = this.world
+    const [before, now] = [this.disk(place), this.spare]
+    disks[place] = now
+    disks[this.sparePosition] = before
+    this.switches += 1
   }
 
   /** Files of earlier starts that belong to no extent: nobody will ever read them. */
@@ -144,13 +204,15 @@ export class SimulatedEnclave {
   }
 
   /** A new process on what the last one left. The error: what an operator would read. */
-  async start({ present = this.positions(), acceptOlder }: StartOptions = {}): Promise<Result<Engine, string>> {
+  async start({ present = this.positions(), spare = true, acceptOlder }: StartOptions = {}): Promise<Result<Engine, string>> {
     const { world, index } = this
     this.#present = present
+    this.#spareIsThere = spare
     for (const disk of [...world.disks]) disk.reopen()
     const accept = acceptOlder === true ? { acceptOlder } : {}
     const seen = { generation: this.#seenGeneration() }
-    const disks = this.positions().map((position) => (present.includes(position) ? this.disk(position) : undefined))
+    const places = this.positions().map((position) => (present.includes(position) ? this.disk(position) : undefined))
+    const disks = spare && this.spare.isThere ? [...places, this.spare] : places
     const pendingRetirement = this.#pendingRetirement
     const retired = new Set(pendingRetirement?.disks)
     const pool = await this.run(Pool.find({ disks, witness: witnessIn(this.siteFolder), seen, retired, random: world.random, ...accept }))
@@ -184,6 +246,9 @@ export class SimulatedEnclave {
     )
     if (!engine.ok) return fail(describeEngineFault(engine.error, pool.value.view).sentence)
     this.#engine = engine.value
+    this.#notePlaces(engine.value.pool.view)
+    engine.value.pool.onChange((view) => this.#notePlaces(view))
+    this.#noteHandOvers(engine.value.pool)
     return ok(engine.value)
   }
 
@@ -249,6 +314,7 @@ export class SimulatedEnclave {
   /** A directory opened anew, if it is mounted now. Disks that are gone for good cannot be opened. */
   #reopenDisk(directory: string): SimulatedDisk | undefined {
     const position = this.world.disks.findIndex((disk) => disk.directory === directory)
-    return this.#present.includes(position) && this.disk(position).isThere ? this.disk(position).reopen() : undefined
+    const isThere = position === this.sparePosition ? this.#spareIsThere : this.#present.includes(position)
+    return isThere && this.disk(position).isThere ? this.disk(position).reopen() : undefined
   }
 }

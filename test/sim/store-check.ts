@@ -27,6 +27,15 @@ export async function checkStore(
   buckets: ReadonlyMap<ModelBucket, Bucket>,
   options: CheckOptions,
 ): Promise<number> {
+  const lease = store.lease()
+  try {
+    return await check(store, model, buckets, options)
+  } finally {
+    lease.release()
+  }
+}
+
+async function check(store: Store, model: StoreModel, buckets: ReadonlyMap<ModelBucket, Bucket>, options: CheckOptions): Promise<number> {
   let lacking = 0
   const names = (await store.listBuckets()).map((bucket) => bucket.name as string)
   if (names.join() !== [...BUCKETS].sort().join()) throw new Error(`${options.label}: the buckets are ${names.join()}`)
