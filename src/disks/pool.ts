@@ -28,7 +28,7 @@ import { asRetired, type Blocked, type DiskPlace } from './pool-start.ts'
 import { type DiskSlot, everySlot, type PoolView, slotAt } from './pool-view.ts'
 import type { PoolWitness } from './pool-witness.ts'
 import { describeFault, type PoolFault } from './pool-words.ts'
-import { behindPlace, handOver, hasRoomForSuccessor, isFormer } from './successors.ts'
+import { isFormer, makeRoom, takePlace } from './successors.ts'
 
 export type { ChangeFault } from './pool-changes.ts'
 export type DiskOut = { readonly set: number; readonly position: number; readonly reason: string }
@@ -283,23 +283,15 @@ export class Pool {
     if (!laid.ok) return laid
     const { diskId, handle } = laid.value
     const member: Member = { diskId, state: 'healing', reason: 'replaced' }
-    const gone: Member[] = []
+    let gone: readonly Member[] = []
     const result = await this.#changes.add((draft) => {
-      const members = draft[set]!
-      const behind = behindPlace(members, place)
-      if (members[position]?.state === 'in') {
-        if (!hasRoomForSuccessor(this.#roster.generation.sets[set]!, members, place)) return 'not-possible'
-        this.#roster.takeIn(draft, { set, position: behind }, member, handle)
-        return undefined
-      }
-      const stay = members.filter((other, at) => at !== position && other?.state === 'in').length
-      if (stay < this.#roster.generation.sets[set]!.dataShards) return 'too-few-disks'
-      gone.push(...[members[position], members[behind]].filter((each) => each !== undefined))
-      members[behind] = undefined
-      this.#roster.takeIn(draft, { set, position }, member, handle)
+      const found = makeRoom(this.#roster.generation.sets[set]!, draft[set]!, position)
+      if (!found.ok) return found.error
+      gone = found.value.gone
+      this.#roster.takeIn(draft, { set, position: found.value.position }, member, handle)
       return undefined
     })
-    if (result.ok) for (const old of gone) this.#roster.letGo(old.diskId)
+    if (result.ok) for (const each of gone) this.#roster.letGo(each.diskId)
     else this.#roster.handles.delete(diskId)
     return result.ok ? result : fail(result.error === 'not-possible' ? 'read-only' : result.error)
   }
@@ -307,15 +299,8 @@ export class Pool {
   /** Everything that a healing disk should hold was read back: it counts again when this answers. A successor has its place then, unless it failed meanwhile. */
   markIn(set: number, position: number): Promise<Result<PoolView, Refused>> {
     return this.#changes.add((draft) => {
-      const members = draft[set]
-      const member = members?.[position]
-      if (members === undefined || member?.state !== 'healing') return 'not-possible'
-      const place = position - behindPlace(members, 0)
-      if (place >= 0) handOver(members, place)
-      else {
-        const { reason: _, ...rest } = member
-        members[position] = { ...rest, state: 'in' }
-      }
+      if (draft[set]?.[position]?.state !== 'healing') return 'not-possible'
+      takePlace(draft[set], position)
       return undefined
     })
   }

@@ -14,6 +14,7 @@
  *
  * Format: docs/formats.md#disk-identity.
  */
+import { fail, ok, type Result } from '../result.ts'
 import type { Disk } from './disk.ts'
 import type { SetDisk } from './extents.ts'
 import { DISKS_PER_SET_MAX, type Geometry } from './geometry.ts'
@@ -59,13 +60,30 @@ export const withoutFormers = (set: GenerationSet, isNeeded: (former: Member) =>
   return left.length === 0 ? rest : { ...rest, successors: left }
 }
 
-/** The successor of the disk at `place` takes it. */
-export function handOver(members: SetDraft, place: number): void {
-  const successor = behindPlace(members, place)
+/** The disk at `position` has everything: it is in, and has its place if it was behind it. */
+export function takePlace(members: SetDraft, position: number): void {
+  const place = position % (members.length / 2)
+  const { reason: _, ...rest } = members[position]!
   const { reason = 'replaced', ...old } = members[place]!
-  const { reason: _, ...rest } = members[successor]!
   members[place] = { ...rest, state: 'in' }
-  members[successor] = { ...old, state: 'out', retired: true, reason }
+  if (position !== place) members[position] = { ...old, state: 'out', retired: true, reason }
+}
+
+/** Where an empty disk is to be that replaces the one at `position`, and who goes for it, at once: nobody, if it is to be a successor. */
+export function makeRoom(
+  set: GenerationSet,
+  members: SetDraft,
+  position: number,
+): Result<{ readonly position: number; readonly gone: readonly Member[] }, 'not-possible' | 'too-few-disks'> {
+  const place = position % set.disks.length
+  const behind = behindPlace(members, place)
+  if (members[position]?.state === 'in')
+    return hasRoomForSuccessor(set, members, place) ? ok({ position: behind, gone: [] }) : fail('not-possible')
+  const stay = members.filter((other, at) => at !== position && other?.state === 'in').length
+  if (stay < set.dataShards) return fail('too-few-disks')
+  const gone = [members[position], members[behind]].filter((each) => each !== undefined)
+  members[behind] = undefined
+  return ok({ position, gone })
 }
 
 /**
@@ -86,7 +104,7 @@ export function takeBackPlaces(members: SetDraft, durable: GenerationSet, lost: 
 export const successorsMax = ({ parityShards }: Geometry): number => Math.min(4, DISKS_PER_SET_MAX - 1 - parityShards)
 
 /** Whether the disk at `place` may have one now. */
-export function hasRoomForSuccessor(geometry: Geometry, members: SetDraft, place: number): boolean {
+function hasRoomForSuccessor(geometry: Geometry, members: SetDraft, place: number): boolean {
   const others = members.slice(behindPlace(members, 0)).filter((member) => member !== undefined && !isFormer(member)).length
   const behind = members[behindPlace(members, place)]
   return (behind === undefined || isFormer(behind)) && others < successorsMax(geometry)

@@ -39,6 +39,8 @@ export type DiskHealingInput = {
 export type HealFault = 'disk-failed' | 'full' | 'too-few-disks' | 'stopped' | 'damaged'
 export type HealProgress = (doneBytes: number, totalBytes: number) => void
 
+/** Remembered; of more than these the scrub has to tell. */
+const LOST_MAX = 10_000
 /** Shards that are worked on at once for one disk. */
 const SHARDS_AT_ONCE = 2
 
@@ -49,6 +51,8 @@ export class DiskHealing {
   /** Disks that hold everything and are about to be marked in. */
   readonly #arriving: Set<string>
   readonly #isStopped: () => boolean
+  /** Of a successor, what could not be rebuilt: the disk that it follows may get it yet. */
+  readonly #lost: ShardNote[] = []
 
   constructor(
     input: DiskHealingInput & { readonly shards: Shards; readonly arriving: Set<string>; readonly isStopped: () => boolean },
@@ -100,6 +104,7 @@ export class DiskHealing {
     const taken = pool.view.sets[set]!.disks[this.#follows!]
     if (taken?.diskId !== diskId) return fail('disk-failed')
     this.#input.onFollowed(old.diskId)
+    await noteShards(this.#input.commits, this.#lost)
     return taken.state === 'in' ? ok(undefined) : fail('disk-failed')
   }
 
@@ -203,8 +208,11 @@ export class DiskHealing {
     if (outcome === 'too-few-disks' || outcome === 'disk-failed' || outcome === 'full' || outcome === 'stopped') return fail(outcome)
     const isLost = outcome === 'lost'
     if (isLost) this.#input.onTrouble(`Extent ${extentName(row)} cannot be rebuilt: too few of its shards are intact.`)
+    if (this.#follows === undefined) return ok({ note: noteOf(row, shard, outcome), isLost })
+    const { start, counter } = row.place
+    if (isLost && this.#lost.length < LOST_MAX) this.#lost.push({ start, counter, healed: 0, lost: 2 ** shard })
     // What the index knows is what the disks have that have a place.
-    return ok({ note: this.#follows === undefined || isLost ? noteOf(row, shard, outcome) : undefined, isLost })
+    return ok({ note: undefined, isLost })
   }
 
   /** Resolves when every batch that was under way is in the index; false if nothing can be committed now. */
