@@ -168,3 +168,41 @@ test('killed on the way, again and again, it is filled in the end, and nothing i
   await site.check('in the end')
   expect(slotAt(enclave.engine.pool.view, 0, 4 + PLACE)).toBeUndefined()
 })
+
+test('nothing is acknowledged without the new disk: an upload that had ended before it came is on it, too', async () => {
+  const site = await Case.of(146, 4, 2)
+  const { enclave, buckets } = site
+  const bytes = 900_000
+  const writer = enclave.store.stage(bytes)
+  await enclave.run(Promise.resolve(writer.write(enclave.world.random.bytes(bytes))))
+  const staged = await enclave.run(writer.finish())
+  if (!staged.ok) throw new Error(staged.error)
+  const disk = await begin(site)
+  const content = { kind: 'staged', staged: staged.value } as const
+  const shards = () => disk.files().filter((file) => file.startsWith('extents/')).length
+  expect(shards()).toBe(0)
+  const put = enclave.store.putObject({ bucketId: buckets.get('plain')!.id, key: 'early', attributes: ATTRIBUTES, content })
+  expect((await enclave.run(put)).ok).toBe(true)
+  expect(shards()).toBe(1)
+  expect(directoryAt(enclave)).toBe('/d2')
+})
+
+test('what an upload began to write before the new disk had the place is given to it before it counts', async () => {
+  const site = await Case.of(147, 4, 2)
+  const { enclave, buckets } = site
+  const bytes = 900_000
+  const writer = enclave.store.stage(bytes)
+  await enclave.run(Promise.resolve(writer.write(enclave.world.random.bytes(bytes))))
+  await begin(site)
+  enclave.engine.healing.look()
+  await filled(enclave)
+  const staged = await enclave.run(writer.finish())
+  if (!staged.ok) throw new Error(staged.error)
+  const content = { kind: 'staged', staged: staged.value } as const
+  const put = enclave.store.putObject({ bucketId: buckets.get('plain')!.id, key: 'late', attributes: ATTRIBUTES, content })
+  expect((await enclave.run(put)).ok).toBe(true)
+  for (const lost of [0, 2]) enclave.disk(lost).deleteDirectory()
+  enclave.spare.deleteDirectory()
+  await enclave.until(() => enclave.states === 'out in out in', 'two deleted')
+  expect(await reads(site, 'late')).toBe(true)
+})
