@@ -212,7 +212,8 @@ export class SimulatedEnclave {
     const accept = acceptOlder === true ? { acceptOlder } : {}
     const seen = { generation: this.#seenGeneration() }
     const places = this.positions().map((position) => (present.includes(position) ? this.disk(position) : undefined))
-    const disks = spare && this.spare.isThere ? [...places, this.spare] : places
+    // A directory without an identity is no disk.
+    const disks = spare && this.spare.content(IDENTITY_FILE) !== undefined ? [...places, this.spare] : places
     const pendingRetirement = this.#pendingRetirement
     const retired = new Set(pendingRetirement?.disks)
     const pool = await this.run(Pool.find({ disks, witness: witnessIn(this.siteFolder), seen, retired, random: world.random, ...accept }))
