@@ -225,10 +225,12 @@ class History {
       if (chance.oneIn(4)) await pool.retire([successor])
       return
     }
+    enclave.spare.resume()
+    // What it was asked before, and hung, lands by then: in another directory it could not.
+    await new Promise<void>((resolve) => void enclave.world.clock.timer(500, resolve))
     const out = this.#out()
     const working = enclave.positions().filter((position) => !out.includes(position))
-    if (working.length === 0) return
-    enclave.spare.resume()
+    if (working.length === 0 || pool.view.readOnly !== undefined) return
     enclave.spare.replaceByEmpty()
     const disk = enclave.spare.reopen()
     this.#totals.planned += 1
