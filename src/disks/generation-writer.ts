@@ -1,8 +1,9 @@
 /** Makes a change of who is in durable: on every disk that is in or healing by it, then in the witness. */
 import { fail, ok, type Result } from '../result.ts'
+import type { DiskFault } from './disk.ts'
 import type { GenerationChain } from './generation-chain.ts'
 import type { Generation, GenerationSet, Member } from './identity.ts'
-import type { Draft, Roster } from './pool-roster.ts'
+import type { Draft, Handle, Roster } from './pool-roster.ts'
 import { findShort } from './pool-start.ts'
 import type { PoolWitness } from './pool-witness.ts'
 import { describeFault, WITNESS_LOST } from './pool-words.ts'
@@ -33,19 +34,25 @@ export async function writeGeneration(
   }
 }
 
-/** False if a disk failed; it is out in the draft then. */
+/**
+ * False if a disk failed; it is out in the draft then. All are looked at before anything is written: where disks have changed places, the one that is found out
+ * first would else have a generation written into its own directory by which it is out.
+ */
 async function writeToDisks(draft: Draft, generation: Generation, roster: Roster): Promise<boolean> {
-  const write = async (set: SetDraft, member: Member, position: number): Promise<boolean> => {
-    const handle = roster.handles.get(member.diskId)
-    const written = handle === undefined ? fail('gone' as const) : await handle.files.write(generation)
-    if (written.ok) return true
-    const reason = describeFault(handle?.disk.failed ?? written.error)
-    roster.lost.set(member.diskId, reason)
-    set[position] = { ...member, state: 'out', reason }
-    return false
+  const onAll = async (act: (handle: Handle) => Promise<Result<void, DiskFault>>): Promise<boolean> => {
+    const onOne = async (set: SetDraft, member: Member, position: number): Promise<boolean> => {
+      const handle = roster.handles.get(member.diskId)
+      const acted = handle === undefined ? fail('gone' as const) : await act(handle)
+      if (acted.ok) return true
+      const reason = describeFault(handle?.disk.failed ?? acted.error)
+      roster.lost.set(member.diskId, reason)
+      set[position] = { ...member, state: 'out', reason }
+      return false
+    }
+    const all = draft.flatMap((set) =>
+      set.map((member, position) => (member === undefined || member.state === 'out' ? true : onOne(set, member, position))),
+    )
+    return (await Promise.all(all)).every((acted) => acted)
   }
-  const all = draft.flatMap((set) =>
-    set.map((member, position) => (member === undefined || member.state === 'out' ? true : write(set, member, position))),
-  )
-  return (await Promise.all(all)).every((written) => written)
+  return (await onAll(({ disk }) => disk.check())) && (await onAll(({ files }) => files.write(generation)))
 }
