@@ -22,7 +22,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   server: ['threads', 'http', 's3', 'iam', 'store', 'store/local', 'disks', 'bundles', 'federation', 'admin'],
   main: ['cli', 'threads', 'admin', 'server', 'http'],
 }
-const FOR_EVERYONE = ['result', 'environment', 'make-folders', 'system-failure']
+const FOR_EVERYONE = ['result', 'environment', 'lock', 'make-folders', 'system-failure']
 
 /** The room of a file: the longest folder of ARROWS that holds it, or the name of a file directly in src. */
 function roomOf(file: string): string {

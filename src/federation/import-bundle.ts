@@ -48,11 +48,15 @@ export function importBundle(
 ): Promise<Result<ImportReport, FederationFault>> {
   return refusable(async () => {
     if (input.dryRun) return importNow(site, input, progress)
-    if (site.imports.taken) progress({ what: 'Waiting for another import to end', done: 0, total: 0, unit: 'items' })
-    const report = await site.imports.take(() => importNow(site, input, progress), signal)
-    if (report === undefined)
-      throw new Refusal(5, 'given-up', 'The import was given up while it waited for another one: nothing was changed.')
-    return report
+    if (site.imports.isTaken) progress({ what: 'Waiting for another import to end', done: 0, total: 0, unit: 'items' })
+    const release = await site.imports.take()
+    try {
+      if (signal?.aborted === true)
+        throw new Refusal(5, 'given-up', 'The import was given up while it waited for another one: nothing was changed.')
+      return await importNow(site, input, progress)
+    } finally {
+      release()
+    }
   })
 }
 

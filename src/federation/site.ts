@@ -2,9 +2,9 @@
 import { type BundleFault, exitCode } from '../bundles/fault.ts'
 import type { PrivateIdentity } from '../bundles/identity.ts'
 import type { Clock, Random } from '../environment.ts'
+import type { Lock } from '../lock.ts'
 import { fail, ok, type Result } from '../result.ts'
 import type { Store } from '../store/store.ts'
-import type { Turns } from './turns.ts'
 
 export type FederationSite = {
   readonly store: Store
@@ -21,7 +21,7 @@ export type FederationSite = {
   /** Folders that exports are being written to now, by the place that their paths lead to: one at a time to each. Empty when the process starts. */
   readonly underWay: Set<string>
   /** Of imports: two at a time would stage the same content twice, and each would make the buckets that the other is making. */
-  readonly imports: Turns
+  readonly imports: Lock
   /** How many bytes of content still fit above the reserve. Without it an import finds out when it gets there. */
   freeBytes?(): Promise<number>
 }

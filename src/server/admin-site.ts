@@ -9,7 +9,7 @@ import { EXPORTS_DIRECTORY } from '../admin/site-files.ts'
 import { canonicalId, type RootKeys } from '../admin/site-keys.ts'
 import type { PrivateIdentity } from '../bundles/identity.ts'
 import type { Clock, Random } from '../environment.ts'
-import { Turns } from '../federation/turns.ts'
+import { Lock } from '../lock.ts'
 import type { Store } from '../store/store.ts'
 import type { ThreadRole } from '../threads/begin-thread.ts'
 
@@ -46,7 +46,7 @@ export function adminSite(
     clock,
     random,
     underWay: new Set<string>(),
-    imports: new Turns(),
+    imports: new Lock(),
     freeBytes: async () => freeBytes((await control.status()).pool),
   }
   return { directory, name, endpoint, store, control, federation, clock, random }

@@ -13,7 +13,7 @@ import { removePeer, revokePeer } from '../../src/federation/peer-trust.ts'
 import { addPeer } from '../../src/federation/peers.ts'
 import { acknowledge } from '../../src/federation/receipts.ts'
 import type { FederationFault, FederationProgress, FederationSite } from '../../src/federation/site.ts'
-import { Turns } from '../../src/federation/turns.ts'
+import { Lock } from '../../src/lock.ts'
 import type { Result } from '../../src/result.ts'
 import { initSite } from '../../src/store/local/init-site.ts'
 import { type LocalSite, openLocalSite } from '../../src/store/local/open-site.ts'
@@ -82,7 +82,7 @@ export class TestSite {
       clock,
       random: realRandom,
       underWay: new Set(),
-      imports: new Turns(),
+      imports: new Lock(),
     }
   }
 

@@ -18,9 +18,9 @@ import { type Replayed, type ReplayFault, replay } from './replay.ts'
 import { pacedReport } from './replay-report.ts'
 import { describeEngineFault, isLack, whyHeld } from './site-words.ts'
 
-/** 'held': it is read-only, and the pool's view says why. */
 /** `startsOver`: an operator goes on without the journal that said what the disks hold. */
 export type Activated = Replayed & { readonly startsOver: boolean }
+/** 'held': it is read-only, and the pool's view says why. */
 export type ActivationFault = ReplayFault | { readonly kind: 'held' }
 
 /** The newest start of which the index has an extent. */

@@ -1,10 +1,10 @@
 /** Keeps as many good copies of each closed segment as there should be. */
 import type { Disk } from '../../../disks/disk.ts'
+import type { Lock } from '../../../lock.ts'
 import { done, fail, ok, type Result } from '../../../result.ts'
 import type { Xxh64 } from './checksum.ts'
 import { type CopyFault, copySegment, isWholeCopy, mendCopy } from './copy-segment.ts'
 import { holdersNow, type JournalDisk, type JournalDisks } from './journal-disks.ts'
-import type { Lock } from './lock.ts'
 import type { NextSegment } from './next-segment.ts'
 import { JOURNAL_FOLDER, type Segment, segmentFile, segmentOfName } from './segment.ts'
 import type { JournalFault } from './terms.ts'

@@ -1,9 +1,9 @@
 /** Reads every copy of a segment through, and mends or makes those that are not whole. */
 import type { Pace } from '../../../disks/extents.ts'
+import type { Lock } from '../../../lock.ts'
 import type { Xxh64 } from './checksum.ts'
 import { checkCopy, mendCopy } from './copy-segment.ts'
 import { holdersNow, type JournalDisk, type JournalDisks } from './journal-disks.ts'
-import type { Lock } from './lock.ts'
 import { addCopy } from './restore-copies.ts'
 import type { Segment } from './segment.ts'
 
