@@ -2,7 +2,7 @@ import { createServer } from 'node:net'
 import { fail, ok, type Result } from '../result.ts'
 
 export type HttpServerFault = {
-  readonly kind: 'port-taken' | 'port-forbidden' | 'address-unavailable' | 'bad-certificate' | 'uws-unavailable'
+  readonly kind: 'port-taken' | 'port-forbidden' | 'name-unknown' | 'address-unavailable' | 'bad-certificate' | 'uws-unavailable'
   /** In the words of the system or library; of 'bad-certificate' a sentence: what is wrong with which file, and what to do. */
   readonly reason: string
 }
@@ -12,6 +12,7 @@ export function listenFaultOf(error: { readonly code?: string | undefined; reado
   const reason = error.message
   if (error.code === 'EADDRINUSE') return { kind: 'port-taken', reason }
   if (error.code === 'EACCES' || error.code === 'EPERM') return { kind: 'port-forbidden', reason }
+  if (error.code === 'ENOTFOUND' || error.code === 'EAI_AGAIN') return { kind: 'name-unknown', reason }
   return { kind: 'address-unavailable', reason }
 }
 

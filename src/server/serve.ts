@@ -116,10 +116,10 @@ function describeServingFault(fault: ServingFault, { host, port }: ServeRequest)
       return `Port ${port} of ${host} is taken by another program: stop that one, or choose another port with --listen (npm start: HOLDFAST_LISTEN).`
     case 'port-forbidden':
       return `Port ${port} of ${host} may not be used by this user: choose one from 1024 on.`
+    case 'name-unknown':
+      return `The name ${host} leads to no address from this machine: choose an address of it with --listen.`
     case 'address-unavailable':
-      return /ENOTFOUND|EAI_AGAIN/.test(fault.reason)
-        ? `The name ${host} leads to no address from this machine: choose an address of it with --listen.`
-        : `${host} is no address of this machine: choose another with --listen, or 0.0.0.0 for all of them.`
+      return `${host} is no address of this machine: choose another with --listen, or 0.0.0.0 for all of them.`
     case 'bad-certificate':
       return fault.reason
     case 'uws-unavailable':
